@@ -1,0 +1,42 @@
+export {
+  type AddressBits,
+  type AddressedRequest,
+  addressGroup,
+  type ClientAddress,
+  clientAddress,
+  formatAddress,
+  isIpv4,
+  parseAddress,
+} from './address.js'
+export { type Channel, channel } from './channels.js'
+export {
+  type ComposedMiddleware,
+  compose,
+  type Middleware,
+  type Next,
+  prefetch,
+} from './compose.js'
+export {
+  InvalidOption,
+  MemoryStoreRefused,
+  ScaleError,
+  type ScaleErrorInit,
+} from './errors.js'
+export { assertMemoryStoreAllowed } from './memory-store.js'
+export {
+  anyOf,
+  anything,
+  arrayOf,
+  boolean,
+  durationMs,
+  func,
+  integer,
+  number,
+  type OptionCheck,
+  type OptionChecks,
+  object,
+  oneOf,
+  type ResolvedOptions,
+  resolveOptions,
+  string,
+} from './options.js'

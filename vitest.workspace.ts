@@ -1,0 +1,44 @@
+import { existsSync, readdirSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config'
+
+// Vitest finds no config under this name by itself: every script names it with --config.
+
+const root = fileURLToPath(new URL('.', import.meta.url))
+
+/** One project per folder that has tests. Tests run on the sources, not on `dist`. */
+function project(folder: string, name: string, tests: string): TestProjectInlineConfiguration {
+  return {
+    extends: true,
+    root: `${root}${folder}`,
+    test: { name, include: [tests] },
+  }
+}
+
+const folders = ['packages', 'examples'].flatMap((parent) =>
+  readdirSync(`${root}${parent}`)
+    .map((name) => `${parent}/${name}`)
+    .filter((folder) => existsSync(`${root}${folder}/test`)),
+)
+
+export default defineConfig({
+  resolve: {
+    conditions: ['@scale/source', 'node', 'import', 'module', 'default'],
+  },
+  ssr: {
+    resolve: {
+      conditions: ['@scale/source', 'node', 'import', 'module', 'default'],
+    },
+  },
+  test: {
+    projects: [
+      ...folders.map((folder) => project(folder, folder.slice(folder.indexOf('/') + 1), 'test/**/*.test.ts')),
+      project('packages/devkit', 'check:rules', 'rules/**/*.test.ts'),
+      project('packages/devkit', 'check:packed', 'packed/**/*.test.ts'),
+    ],
+    pool: 'forks',
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    reporters: ['default', ['json', { outputFile: `${root}node_modules/.cache/vitest/results.json` }]],
+  },
+})
