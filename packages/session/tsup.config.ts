@@ -1,5 +1,5 @@
-import { library } from '@scale/devkit/build'
 import type { Options } from 'tsup'
+import { library } from '../devkit/src/build.js'
 
 const config: Options = library({ entries: ['index', 'testing/index'] })
 
