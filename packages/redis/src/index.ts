@@ -1,0 +1,19 @@
+export type { BreakerState } from './breaker.js'
+export {
+  type BreakerMessage,
+  breakerChannel,
+  type ConnectionErrorMessage,
+  connectionErrorChannel,
+  type LateReplyMessage,
+  lateReplyChannel,
+  type OperationMessage,
+  operationChannel,
+} from './channels.js'
+export { type RedisArgument, type RedisClient, type RedisConnection, redisClient } from './client.js'
+export { createRedis, whenReady } from './connect.js'
+export { InvalidRedisUrl, RedisUnavailable, type UnavailableReason } from './errors.js'
+export { type OperationOptions, type StoreGuard, storeGuard } from './guard.js'
+export { type Keyspace, keyPart, keyPrefix, keyspace } from './keys.js'
+export { type CreateRedisOptions, createRedisDefaults, type GuardOptions, guardDefaults } from './options.js'
+export { defineScript, type Script } from './script.js'
+export { slotOf } from './slot.js'
