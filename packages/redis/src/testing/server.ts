@@ -1,0 +1,154 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { freePort } from './ports.js'
+import { lastLines, runServer, type ServerProcess } from './process.js'
+import { ErrorReply, type Reply, sendCommand } from './resp.js'
+import { waitUntil } from './wait-until.js'
+
+/** How to run the server program; shared by everything that starts one. */
+export interface ServerProgram {
+  /** Path of `redis-server` or `valkey-server`. */
+  readonly binary: string
+  /** Environment variables it needs on top of this process's, such as `LD_LIBRARY_PATH`. Default none */
+  readonly env?: Record<string, string>
+  /** The longest wait for one server to answer, in ms. Default 10,000 */
+  readonly startTimeoutMs?: number
+}
+
+/** Options of `startRedis`. */
+export interface StartRedisOptions extends ServerProgram {
+  /** More arguments of the server, such as `['--maxmemory', '64mb']`; they win over ours. Default none */
+  readonly args?: readonly string[]
+  /** Keeps an append-only file, so that data outlives `restart()`. Default false: nothing is written to disk */
+  readonly appendOnly?: boolean
+}
+
+/** A private Redis server on 127.0.0.1. */
+export interface RedisServer {
+  readonly host: '127.0.0.1'
+  /** The same for the whole life of this object. */
+  readonly port: number
+  /** `redis://127.0.0.1:port` */
+  readonly url: string
+  /** Of the process that runs now, or ran last. */
+  readonly pid: number
+  /** False after `kill()` or `stop()`, or when the server died. */
+  readonly running: boolean
+  /** Ends the server for good and removes its files. Calling it twice is harmless. */
+  stop(): Promise<void>
+  /** Kills the server as a crash would (SIGKILL); `restart()` brings it back. Resolves when it is gone. */
+  kill(): Promise<void>
+  /** Freezes the server (SIGSTOP): connections stay open, new ones are accepted by the kernel, nothing is answered. */
+  pause(): void
+  /** Ends `pause()` (SIGCONT): what came meanwhile is served now. */
+  resume(): void
+  /** Kills the server if it runs and starts it again on the same port; empty, unless it is `appendOnly`. */
+  restart(): Promise<void>
+  /** Sends one command over a connection of its own. @throws {ErrorReply} the server refused it */
+  command(...args: (string | number)[]): Promise<Reply>
+  /** The last lines of the server's log. */
+  log(): string
+}
+
+const BIND_ATTEMPTS = 5
+
+/**
+ * Starts a private Redis on a free port of 127.0.0.1, and resolves when it answers. It ends with this process,
+ * even if that is killed by SIGKILL, and does not keep it alive.
+ *
+ * @throws {Error} the server ended or did not answer within `startTimeoutMs`; the message holds its last log lines
+ */
+export async function startRedis(options: StartRedisOptions): Promise<RedisServer> {
+  const folder = await mkdtemp(join(tmpdir(), 'scale-redis-'))
+  const log = join(folder, 'server.log')
+  try {
+    for (let attempt = 1; ; attempt++) {
+      const port = await freePort()
+      try {
+        return redisServer(await launch(options, port, folder, log), options, port, folder, log)
+      } catch (error) {
+        const taken = lastLines(log).includes('Address already in use')
+        if (!taken || attempt === BIND_ATTEMPTS) throw error
+      }
+    }
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true })
+    throw error
+  }
+}
+
+function redisServer(
+  first: ServerProcess,
+  options: StartRedisOptions,
+  port: number,
+  folder: string,
+  log: string,
+): RedisServer {
+  let current = first
+  return {
+    host: '127.0.0.1',
+    port,
+    url: `redis://127.0.0.1:${port}`,
+    get pid() {
+      return current.pid
+    },
+    get running() {
+      return current.ending === null
+    },
+    stop: async () => {
+      await current.kill()
+      await rm(folder, { recursive: true, force: true })
+    },
+    kill: () => current.kill(),
+    pause: () => current.signal('SIGSTOP'),
+    resume: () => current.signal('SIGCONT'),
+    restart: async () => {
+      await current.kill()
+      current = await launch(options, port, folder, log)
+    },
+    command: (...args) => sendCommand(port, ...args),
+    log: () => lastLines(log),
+  }
+}
+
+async function launch(
+  options: StartRedisOptions,
+  port: number,
+  folder: string,
+  log: string,
+): Promise<ServerProcess> {
+  const { startTimeoutMs = 10_000 } = options
+  const server = await runServer(options.binary, serverArgs(options, port, folder), {
+    env: options.env ?? {},
+    folder,
+    log,
+  })
+  try {
+    await waitUntil('the first answer', startTimeoutMs, () => {
+      if (server.ending !== null) throw new Error(`the server ended with ${server.ending}`)
+      return answers(port)
+    })
+  } catch (error) {
+    await server.kill()
+    const message = `${options.binary} did not start on port ${port}; its log ends:\n${lastLines(log)}`
+    throw new Error(message, { cause: error })
+  }
+  return server
+}
+
+function serverArgs(options: StartRedisOptions, port: number, folder: string): string[] {
+  const { args = [], appendOnly = false } = options
+  const persistence = appendOnly ? ['--appendonly', 'yes'] : ['--appendonly', 'no']
+  return ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', folder, '--save', '', ...persistence, ...args]
+}
+
+/** A server that asks for a password is up; one that still loads its file is not. */
+async function answers(port: number): Promise<boolean> {
+  try {
+    return (await sendCommand(port, 'PING')) === 'PONG'
+  } catch (error) {
+    if (error instanceof ErrorReply) return error.message.startsWith('NOAUTH')
+    throw error
+  }
+}
