@@ -125,10 +125,12 @@ async function launch(
     log,
   })
   try {
-    await waitUntil('the first answer', startTimeoutMs, () => {
-      if (server.ending !== null) throw new Error(`the server ended with ${server.ending}`)
-      return answers(port)
-    })
+    await waitUntil(
+      'the first answer',
+      startTimeoutMs,
+      () => server.ending !== null || answers(port, server.pid),
+    )
+    if (server.ending !== null) throw new Error(`the server ended with ${server.ending}`)
   } catch (error) {
     await server.kill()
     const message = `${options.binary} did not start on port ${port}; its log ends:\n${lastLines(log)}`
@@ -143,10 +145,11 @@ function serverArgs(options: StartRedisOptions, port: number, folder: string): s
   return ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', folder, '--save', '', ...persistence, ...args]
 }
 
-/** A server that asks for a password is up; one that still loads its file is not. */
-async function answers(port: number): Promise<boolean> {
+/** A server that asks for a password is up; one that still loads its file, or one that took our port, is not. */
+async function answers(port: number, pid: number): Promise<boolean> {
   try {
-    return (await sendCommand(port, 'PING')) === 'PONG'
+    await sendCommand(port, 'PING')
+    return String(await sendCommand(port, 'INFO', 'server')).includes(`process_id:${pid}\r`)
   } catch (error) {
     if (error instanceof ErrorReply) return error.message.startsWith('NOAUTH')
     throw error
