@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, realpathSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config'
 
@@ -21,9 +21,25 @@ const folders = ['packages', 'examples'].flatMap((parent) =>
     .filter((folder) => existsSync(`${root}${folder}/test`)),
 )
 
+/**
+ * The suites run on the newest Express and ioredis unless the environment names an older major: `EXPRESS_MAJOR=4`,
+ * `IOREDIS_MAJOR=5`. Tests that compare two majors import them by their own names, `express4` and `ioredis5`.
+ */
+function olderMajors(): Record<string, string> {
+  const installed = (name: string): string => realpathSync(`${root}packages/devkit/node_modules/${name}`)
+  return {
+    ...(process.env.EXPRESS_MAJOR === '4' && { express: installed('express4') }),
+    ...(process.env.IOREDIS_MAJOR === '5' && { ioredis: installed('ioredis5') }),
+  }
+}
+
 export default defineConfig({
   resolve: {
     conditions: ['@scale/source', 'node', 'import', 'module', 'default'],
+    alias: Object.entries(olderMajors()).map(([name, replacement]) => ({
+      find: new RegExp(`^${name}$`),
+      replacement,
+    })),
   },
   ssr: {
     resolve: {
@@ -39,6 +55,5 @@ export default defineConfig({
     pool: 'forks',
     testTimeout: 30_000,
     hookTimeout: 60_000,
-    reporters: ['default', ['json', { outputFile: `${root}node_modules/.cache/vitest/results.json` }]],
   },
 })
