@@ -35,7 +35,7 @@ function olderMajors(): Record<string, string> {
 
 export default defineConfig({
   resolve: {
-    conditions: ['@scale/source', 'node', 'import', 'module', 'default'],
+    conditions: ['@scale/source', 'node'],
     alias: Object.entries(olderMajors()).map(([name, replacement]) => ({
       find: new RegExp(`^${name}$`),
       replacement,
@@ -43,7 +43,7 @@ export default defineConfig({
   },
   ssr: {
     resolve: {
-      conditions: ['@scale/source', 'node', 'import', 'module', 'default'],
+      conditions: ['@scale/source', 'node'],
     },
   },
   test: {
