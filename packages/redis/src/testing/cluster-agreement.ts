@@ -1,0 +1,45 @@
+import { type SeenNode, viewOf } from './cluster-view.js'
+import { report } from './report.js'
+import type { RedisServer } from './server.js'
+import { waitUntil } from './wait-until.js'
+
+const TIMEOUT_MS = 15_000
+
+/** Waits until every node knows every other and none of them is suspected. */
+export async function acquaintance(nodes: readonly RedisServer[]): Promise<void> {
+  await waitUntil('that all nodes know each other', TIMEOUT_MS, async () => {
+    const views = await Promise.all(nodes.map(viewOf))
+    return views.every((view) => view.filter((node) => node.isHealthy).length === nodes.length)
+  })
+}
+
+/**
+ * Waits until all nodes that run say that the cluster is well and have the same picture of who serves what, one that
+ * satisfies `holds`, and all replicas are in step with their primaries.
+ */
+export async function agreement(
+  nodes: readonly RedisServer[],
+  holds: (view: readonly SeenNode[]) => boolean = () => true,
+): Promise<void> {
+  await waitUntil('that all nodes agree', TIMEOUT_MS, async () => {
+    const running = nodes.filter((node) => node.running)
+    const views = await Promise.all(running.map(viewOf))
+    if (new Set(views.map(pictureOf)).size !== 1 || !holds(views[0]!)) return false
+    return (await Promise.all(running.map(isInStep))).every(Boolean)
+  })
+}
+
+/** Who serves which slots and who follows whom, of the nodes that are well, as comparable text. */
+function pictureOf(view: readonly SeenNode[]): string {
+  const lines = view
+    .filter((node) => node.isHealthy)
+    .map((node) => [node.id, node.isPrimary, node.primaryId, ...node.slots].join(' '))
+  return lines.sort().join('\n')
+}
+
+async function isInStep(node: RedisServer): Promise<boolean> {
+  const cluster = await report(node, 'CLUSTER', 'INFO')
+  const replication = await report(node, 'INFO', 'replication')
+  if (cluster('cluster_state') !== 'ok') return false
+  return replication('role') === 'master' || replication('master_link_status') === 'up'
+}
