@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -66,6 +67,17 @@ export function filesUnder(folder: string, keep: (path: string) => boolean = () 
       return entry.isFile() && keep(path) ? [path] : []
     })
     .sort()
+}
+
+/** Paths from the root of all files that are, or could be, in version control. */
+export function repositoryFiles(): string[] {
+  const listing = spawnSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '-z'], {
+    cwd: root,
+    encoding: 'utf8',
+  })
+  // A copy that is no clone still has all files but no list of them.
+  if (listing.status !== 0) return filesUnder(root).map(fromRoot)
+  return listing.stdout.split('\0').filter((path) => path !== '' && existsSync(join(root, path)))
 }
 
 /** A path as people write it: from the root of the repository. */

@@ -1,0 +1,103 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { snippetsOf } from '../src/markdown.js'
+import {
+  type Entry,
+  filesUnder,
+  projects,
+  publishedPackages,
+  repositoryFiles,
+  root,
+} from '../src/workspace.js'
+
+const TOP_LEVEL = [
+  ...['packages', 'examples', 'docs', 'package.json', 'pnpm-workspace.yaml', 'tsconfig.base.json'],
+  ...['vitest.workspace.ts', 'CHANGELOG.md', 'README.md', 'LICENSE', 'pnpm-lock.yaml'],
+]
+
+it('the top level has what it should have, dotfiles, and nothing else', () => {
+  const names = new Set(repositoryFiles().map((path) => path.split('/')[0]!))
+  expect([...names].filter((name) => !name.startsWith('.')).sort()).toEqual([...TOP_LEVEL].sort())
+})
+
+it('all published packages carry one version', () => {
+  expect(new Set(publishedPackages().map(({ manifest }) => manifest.version)).size).toBe(1)
+})
+
+it.each(projects())('$path takes its versions from the catalog or the workspace', ({ manifest }) => {
+  const { dependencies, devDependencies } = manifest
+  const others = Object.entries({ ...dependencies, ...devDependencies }).filter(
+    ([, range]) => range !== 'catalog:' && range !== 'workspace:*',
+  )
+  expect(others).toEqual([])
+})
+
+describe.each(publishedPackages())('$path', ({ name, folder, path, manifest }) => {
+  it.each(['README.md', 'src/index.ts', 'tsup.config.ts', 'tsconfig.json'])('has %s', (file) => {
+    expect(existsSync(join(folder, file))).toBe(true)
+  })
+
+  it('has tests', () => {
+    expect(filesUnder(join(folder, 'test'), (file) => file.endsWith('.test.ts'))).not.toEqual([])
+  })
+
+  it('has a README with an example in TypeScript', () => {
+    const readme = readFileSync(join(folder, 'README.md'), 'utf8')
+    expect(snippetsOf(readme).some(({ language }) => language === 'ts')).toBe(true)
+  })
+
+  it('says in package.json what a registry wants to know', () => {
+    expect(manifest).toMatchObject({
+      name: `@scale/${name}`,
+      description: expect.stringMatching(/^\S.{19,}[^.\s]$/),
+      license: 'MIT',
+      type: 'module',
+      sideEffects: false,
+      engines: { node: '>=20.19' },
+      repository: { type: 'git', url: 'git+https://github.com/scale-js/scale.git', directory: path },
+      files: ['dist'],
+      scripts: { build: 'tsup' },
+      publishConfig: { access: 'public', provenance: true },
+    })
+  })
+
+  it('exports the same entries in the workspace and when published', () => {
+    const published = manifest.publishConfig?.exports ?? {}
+    expect(withoutSources(manifest.exports ?? {})).toEqual(published)
+    expect(Object.keys(published)).toEqual(expect.arrayContaining(['.', './package.json']))
+  })
+
+  it('exports for each entry its source, its types and its build, in that order', () => {
+    const entries = Object.entries(manifest.exports ?? {}).filter(([subpath]) => subpath !== './package.json')
+    for (const [, entry] of entries) {
+      const { '@scale/source': source, ...published } = entry as Record<string, string>
+      expect(Object.keys(entry)).toEqual(['@scale/source', 'types', 'default'])
+      expect(existsSync(join(folder, source!))).toBe(true)
+      const built = source!.replace('./src/', './dist/').replace(/\.ts$/, '')
+      expect(published).toEqual({ types: `${built}.d.ts`, default: `${built}.js` })
+    }
+  })
+
+  it('takes the majors of Express and ioredis that are tested', () => {
+    const tested: Record<string, string> = { express: '^4.21.0 || ^5.0.0', ioredis: '^5.4.0 || ^6.0.0' }
+    const peers = manifest.peerDependencies ?? {}
+    for (const peer of Object.keys(tested).filter((name) => name in peers)) {
+      expect(peers[peer]).toBe(tested[peer])
+    }
+  })
+})
+
+function withoutSources(exports: Record<string, Entry>): Record<string, Entry> {
+  return Object.fromEntries(
+    Object.entries(exports).map(([subpath, entry]) => {
+      if (typeof entry === 'string') return [subpath, entry]
+      const { '@scale/source': _, ...published } = entry
+      return [subpath, published]
+    }),
+  )
+}
+
+it('root and packages ship under one licence', () => {
+  expect(readFileSync(join(root, 'LICENSE'), 'utf8')).toMatch(/^MIT License/)
+})
