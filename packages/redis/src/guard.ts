@@ -62,6 +62,13 @@ export interface StoreGuard {
     args: readonly RedisArgument[],
     options?: OperationOptions,
   ): Promise<unknown>
+  /**
+   * Calls back once, when the commands of this turn of the event loop are about to be written: what is sent from
+   * there still leaves in the same write. For callers that gather what a turn asks of them into one command.
+   *
+   * @param callback  must not throw
+   */
+  beforeWrite(callback: () => void): void
   /** The breaker's state; in a Cluster, of the node that holds `key`. */
   state(key?: string): BreakerState
   /** When it is worth asking again, in ms; 0 if now. */
@@ -102,7 +109,8 @@ class Guard implements StoreGuard {
   readonly #only: Breaker | undefined
   /** Commands that are written when this turn of the event loop ends. */
   #unsent: Operation[] = []
-  #corked: ClientStream[] = []
+  #corked: ClientStream[] | undefined
+  #beforeWrite: (() => void)[] = []
 
   constructor(client: RedisClient, options: Readonly<Required<GuardOptions>>) {
     this.#client = client
@@ -182,19 +190,30 @@ class Guard implements StoreGuard {
     })
   }
 
+  beforeWrite(callback: () => void): void {
+    this.#hold()
+    this.#beforeWrite.push(callback)
+  }
+
   /** Holds the sockets until the event loop has read what it can read now, then writes everything at once. */
+  #hold(): void {
+    if (this.#corked !== undefined) return
+    this.#corked = streamsOf(connectionsOf(this.#client))
+    for (const stream of this.#corked) stream.cork()
+    setImmediate(this.#endWrite)
+  }
+
   #beginWrite(operation: Operation): void {
-    if (this.#unsent.length === 0) {
-      this.#corked = streamsOf(connectionsOf(this.#client))
-      for (const stream of this.#corked) stream.cork()
-      setImmediate(this.#endWrite)
-    }
+    this.#hold()
     this.#unsent.push(operation)
   }
 
   readonly #endWrite = (): void => {
-    for (const stream of this.#corked) stream.uncork()
-    this.#corked = []
+    // By index: a callback may add another.
+    for (let index = 0; index < this.#beforeWrite.length; index++) this.#beforeWrite[index]!()
+    this.#beforeWrite = []
+    for (const stream of this.#corked ?? []) stream.uncork()
+    this.#corked = undefined
     const sent = this.#unsent
     this.#unsent = []
     const nowMs = performance.now()

@@ -112,6 +112,25 @@ describe.each([
     expect((stream as unknown as { writableCorked: number }).writableCorked).toBe(0)
     expect(stream.bytesWritten).toBeGreaterThan(before)
   })
+
+  it('calls back before the write, so that what is sent from there is part of it', async () => {
+    const { stream } = client as unknown as { stream: { writableCorked: number } }
+    const corked: number[] = []
+    const replies: Promise<unknown>[] = [guard.call('get', ['key'])]
+    await new Promise<void>((resolve) => {
+      guard.beforeWrite(() => {
+        replies.push(guard.call('get', ['key']))
+        corked.push(stream.writableCorked)
+        guard.beforeWrite(() => {
+          corked.push(stream.writableCorked)
+          resolve()
+        })
+      })
+    })
+    expect(corked).toEqual([1, 1])
+    expect(stream.writableCorked).toBe(0)
+    await Promise.all(replies)
+  })
 })
 
 describe('a server that cannot serve', () => {
