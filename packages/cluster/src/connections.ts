@@ -1,0 +1,253 @@
+import type { Server as HttpServer, IncomingMessage, ServerResponse } from 'node:http'
+import type { Http2Session, Http2Stream } from 'node:http2'
+import type { Server, Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { TLSSocket } from 'node:tls'
+
+/** One TCP or TLS connection that speaks HTTP/1 or has not spoken yet. */
+interface Connection {
+  readonly socket: Socket
+  readonly openedAt: number
+  /** What had been read when the connection was ready for its first request: a TLS handshake counts as nothing. */
+  readonly silentBytes: number
+  /** The last request. Pipelined ones are answered in order, so its answer is the last to finish. */
+  request?: IncomingMessage
+  response?: ServerResponse
+  /** `websocket`, or another protocol, or `connect` for a tunnel. */
+  upgraded?: string
+}
+
+/** A connection that was still open when time ran out. */
+export interface OpenConnection {
+  kind: 'request' | 'upgraded' | 'http2' | 'idle' | 'silent'
+  /** Method and route template, never the URL: `GET /v1/users/:id`. Empty without a request or a route. */
+  route: string
+  /** Since the connection was opened, in ms. */
+  ageMs: number
+}
+
+const connectionOf: unique symbol = Symbol('connection')
+type TrackedSocket = Duplex & { [connectionOf]?: Connection }
+
+/**
+ * What one server is busy with. It costs a request one property read and two writes: whether an answer is
+ * finished is asked of the answer itself, when somebody wants to know.
+ */
+export class ConnectionTracker {
+  /** Requests since the start. */
+  requests = 0
+  private readonly connections = new Set<Connection>()
+  private readonly sessions = new Map<Http2Session, { openedAt: number; streams: Set<Http2Stream> }>()
+  /** TCP connections that a TLS socket or an HTTP/2 session will take over, by the address of the peer. */
+  private readonly underneath = new Map<string, Connection>()
+  private draining = false
+
+  constructor(private readonly server: Server) {
+    const isTakenOver = 'setSecureContext' in server || 'updateSettings' in server
+    server.prependListener('connection', (socket: Socket) => {
+      const connection = this.open(socket)
+      if (isTakenOver) this.keepUnderneath(connection)
+    })
+    server.prependListener('secureConnection', (socket: TLSSocket) => {
+      this.takeOver(socket)
+      if (socket.alpnProtocol !== 'h2') this.open(socket, socket.bytesRead)
+    })
+    server.prependListener('session', (session: Http2Session) => this.openSession(session))
+    for (const event of ['request', 'checkContinue', 'checkExpectation']) {
+      this.beforeListeners(event, (request: IncomingMessage, response: ServerResponse) =>
+        this.onRequest(request, response),
+      )
+    }
+    for (const event of ['upgrade', 'connect']) {
+      this.beforeListeners(event, (request: IncomingMessage, socket: Duplex) =>
+        this.onUpgrade(request, socket),
+      )
+    }
+  }
+
+  /** Requests whose answer is not finished. */
+  get inFlight(): number {
+    let count = 0
+    for (const connection of this.connections) if (isBusy(connection)) count++
+    for (const { streams } of this.sessions.values()) count += streams.size
+    return count
+  }
+
+  /** Connections of every kind. */
+  get size(): number {
+    return this.connections.size + this.sessions.size
+  }
+
+  /** From now on every answer that can still say so says `Connection: close`; HTTP/2 clients are told to go. */
+  announceClose(): void {
+    this.draining = true
+    for (const { response } of this.connections)
+      if (response?.headersSent === false) lastOfItsConnection(response)
+    // The largest stream id: streams that are just being opened are still served (RFC 9113 §6.8).
+    for (const session of this.sessions.keys()) if (!session.destroyed) session.goaway(0, 2 ** 31 - 1)
+  }
+
+  /** Ends what is idle or never spoke; asks each HTTP/2 session to end after its streams. */
+  closeIdle(): void {
+    const server = this.server as Partial<HttpServer>
+    // Node knows whether a request has begun to arrive; a connection in the middle of its headers is not idle.
+    server.closeIdleConnections?.()
+    for (const connection of this.connections) if (isSilent(connection)) connection.socket.destroy()
+    for (const session of this.sessions.keys()) if (!session.closed) session.close()
+  }
+
+  /** Each upgraded connection and its protocol. */
+  *upgraded(): Generator<{ socket: Socket; protocol: string }> {
+    for (const { socket, upgraded } of this.connections) {
+      if (upgraded !== undefined) yield { socket, protocol: upgraded }
+    }
+  }
+
+  /** Ends everything now. @returns what it was */
+  destroyAll(): OpenConnection[] {
+    const now = Date.now()
+    const open: OpenConnection[] = []
+    for (const connection of this.connections) {
+      open.push(describe(connection, now))
+      connection.socket.destroy()
+    }
+    for (const [session, { openedAt, streams }] of this.sessions) {
+      for (const _ of streams) open.push({ kind: 'http2', route: '', ageMs: now - openedAt })
+      if (streams.size === 0) open.push({ kind: 'idle', route: '', ageMs: now - openedAt })
+      session.destroy()
+    }
+    return open
+  }
+
+  private open(socket: Socket, silentBytes = 0): Connection {
+    const connection: Connection = { socket, openedAt: Date.now(), silentBytes }
+    this.connections.add(connection)
+    ;(socket as TrackedSocket)[connectionOf] = connection
+    socket.once('close', () => this.connections.delete(connection))
+    return connection
+  }
+
+  private keepUnderneath(connection: Connection): void {
+    const peer = peerOf(connection.socket)
+    this.underneath.set(peer, connection)
+    connection.socket.once('close', () => {
+      if (this.underneath.get(peer) === connection) this.underneath.delete(peer)
+    })
+  }
+
+  private takeOver(upper: Pick<Socket, 'remoteAddress' | 'remotePort'>): void {
+    const connection = this.underneath.get(peerOf(upper))
+    if (connection !== undefined) this.connections.delete(connection)
+  }
+
+  private openSession(session: Http2Session): void {
+    const streams = new Set<Http2Stream>()
+    this.sessions.set(session, { openedAt: Date.now(), streams })
+    this.takeOver(session.socket)
+    session.on('stream', (stream: Http2Stream) => {
+      this.requests++
+      streams.add(stream)
+      stream.once('close', () => streams.delete(stream))
+    })
+    session.once('close', () => this.sessions.delete(session))
+    if (this.draining) session.goaway(0, 2 ** 31 - 1)
+  }
+
+  private onRequest(request: IncomingMessage, response: ServerResponse): void {
+    if (request.httpVersionMajor === 2) return
+    this.requests++
+    const connection = (request.socket as TrackedSocket)[connectionOf]
+    if (connection === undefined) return
+    if (this.draining) {
+      const previous = connection.response
+      // Pipelined: an answer that says `close` would forbid the one after it.
+      if (previous?.headersSent === false) previous.shouldKeepAlive = true
+      lastOfItsConnection(response)
+    }
+    connection.request = request
+    connection.response = response
+  }
+
+  private onUpgrade(request: IncomingMessage, socket: Duplex): void {
+    this.requests++
+    const connection = (socket as TrackedSocket)[connectionOf]
+    if (connection === undefined) return
+    connection.request = request
+    connection.upgraded = (request.headers.upgrade ?? 'connect').toLowerCase()
+  }
+
+  /** Listening for `upgrade` changes what Node does, so our listener comes with the app's first, and before it. */
+  private beforeListeners<Arguments extends never[]>(
+    event: string,
+    listener: (...args: Arguments) => void,
+  ): void {
+    const prepend = (): unknown =>
+      this.server.prependListener(event, listener as (...args: unknown[]) => void)
+    if (this.server.listenerCount(event) > 0) {
+      prepend()
+      return
+    }
+    const onNewListener = (added: string | symbol): void => {
+      if (added !== event) return
+      this.server.off('newListener', onNewListener)
+      prepend()
+    }
+    this.server.on('newListener', onNewListener)
+  }
+}
+
+const trackers = new WeakMap<Server, ConnectionTracker>()
+
+/**
+ * Starts to keep account of a server's connections and requests in flight; `drain` needs it to find connections
+ * that never spoke, or that left HTTP by an upgrade. Call it when the server is created, before it listens.
+ * `runCluster` does. A second call returns the same tracker.
+ */
+export function trackConnections(server: Server): ConnectionTracker {
+  let tracker = trackers.get(server)
+  if (tracker === undefined) {
+    tracker = new ConnectionTracker(server)
+    trackers.set(server, tracker)
+  }
+  return tracker
+}
+
+function isBusy({ response, upgraded, socket }: Connection): boolean {
+  return upgraded === undefined && response !== undefined && !response.writableFinished && !socket.destroyed
+}
+
+function isSilent({ socket, request, silentBytes }: Connection): boolean {
+  return request === undefined && socket.bytesRead <= silentBytes
+}
+
+/** Makes Node write `Connection: close` and end the connection after this answer. */
+function lastOfItsConnection(response: ServerResponse): void {
+  response.shouldKeepAlive = false
+}
+
+function peerOf({ remoteAddress, remotePort }: Pick<Socket, 'remoteAddress' | 'remotePort'>): string {
+  return `${remoteAddress} ${remotePort}`
+}
+
+function describe(connection: Connection, now: number): OpenConnection {
+  const { request, upgraded, openedAt } = connection
+  const kind =
+    upgraded !== undefined
+      ? 'upgraded'
+      : isBusy(connection)
+        ? 'request'
+        : isSilent(connection)
+          ? 'silent'
+          : 'idle'
+  return {
+    kind,
+    route: kind === 'idle' || request === undefined ? '' : routeOf(request),
+    ageMs: now - openedAt,
+  }
+}
+
+/** Express leaves the template on the request. */
+function routeOf(request: IncomingMessage & { baseUrl?: unknown; route?: { path?: unknown } }): string {
+  const { method = '', baseUrl, route } = request
+  return typeof route?.path === 'string' ? `${method} ${baseUrl ?? ''}${route.path}` : method
+}

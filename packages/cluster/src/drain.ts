@@ -1,0 +1,136 @@
+import type { Socket } from 'node:net'
+import { Server } from 'node:net'
+import { durationMs, func, resolveOptions } from '@scale/core'
+import { type ConnectionTracker, type OpenConnection, trackConnections } from './connections.js'
+
+/** How a server stops without losing a request. All times count from the call of `drain`. */
+export interface DrainOptions {
+  /**
+   * How long new connections are still accepted, so that a load balancer can see that this copy is not ready
+   * and stop sending. At least probe period × failure threshold. Default 0
+   */
+  delayMs?: number
+  /** After the delay, how long an idle connection may still send one last request. Default 1,000 */
+  lingerMs?: number
+  /** When everything that is left is destroyed. Default 20,000 */
+  timeoutMs?: number
+  /** When `onAbort` is called. Default 80 % of `timeoutMs` */
+  abortAfterMs?: number
+  /** Tells long answers (server-sent events, large downloads) to come to an end. */
+  onAbort?: () => void
+  /**
+   * Ends one upgraded connection politely, after the linger. Default: a WebSocket gets a close frame with status
+   * 1001 (going away, RFC 6455 §7.4.1); any other protocol waits for its own end.
+   */
+  closeUpgraded?: (socket: Socket, protocol: string) => void
+}
+
+/** How a drain went. */
+export interface DrainReport {
+  tookMs: number
+  /** What had to be destroyed at the end; empty after a clean drain. */
+  forced: OpenConnection[]
+}
+
+const defaults = Object.freeze({
+  delayMs: 0,
+  lingerMs: 1_000,
+  timeoutMs: 20_000,
+  closeUpgraded: sayGoingAway,
+})
+
+/** How often idle connections are looked for. */
+const SWEEP_MS = 100
+
+/**
+ * Stops servers without cutting an answer or resetting a client that is just sending, which `server.close()` does
+ * to idle keep-alive connections (nodejs/node#60617).
+ *
+ * In order: every answer says `Connection: close`; for `delayMs` new connections are still accepted; then the
+ * servers stop listening while their connections live on; for `lingerMs` an idle connection may send one last
+ * request; then idle and silent connections are closed, upgraded ones are asked to, HTTP/2 sessions end after
+ * their streams, and requests in flight go on; at `abortAfterMs` long answers are told to end; at
+ * `timeoutMs` the rest is destroyed and reported. It returns as soon as nothing is left.
+ *
+ * @param servers  `net`, `http`, `https` or `http2` servers; call `trackConnections` on each before it listens
+ * @returns        never rejects for what a client does
+ */
+export async function drain(
+  servers: Server | readonly Server[],
+  options?: DrainOptions,
+): Promise<DrainReport> {
+  const { delayMs, lingerMs, timeoutMs, abortAfterMs, onAbort, closeUpgraded } = resolveOptions(
+    'drain',
+    options,
+    {
+      checks: {
+        delayMs: durationMs(0),
+        lingerMs: durationMs(0),
+        timeoutMs: durationMs(0),
+        abortAfterMs: durationMs(0),
+        onAbort: func,
+        closeUpgraded: func,
+      },
+      defaults,
+    },
+  )
+  const startedAt = performance.now()
+  const until = (ms: number): number => startedAt + ms - performance.now()
+  const list: readonly Server[] = Array.isArray(servers) ? servers : [servers as Server]
+  const trackers = list.map(trackConnections)
+  const isEmpty = (): boolean => trackers.every((tracker) => tracker.size === 0)
+  const cancelAbort = at(until(abortAfterMs ?? timeoutMs * 0.8), () => onAbort?.())
+
+  for (const tracker of trackers) tracker.announceClose()
+  await pause(Math.min(until(delayMs), until(timeoutMs)))
+  for (const server of list) stopListening(server)
+  await waitUntil(isEmpty, Math.min(until(delayMs + lingerMs), until(timeoutMs)))
+  for (const tracker of trackers) politely(tracker, closeUpgraded)
+  await waitUntil(() => {
+    for (const tracker of trackers) tracker.closeIdle()
+    return isEmpty()
+  }, until(timeoutMs))
+
+  cancelAbort()
+  const forced = trackers.flatMap((tracker) => tracker.destroyAll())
+  // Only now `http.Server#close`: it stops the server's own timers.
+  for (const server of list) server.close(() => {})
+  return { tookMs: performance.now() - startedAt, forced }
+}
+
+/** Not the method of `http.Server`, which destroys idle connections at once. */
+function stopListening(server: Server): void {
+  Server.prototype.close.call(server, () => {})
+}
+
+function politely(tracker: ConnectionTracker, close: (socket: Socket, protocol: string) => void): void {
+  for (const { socket, protocol } of tracker.upgraded()) close(socket, protocol)
+}
+
+/** Close frame, status 1001, no reason. Frames are written whole, so it cannot fall inside another. */
+const GOING_AWAY = Buffer.from([0x88, 0x02, 0x03, 0xe9])
+
+function sayGoingAway(socket: Socket, protocol: string): void {
+  if (protocol === 'websocket' && socket.writable) socket.write(GOING_AWAY)
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, Math.max(0, ms)))
+}
+
+function at(ms: number, callback: () => void): () => void {
+  const timer = setTimeout(callback, Math.max(0, ms))
+  return () => clearTimeout(timer)
+}
+
+/** Asks in the check phase, right after the poll phase has read whatever had arrived. */
+async function waitUntil(done: () => boolean, timeoutMs: number): Promise<void> {
+  const deadline = performance.now() + timeoutMs
+  for (;;) {
+    await new Promise((resolve) => setImmediate(resolve))
+    if (done()) return
+    const left = deadline - performance.now()
+    if (left <= 0) return
+    await pause(Math.min(SWEEP_MS, left))
+  }
+}

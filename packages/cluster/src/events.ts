@@ -1,0 +1,76 @@
+import { type Channel, channel } from '@scale/core'
+import type { WorkerDecision } from './decision.js'
+import type { EndReport } from './serving.js'
+
+/** A worker's life. `ready` is what the worker says of itself after its start-up checks. */
+export type WorkerState = 'booting' | 'listening' | 'ready' | 'draining' | 'exited'
+
+interface Line {
+  level: 'info' | 'warn' | 'error'
+  /** One sentence for a person. */
+  message: string
+}
+
+/** The number of workers was decided. The first event of all. */
+export interface DecidedEvent extends Line {
+  type: 'decided'
+  decision: WorkerDecision
+  /** Of the admin server, if there is one. */
+  adminUrl: string | undefined
+}
+
+/** A worker changed its state. */
+export interface WorkerEvent extends Line {
+  type: 'worker'
+  workerId: number
+  pid: number | undefined
+  state: WorkerState
+  /** With `exited`. */
+  code?: number | null
+  signal?: string | null
+}
+
+/** A worker ended that was not asked to; it is started again after `delayMs`. */
+export interface RespawnEvent extends Line {
+  type: 'respawn'
+  workerId: number
+  /** Whether it had been ready. */
+  during: 'boot' | 'run'
+  /** Consecutive failures of this slot, this one included. */
+  failures: number
+  delayMs: number
+}
+
+/** The process, or all workers, were asked to end. */
+export interface StoppingEvent extends Line {
+  type: 'stopping'
+  reason: string
+}
+
+/** A serving process has drained. */
+export interface DrainedEvent extends Line {
+  type: 'drained'
+  workerId: number
+  report: EndReport
+}
+
+/** Everything that runCluster reports; each type is also a channel, `scale:cluster:<type>`. */
+export type ClusterEvent = DecidedEvent | WorkerEvent | RespawnEvent | StoppingEvent | DrainedEvent
+
+const channels: { [Type in ClusterEvent['type']]: Channel<Extract<ClusterEvent, { type: Type }>> } = {
+  decided: channel('scale:cluster:decided'),
+  worker: channel('scale:cluster:worker'),
+  respawn: channel('scale:cluster:respawn'),
+  stopping: channel('scale:cluster:stopping'),
+  drained: channel('scale:cluster:drained'),
+}
+
+export type Emit = (event: ClusterEvent) => void
+
+/** Publishes each event on its channel and hands it to the app's sink. */
+export function emitter(log: (event: ClusterEvent) => void): Emit {
+  return (event) => {
+    ;(channels[event.type] as Channel<ClusterEvent>).publish(event)
+    log(event)
+  }
+}

@@ -1,0 +1,99 @@
+import type { LifecycleRegistry, LifecycleResource } from './lifecycle.js'
+
+type Check = NonNullable<LifecycleResource['check']>
+
+/** How dependencies are watched. */
+export interface HealthOptions {
+  /** How often each check runs; a probe is answered from the last result, so probes cannot load a dependency. Default 1,000 */
+  intervalMs?: number
+  /** How long one check may take. Default 1,000 */
+  timeoutMs?: number
+  /** Consecutive failures until a dependency counts as down; one success brings it back. Default 2 */
+  failureThreshold?: number
+}
+
+/** One dependency as `/readyz` shows it. */
+export interface CheckState {
+  name: string
+  ok: boolean
+  required: boolean
+}
+
+/**
+ * Runs the checks of all resources on its own clock: one at a time each, with a time limit, and with hysteresis.
+ */
+export class HealthMonitor {
+  private readonly states = new Map<string, { ok: boolean; failures: number; running: boolean }>()
+  private timer: NodeJS.Timeout | undefined
+
+  constructor(
+    private readonly lifecycle: LifecycleRegistry,
+    private readonly options: Required<HealthOptions>,
+    private readonly onChange: () => void,
+  ) {}
+
+  /** True while every required dependency is up. */
+  get ok(): boolean {
+    return this.report().every(({ ok, required }) => ok || !required)
+  }
+
+  report(): CheckState[] {
+    return this.lifecycle.checked.map(({ name, required }) => ({
+      name,
+      required,
+      ok: this.states.get(name)?.ok ?? false,
+    }))
+  }
+
+  /** Checks until every required dependency has been up once, then goes on checking. Ends by `signal`. */
+  async start(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      await this.runAll(1)
+      if (this.ok || signal.aborted) break
+      await new Promise((resolve) => setTimeout(resolve, Math.min(100, this.options.intervalMs)))
+    }
+    this.timer = setInterval(() => this.runAll(this.options.failureThreshold), this.options.intervalMs)
+    this.timer.unref()
+  }
+
+  stop(): void {
+    clearInterval(this.timer)
+  }
+
+  private async runAll(threshold: number): Promise<void> {
+    await Promise.all(this.lifecycle.checked.map(({ name, check }) => this.run(name, check!, threshold)))
+  }
+
+  private async run(name: string, check: Check, threshold: number): Promise<void> {
+    const state = this.states.get(name) ?? { ok: false, failures: 0, running: false }
+    this.states.set(name, state)
+    // A check that outlived its time is not started again; it fails until it comes back.
+    const passed = !state.running && (await this.passes(check, state))
+    state.failures = passed ? 0 : state.failures + 1
+    const ok = passed || (state.ok && state.failures < threshold)
+    if (ok === state.ok) return
+    state.ok = ok
+    this.onChange()
+  }
+
+  private async passes(check: Check, state: { running: boolean }): Promise<boolean> {
+    const controller = new AbortController()
+    let timer: NodeJS.Timeout | undefined
+    const timeout = new Promise<false>((resolve) => {
+      timer = setTimeout(resolve, this.options.timeoutMs, false)
+    })
+    state.running = true
+    const answer = (async () => (await check({ signal: controller.signal })) !== false)()
+      // What it threw is the client's to report; here only whether it can be used matters.
+      .catch(() => false)
+      .finally(() => {
+        state.running = false
+      })
+    try {
+      return await Promise.race([answer, timeout])
+    } finally {
+      clearTimeout(timer)
+      controller.abort()
+    }
+  }
+}

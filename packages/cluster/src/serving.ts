@@ -1,0 +1,106 @@
+import diagnostics from 'node:diagnostics_channel'
+import { Server } from 'node:net'
+import { trackConnections } from './connections.js'
+import { type DrainReport, drain } from './drain.js'
+import { NoServer } from './errors.js'
+import { HealthMonitor } from './health.js'
+import { LifecycleRegistry, type StopReport } from './lifecycle.js'
+import type { ResolvedClusterOptions, StartContext } from './options.js'
+
+/** How one process ended. */
+export interface EndReport {
+  connections: DrainReport
+  hooks: StopReport
+  /** True if every answer was given and every hook ran. */
+  clean: boolean
+}
+
+/** Hooks run after the connections: this share of the total is kept for them, at most 5 s. */
+const HOOK_SHARE = 0.2
+const HOOK_SHARE_MAX_MS = 5_000
+
+/** A process that serves: a worker, or the only process of all. */
+export class ServingProcess {
+  readonly lifecycle = new LifecycleRegistry()
+  readonly health: HealthMonitor
+  private servers: readonly Server[] = []
+  private readonly end = new AbortController()
+  private ending: Promise<EndReport> | undefined
+
+  constructor(
+    private readonly options: ResolvedClusterOptions,
+    onHealthChange: () => void,
+  ) {
+    this.health = new HealthMonitor(this.lifecycle, options.health, onHealthChange)
+  }
+
+  /**
+   * From nothing to ready: `start`, listening, every required dependency up.
+   *
+   * @throws whatever `start` throws, or a server's listen error
+   */
+  async boot(context: Pick<StartContext, 'workerId' | 'workers'>, onListening: () => void): Promise<void> {
+    const stopTracking = trackFromListen()
+    try {
+      const { lifecycle } = this
+      this.servers = serversOf(await this.options.start({ ...context, lifecycle, signal: this.end.signal }))
+      for (const server of this.servers) trackConnections(server)
+      await Promise.all(this.servers.map(untilListening))
+    } finally {
+      stopTracking()
+    }
+    onListening()
+    await this.health.start(this.lifecycle.draining)
+  }
+
+  /** Requests whose answer is not finished. */
+  get inFlight(): number {
+    return this.servers.reduce((sum, server) => sum + trackConnections(server).inFlight, 0)
+  }
+
+  /** Drains, then runs the hooks, all within `timeoutMs`. A second call returns the first one's end. */
+  drain(delayMs: number, timeoutMs: number): Promise<EndReport> {
+    this.ending ??= this.drainOnce(delayMs, timeoutMs)
+    return this.ending
+  }
+
+  private async drainOnce(delayMs: number, timeoutMs: number): Promise<EndReport> {
+    const deadline = performance.now() + timeoutMs
+    this.lifecycle.beginDrain()
+    this.health.stop()
+    const connectionsMs = Math.round(timeoutMs - Math.min(HOOK_SHARE_MAX_MS, timeoutMs * HOOK_SHARE))
+    const connections = await drain(this.servers, {
+      delayMs: Math.min(delayMs, connectionsMs),
+      lingerMs: this.options.drain.lingerMs,
+      timeoutMs: connectionsMs,
+      onAbort: () => this.end.abort(),
+    })
+    this.end.abort()
+    const hooks = await this.lifecycle.stop(deadline - performance.now())
+    return { connections, hooks, clean: connections.forced.length === 0 && hooks.failed.length === 0 }
+  }
+}
+
+/** A server that listens before `start` returns may have connections by then: it is tracked from its `listen` on. */
+function trackFromListen(): () => void {
+  const channel = 'tracing:net.server.listen:asyncStart'
+  const onListen = (message: unknown): void => {
+    trackConnections((message as { server: Server }).server)
+  }
+  diagnostics.subscribe(channel, onListen)
+  return () => diagnostics.unsubscribe(channel, onListen)
+}
+
+function serversOf(returned: unknown): readonly Server[] {
+  const servers = Array.isArray(returned) ? returned : [returned]
+  if (servers.length > 0 && servers.every((server) => server instanceof Server)) return servers
+  throw new NoServer('`start` must return the server that listens (what `app.listen` returns), or several.')
+}
+
+function untilListening(server: Server): Promise<void> {
+  if (server.listening) return Promise.resolve()
+  return new Promise((resolve, reject) => {
+    server.once('listening', resolve)
+    server.once('error', reject)
+  })
+}

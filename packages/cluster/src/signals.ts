@@ -1,0 +1,31 @@
+/** Ctrl-C reaches the whole terminal group, and wrappers such as npm pass it on once more: one order, twice. */
+const SAME_ORDER_MS = 500
+
+const stopSignals: readonly NodeJS.Signals[] =
+  process.platform === 'win32' ? ['SIGTERM', 'SIGINT', 'SIGBREAK'] : ['SIGTERM', 'SIGINT']
+
+/**
+ * Calls `stop` on the first order to end, and `now` on the second.
+ *
+ * Where there are no signals, process managers send the message `'shutdown'`, or `{ cmd: 'shutdown' }`.
+ */
+export function onStopOrder(stop: (order: string) => void, now: () => void): void {
+  let orderedAt: number | undefined
+  const onOrder = (order: string): void => {
+    const at = performance.now()
+    if (orderedAt === undefined) {
+      orderedAt = at
+      stop(order)
+    } else if (at - orderedAt > SAME_ORDER_MS) now()
+  }
+  for (const signal of stopSignals) process.on(signal, () => onOrder(signal))
+  process.on('message', (message: unknown) => {
+    if (message === 'shutdown' || (message as { cmd?: unknown } | null)?.cmd === 'shutdown')
+      onOrder('shutdown')
+  })
+}
+
+/** In a worker the primary decides what a signal to the whole group means. */
+export function ignoreGroupSignals(): void {
+  for (const signal of ['SIGINT', 'SIGHUP'] as const) process.on(signal, () => {})
+}

@@ -1,0 +1,73 @@
+import { type HealthSource, startAdmin } from './admin.js'
+import type { WorkerDecision } from './decision.js'
+import type { Emit } from './events.js'
+import { exitCodes } from './exit-codes.js'
+import { exitCodeOf, onUncaught, writeError } from './fatal.js'
+import type { LifecycleRegistry } from './lifecycle.js'
+import type { ResolvedClusterOptions } from './options.js'
+import { ServingProcess } from './serving.js'
+import { onStopOrder } from './signals.js'
+
+/** One worker: no cluster module, no second process; app, probes and signals live together. */
+export async function runSingle(
+  options: ResolvedClusterOptions,
+  decision: WorkerDecision,
+  prepared: LifecycleRegistry,
+  emit: Emit,
+): Promise<{ adminUrl: string | undefined; stop: () => Promise<void> }> {
+  let state: 'starting' | 'ready' | 'draining' = 'starting'
+  const serving = new ServingProcess(options, () => {})
+  const health = (): HealthSource => {
+    const checks = serving.health.report()
+    const down = checks.filter(({ ok }) => !ok)
+    const isReady = state === 'ready' && down.every(({ required }) => !required)
+    const reasons = state === 'ready' ? (down.length > 0 ? ['dependencies'] : []) : [state]
+    return { started: state !== 'starting', ready: isReady, reasons, checks }
+  }
+
+  const end = async (cleanCode: number, delayMs: number): Promise<never> => {
+    state = 'draining'
+    const { timeoutMs } = options.drain
+    const deadline = performance.now() + timeoutMs
+    setTimeout(() => process.exit(cleanCode || exitCodes.forced), timeoutMs + 1_000)
+    const report = await serving.drain(delayMs, timeoutMs)
+    const hooks = await prepared.stop(Math.max(100, deadline - performance.now()))
+    const clean = report.clean && hooks.failed.length === 0
+    emit({
+      type: 'drained',
+      level: clean ? 'info' : 'warn',
+      message: clean ? 'drained' : 'drained, not everything in time',
+      workerId: 1,
+      report,
+    })
+    process.exit(clean ? cleanCode : cleanCode || exitCodes.forced)
+  }
+  const stop = (reason: string): Promise<never> => {
+    emit({ type: 'stopping', level: 'info', message: `${reason}: draining`, reason })
+    return end(exitCodes.drained, options.drain.delayMs)
+  }
+
+  onStopOrder(stop, () => process.exit(exitCodes.forced))
+  onUncaught(() => void end(exitCodes.uncaught, 0))
+  const admin = options.admin && (await startAdmin(options.admin, health))
+  emit({ type: 'decided', level: 'info', message: singleLine(decision), decision, adminUrl: admin?.url })
+  const giveUp = setTimeout(() => {
+    writeError(`runCluster: not ready after ${options.bootTimeoutMs} ms`)
+    void end(exitCodes.uncaught, 0)
+  }, options.bootTimeoutMs)
+  try {
+    await serving.boot({ workerId: 1, workers: 1 }, () => {})
+    clearTimeout(giveUp)
+    if (state === 'starting') state = 'ready'
+    // pm2 with `wait_ready` waits for this word.
+    process.send?.('ready')
+  } catch (error) {
+    writeError(error)
+    await end(exitCodeOf(error), 0)
+  }
+  return { adminUrl: admin?.url, stop: () => stop('stop()') }
+}
+
+function singleLine({ reason }: WorkerDecision): string {
+  return `1 process without the cluster module (${reason}), pid ${process.pid}`
+}

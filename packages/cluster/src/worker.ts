@@ -1,0 +1,74 @@
+import cluster from 'node:cluster'
+import { exitCodes } from './exit-codes.js'
+import { exitCodeOf, onUncaught, writeError } from './fatal.js'
+import { type FromPrimary, type FromWorker, unwrap, wrap } from './messages.js'
+import type { ResolvedClusterOptions } from './options.js'
+import type { RunningCluster } from './run-cluster.js'
+import { ServingProcess } from './serving.js'
+import { ignoreGroupSignals } from './signals.js'
+
+/** How a worker learns its number, and that it is ours and not another process manager's. */
+export const workerIdVariable = 'SCALE_CLUSTER_WORKER'
+/** How many workers there are. */
+export const workersVariable = 'SCALE_CLUSTER_WORKERS'
+
+/** Whether this process was forked by `runCluster`. */
+export function isOurWorker(): boolean {
+  return cluster.isWorker && process.env[workerIdVariable] !== undefined
+}
+
+/** The worker's side: boots, says so, and does what the primary says. */
+export async function runWorker(options: ResolvedClusterOptions): Promise<RunningCluster> {
+  const workerId = Number(process.env[workerIdVariable])
+  const workers = Number(process.env[workersVariable])
+  // What this worker spawns is no worker of ours.
+  delete process.env[workerIdVariable]
+  const serving = new ServingProcess(options, () =>
+    send({ type: 'health', ok: serving.health.ok, checks: serving.health.report() }),
+  )
+
+  const end = async (delayMs: number, timeoutMs: number, cleanCode: number): Promise<never> => {
+    const report = await serving.drain(delayMs, timeoutMs)
+    await send({ type: 'drained', connections: report.connections, hooks: report.hooks })
+    process.exit(report.clean ? cleanCode : cleanCode || exitCodes.forced)
+  }
+
+  ignoreGroupSignals()
+  process.on('SIGTERM', () => send({ type: 'stop-asked' }))
+  process.on('message', (raw) => {
+    const message = unwrap<FromPrimary>(raw)
+    if (message?.type === 'drain') void end(message.delayMs, message.timeoutMs, exitCodes.drained)
+  })
+  cluster.worker!.on('disconnect', () => {
+    // Without this mark Node ends the worker at once, with status 0, whatever it is busy with.
+    cluster.worker!.exitedAfterDisconnect = true
+    void end(0, options.drain.timeoutMs, exitCodes.forced)
+  })
+  onUncaught(() => {
+    void send({ type: 'failing' })
+    void end(0, options.drain.timeoutMs, exitCodes.uncaught)
+  })
+
+  try {
+    await serving.boot({ workerId, workers }, () => send({ type: 'listening' }))
+    await send({ type: 'ready', checks: serving.health.report() })
+  } catch (error) {
+    writeError(error)
+    await serving.drain(0, options.drain.timeoutMs)
+    process.exit(exitCodeOf(error))
+  }
+  return {
+    role: 'worker',
+    decision: undefined,
+    adminUrl: undefined,
+    stop: () => send({ type: 'stop-asked' }),
+  }
+}
+
+/** Resolves when the message has left, or when there is nobody to send it to. */
+function send(message: FromWorker): Promise<void> {
+  return new Promise((resolve) => {
+    if (!process.connected) resolve()
+    else process.send!(wrap(message), undefined, undefined, () => resolve())
+  })
+}

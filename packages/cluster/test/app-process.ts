@@ -1,0 +1,186 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { build } from 'tsup'
+import { afterAll, onTestFinished } from 'vitest'
+
+const packageFolder = fileURLToPath(new URL('..', import.meta.url))
+const compiled = new Map<string, Promise<string>>()
+const outDirs: string[] = []
+
+afterAll(() => {
+  for (const folder of outDirs) rmSync(folder, { recursive: true })
+})
+
+/** Bundles one file of `test/fixtures` to JavaScript, so that processes start as fast as a built app. */
+export function compile(fixture: string): Promise<string> {
+  let file = compiled.get(fixture)
+  if (file === undefined) {
+    file = bundle(fixture)
+    compiled.set(fixture, file)
+  }
+  return file
+}
+
+async function bundle(fixture: string): Promise<string> {
+  const cache = join(packageFolder, 'node_modules/.cache/fixtures')
+  await mkdir(cache, { recursive: true })
+  const outDir = mkdtempSync(join(cache, 'build-'))
+  outDirs.push(outDir)
+  await build({
+    config: false,
+    silent: true,
+    entry: { [fixture]: join(packageFolder, `test/fixtures/${fixture}.ts`) },
+    outDir,
+    format: 'esm',
+    target: 'node20',
+    noExternal: [/^@scale\//],
+    esbuildOptions: (options) => {
+      options.conditions = ['@scale/source']
+    },
+    outExtension: () => ({ js: '.mjs' }),
+  })
+  return join(outDir, `${fixture}.mjs`)
+}
+
+/** One JSON line of the app. */
+export type AppEvent = { type: string } & Record<string, unknown>
+
+/** An app under test and everything that it said. Killed, with its workers, when the test ends. */
+export class AppProcess {
+  readonly events: AppEvent[] = []
+  readonly other: string[] = []
+  readonly exited: Promise<{ code: number | null; signal: string | null }>
+  private waiters = new Set<() => void>()
+
+  constructor(readonly child: ChildProcess) {
+    this.exited = once(child, 'exit').then(([code, signal]) => ({ code, signal }))
+    for (const stream of [child.stderr!, child.stdout!]) {
+      createInterface(stream).on('line', (line) => this.onLine(line))
+    }
+    void this.exited.then(() => this.wake())
+  }
+
+  get pid(): number {
+    return this.child.pid!
+  }
+
+  of(type: string, matching: Record<string, unknown> = {}): AppEvent[] {
+    return this.events.filter(
+      (event) =>
+        event.type === type && Object.entries(matching).every(([key, value]) => event[key] === value),
+    )
+  }
+
+  /** Waits until `count` events of a type that match have been said. */
+  async said(type: string, matching: Record<string, unknown> = {}, count = 1): Promise<AppEvent> {
+    await this.until(
+      () => this.of(type, matching).length >= count,
+      `${count} × ${type} ${JSON.stringify(matching)}`,
+    )
+    return this.of(type, matching)[count - 1]!
+  }
+
+  async until(condition: () => boolean, what: string, timeoutMs = 20_000): Promise<void> {
+    const deadline = Date.now() + timeoutMs
+    while (!condition()) {
+      const left = deadline - Date.now()
+      if (left <= 0) throw new Error(`no ${what} within ${timeoutMs} ms; said:\n${this.transcript()}`)
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(done, Math.min(left, 250))
+        const waiters = this.waiters
+        function done(): void {
+          clearTimeout(timer)
+          waiters.delete(done)
+          resolve()
+        }
+        waiters.add(done)
+      })
+    }
+  }
+
+  /** Pids of all processes that said they had started. */
+  workerPids(): number[] {
+    return this.of('started').map(({ pid }) => pid as number)
+  }
+
+  transcript(): string {
+    return [...this.events.map((event) => JSON.stringify(event)), ...this.other].join('\n')
+  }
+
+  private onLine(line: string): void {
+    try {
+      this.events.push(JSON.parse(line) as AppEvent)
+    } catch {
+      this.other.push(line)
+    }
+    this.wake()
+  }
+
+  private wake(): void {
+    for (const waiter of this.waiters) waiter()
+  }
+}
+
+/** Starts a command as an app under test. */
+export function launch(
+  command: string,
+  args: string[],
+  settings: { env?: Record<string, string>; cwd?: string } = {},
+): AppProcess {
+  const child = spawn(command, args, {
+    cwd: settings.cwd ?? packageFolder,
+    env: { ...cleanEnv(), ...settings.env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    // A group of its own: at the end the whole group is killed, orphans included.
+    detached: true,
+  })
+  const app = new AppProcess(child)
+  onTestFinished(() => {
+    try {
+      process.kill(-app.pid, 'SIGKILL')
+    } catch {
+      // The group is gone.
+    }
+  })
+  return app
+}
+
+/** Starts the fixture `app` with its settings. */
+export async function startApp(
+  settings: object,
+  launching: { node?: string; nodeArgs?: string[]; env?: Record<string, string>; fixture?: string } = {},
+): Promise<AppProcess> {
+  const { node = process.execPath, nodeArgs = [], env = {}, fixture = 'app' } = launching
+  const file = await compile(fixture)
+  return launch(node, [...nodeArgs, file], { env: { ...env, APP: JSON.stringify(settings) } })
+}
+
+/** Without what vitest sets: NODE_ENV=test, its own NODE_OPTIONS. */
+function cleanEnv(): NodeJS.ProcessEnv {
+  const { NODE_ENV: _, NODE_OPTIONS: __, WEB_CONCURRENCY: ___, ...env } = process.env
+  return env
+}
+
+/** A port that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as { port: number }
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
