@@ -21,7 +21,7 @@ const HOOK_SHARE_MAX_MS = 5_000
 
 /** A process that serves: a worker, or the only process of all. */
 export class ServingProcess {
-  readonly lifecycle = new LifecycleRegistry()
+  readonly lifecycle: LifecycleRegistry = new LifecycleRegistry()
   readonly health: HealthMonitor
   private servers: readonly Server[] = []
   private readonly end = new AbortController()
