@@ -1,0 +1,114 @@
+import { ScaleError } from '@scale/core'
+import type { IssueReport, ReportedIssue } from './issues.js'
+import type { Part } from './options.js'
+
+/** The parts of a request that an error refuses, and how many issues they have. */
+export interface Refusal {
+  readonly parts: readonly Part[]
+  readonly issues: number
+}
+
+/** A request does not match its schemas. `extensions.errors` says where and why, never with a received value. */
+export class ValidationFailed extends ScaleError implements Refusal {
+  readonly parts: readonly Part[]
+  /** How many issues there are, also those that the answer leaves out. */
+  readonly issues: number
+  /** The issues that the answer lists. */
+  readonly errors: readonly ReportedIssue[]
+
+  constructor(report: IssueReport, status: 400 | 422) {
+    const { errors, omitted } = report
+    super('The request is not valid: see `errors`.', {
+      code: 'ERR_SCALE_VALIDATION',
+      status,
+      extensions: omitted === 0 ? { errors } : { errors, omitted },
+    })
+    this.parts = report.parts
+    this.issues = errors.length + omitted
+    this.errors = errors
+  }
+}
+
+/** The body has a media type that this route does not read. The `Accept` header names those that it does. */
+export class UnsupportedBodyType extends ScaleError implements Refusal {
+  readonly parts: readonly Part[] = ['body']
+  readonly issues: number = 1
+
+  constructor(bodyTypes: readonly string[]) {
+    const named = bodyTypes.filter((type) => !type.includes('*'))
+    const accept = (named.length > 0 ? named : bodyTypes).join(', ')
+    super(`This route reads a body of type ${accept}.`, {
+      code: 'ERR_SCALE_VALIDATION_BODY_TYPE',
+      status: 415,
+      headers: { Accept: accept },
+    })
+  }
+}
+
+/** The query string is longer, or has more parameters, than this route reads. */
+export class QueryTooLarge extends ScaleError implements Refusal {
+  readonly parts: readonly Part[] = ['query']
+  readonly issues: number = 1
+
+  constructor(limit: string) {
+    super(`This route reads a query string of at most ${limit}.`, {
+      code: 'ERR_SCALE_VALIDATION_QUERY_SIZE',
+      status: 414,
+    })
+  }
+}
+
+/** A body came, but nothing has parsed it: no body parser runs before the validator. */
+export class BodyNotParsed extends ScaleError {
+  constructor(type: string) {
+    super(
+      `validate: a body of type ${type} came, but no parser has filled req.body. ` +
+        `Mount one before the validator: app.use(express.json({ type: ['${type}'] })).`,
+      { code: 'ERR_SCALE_VALIDATION_BODY_NOT_PARSED' },
+    )
+  }
+}
+
+/** A route for GET or HEAD has a schema for a body, which such a request does not have. */
+export class BodyOnGet extends ScaleError {
+  constructor() {
+    super('validate: `body` was given for a GET or HEAD route. Use `query`, or another method.', {
+      code: 'ERR_SCALE_VALIDATION_BODY_ON_GET',
+    })
+  }
+}
+
+/** A response does not match its schema. The issues are on the channel `scale:validate:response-failure`. */
+export class ResponseMismatch extends ScaleError {
+  constructor(status: number, cause?: unknown) {
+    super(`validate: the response with status ${status} does not match its schema.`, {
+      code: 'ERR_SCALE_VALIDATION_RESPONSE',
+      cause,
+    })
+  }
+}
+
+/** The results of a validator were asked for on a request that it has not seen. */
+export class NotValidated extends ScaleError {
+  constructor(part: string) {
+    super(
+      `validate: \`${part}\` of this request was not validated. Mount the validator before the handler.`,
+      {
+        code: 'ERR_SCALE_VALIDATION_NOT_RUN',
+      },
+    )
+  }
+}
+
+/** A schema cannot be shown as JSON Schema. */
+export class JsonSchemaUnavailable extends ScaleError {
+  constructor(where: string, vendor: string, cause?: unknown) {
+    super(
+      cause === undefined
+        ? `jsonSchemas: ${where}: this schema of ${vendor} has no \`~standard.jsonSchema\`. ` +
+            'Use a library that has it (zod from 4.2, arktype), or its adapter (@valibot/to-json-schema).'
+        : `jsonSchemas: ${where}: ${vendor} cannot show this schema as JSON Schema; see \`cause\`.`,
+      { code: 'ERR_SCALE_VALIDATION_JSON_SCHEMA', cause },
+    )
+  }
+}

@@ -1,0 +1,34 @@
+export {
+  type RejectedMessage,
+  type ResponseFailureMessage,
+  rejected,
+  responseFailure,
+} from './channels.js'
+export { type Contracted, contract, type RouteContract } from './contract.js'
+export {
+  BodyNotParsed,
+  BodyOnGet,
+  JsonSchemaUnavailable,
+  NotValidated,
+  QueryTooLarge,
+  type Refusal,
+  ResponseMismatch,
+  UnsupportedBodyType,
+  ValidationFailed,
+} from './errors.js'
+export type { ReportedIssue } from './issues.js'
+export { type JsonSchema, type JsonSchemaOptions, type JsonSchemas, jsonSchemas } from './json-schema.js'
+export { validate } from './middleware.js'
+export type {
+  DuplicatePolicy,
+  Part,
+  RequestSchemas,
+  ResponseKey,
+  ResponseMap,
+  ResponseMode,
+  ValidateOptions,
+  ValidateSettings,
+} from './options.js'
+export { type Route, type RouteInput, type RouteOptions, type RouteOutput, route } from './route.js'
+export type { InputOf, OutputOf, Schema } from './schema.js'
+export type { Marked, MaybeSchema, Results, Valid, Validator, ValidParts, ValidRequest } from './valid.js'

@@ -1,0 +1,173 @@
+import type { Next } from '@scale/core'
+import type { Request, Response } from 'express'
+import { bodyReader } from './body.js'
+import { rejected } from './channels.js'
+import { contract, contractOf } from './contract.js'
+import { readCookies } from './cookies.js'
+import { NotValidated, QueryTooLarge, type Refusal, UnsupportedBodyType, ValidationFailed } from './errors.js'
+import { Fault } from './fault.js'
+import { type PartFailure, reportIssues } from './issues.js'
+import { type Part, parts, type Rules, resolveRules, type ValidateOptions } from './options.js'
+import { queryReader } from './query.js'
+import { type ResponseGuard, responseGuard } from './response.js'
+import { routePath } from './route-path.js'
+import type { Schema } from './schema.js'
+import type { MaybeSchema, Validator } from './valid.js'
+
+/**
+ * Middleware that checks the parts of a request against schemas and puts what the schemas make of them on
+ * `req.valid`. Nothing else on `req` changes. Issues of all parts go to `next` together, as one error.
+ *
+ * With schemas that answer at once, so does the middleware: `next` is called in the same tick.
+ *
+ * @param options  at least one schema; the defaults of the rest are safe
+ * @throws {InvalidOption} an option is unknown or wrong, or there is no schema
+ * @see docs/concepts/validation.md
+ */
+export function validate<
+  Body extends MaybeSchema = undefined,
+  Query extends MaybeSchema = undefined,
+  Params extends MaybeSchema = undefined,
+  Headers extends MaybeSchema = undefined,
+  Cookies extends MaybeSchema = undefined,
+>(
+  options: ValidateOptions<Body, Query, Params, Headers, Cookies>,
+): Validator<Body, Query, Params, Headers, Cookies> {
+  const validator: unknown = createValidator(resolveRules('validate', options))
+  return validator as Validator<Body, Query, Params, Headers, Cookies>
+}
+
+/** The validator for checked options. */
+export function createValidator(rules: Rules): Validator {
+  const readers = partReaders(rules)
+  const guard = responseGuard(rules)
+
+  function validate(req: Request, res: Response, next: Next): void {
+    let check: Check | Promise<Check>
+    try {
+      check = checkParts(readers, req)
+    } catch (error) {
+      if (error instanceof UnsupportedBodyType || error instanceof QueryTooLarge) publishRejected(req, error)
+      next(error)
+      return
+    }
+    const settle = (checked: Check): void => {
+      const failures = failuresOf(readers, checked)
+      if (failures === undefined) accept(readers, guard, checked, req, res, next)
+      else refuse(rules, failures, req, next)
+    }
+    if (check instanceof Promise) check.then(settle, next)
+    else settle(check)
+  }
+
+  function valid(req: { valid?: Partial<Record<Part, unknown>> }): unknown {
+    for (const { part } of readers) {
+      if (req.valid === undefined || !Object.hasOwn(req.valid, part)) throw new NotValidated(part)
+    }
+    return req.valid
+  }
+
+  return Object.assign(validate, { valid, [contract]: contractOf(rules) }) as unknown as Validator
+}
+
+/** How one part gets from the request to its schema. */
+interface PartReader {
+  part: Part
+  schema: Schema
+  /** Returns a `Fault` if the part is refused before its schema sees it. */
+  read: (req: Request) => unknown
+}
+
+function partReaders(rules: Rules): PartReader[] {
+  const { query } = rules
+  const readers: Record<Part, (req: Request) => unknown> = {
+    params: (req) => req.params,
+    query: query === undefined ? () => undefined : queryReader(rules, query),
+    headers: (req) => req.headers,
+    cookies: readCookies,
+    body: bodyReader(rules),
+  }
+  return parts.flatMap((part) => {
+    const schema = rules[part]
+    return schema === undefined ? [] : [{ part, schema, read: readers[part] }]
+  })
+}
+
+type Result = Awaited<ReturnType<Schema['~standard']['validate']>>
+
+/** What each schema was given, and what it said, in the order of the readers. */
+interface Check {
+  received: readonly unknown[]
+  results: readonly Result[]
+}
+
+/** All parts are read before the first schema runs, so that a part that cannot be read leaves no promise behind. */
+function checkParts(readers: readonly PartReader[], req: Request): Check | Promise<Check> {
+  const received = readers.map(({ read }) => read(req))
+  const results = readers.map(({ schema }, index) => applySchema(schema, received[index]))
+  return results.some((result) => result instanceof Promise)
+    ? Promise.all(results).then((settled) => ({ received, results: settled }))
+    : { received, results: results as Result[] }
+}
+
+/** What a schema throws is a promise like what an async one rejects with: then no other part's promise is left. */
+function applySchema(schema: Schema, received: unknown): Result | Promise<Result> {
+  if (received instanceof Fault) return received
+  try {
+    return schema['~standard'].validate(received)
+  } catch (error) {
+    return Promise.reject(error)
+  }
+}
+
+function failuresOf(readers: readonly PartReader[], check: Check): PartFailure[] | undefined {
+  let failures: PartFailure[] | undefined
+  for (const [index, { part }] of readers.entries()) {
+    const result = check.results[index]!
+    if (result.issues === undefined) continue
+    failures ??= []
+    const received = check.received[index]
+    failures.push({ part, issues: result.issues, received: received instanceof Fault ? undefined : received })
+  }
+  return failures
+}
+
+function refuse(rules: Rules, failures: PartFailure[], req: Request, next: Next): void {
+  const error = new ValidationFailed(reportIssues(failures, rules.maxIssues), rules.status)
+  publishRejected(req, error)
+  next(error)
+}
+
+function accept(
+  readers: readonly PartReader[],
+  guard: ResponseGuard | undefined,
+  check: Check,
+  req: Request,
+  res: Response,
+  next: Next,
+): void {
+  const valid: Record<string, unknown> = { ...req.valid }
+  for (const [index, { part }] of readers.entries()) {
+    valid[part] = merged(valid[part], (check.results[index] as { value: unknown }).value)
+  }
+  req.valid = valid as unknown as Request['valid']
+  guard?.(req, res, next)
+  next()
+}
+
+/** Two validators of one part add up where both made an object, as those of a router and of its route do. */
+function merged(earlier: unknown, later: unknown): unknown {
+  return isPlainObject(earlier) && isPlainObject(later) ? { ...earlier, ...later } : later
+}
+
+function isPlainObject(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null) return false
+  const prototype = Object.getPrototypeOf(value)
+  return prototype === null || prototype === Object.prototype
+}
+
+function publishRejected(req: Request, error: Refusal & Pick<ValidationFailed, 'code' | 'status'>): void {
+  if (!rejected.hasSubscribers) return
+  const { code, status, parts, issues } = error
+  rejected.publish({ code, status, parts, issues, method: req.method, route: routePath(req) })
+}
