@@ -1,0 +1,310 @@
+import type { CacheOutcome } from './cache-status.js'
+import { corruptChannel, invalidationChannel, storeErrorChannel } from './channels.js'
+import { Entries } from './entries.js'
+import type { Entry } from './entry.js'
+import { InvalidCacheKey } from './errors.js'
+import { type Invalidation, Invalidations } from './invalidations.js'
+import { type CacheResult, type Loader, Loads } from './loads.js'
+import { type Coherence, LocalCopies } from './local-copies.js'
+import {
+  type CacheOptions,
+  type LoadOptions,
+  type ResolvedCacheOptions,
+  resolveCacheOptions,
+  type SetOptions,
+} from './options.js'
+import type { CacheStore } from './store.js'
+import { MemoryStore } from './stores/memory.js'
+import { RedisStore } from './stores/redis.js'
+import { ValueFormat } from './values.js'
+
+/** What a cached value was found to be. */
+export type CacheEntry<Value> = CacheResult<Value>
+
+/** Options of `wrap`. */
+export interface WrapOptions<Args extends unknown[], Value> extends Omit<LoadOptions<Value>, 'tags'> {
+  /** The key for these arguments: whatever the result depends on. */
+  key: (...args: Args) => string
+  /** Tags for these arguments. Default none */
+  tags?: (...args: Args) => readonly string[]
+}
+
+/** A cache for values of functions. Made by `createCache`. */
+export interface Cache {
+  /**
+   * The value under `key`: from this process, from Redis, or from `loader`, which then runs once in the fleet.
+   *
+   * Redis slow or away is never an error: the loader runs. What comes back is what the codec returns, from the first
+   * call on, and deeply frozen unless `isolation` is `'copy'`.
+   *
+   * @param key     1–1,024 characters; whatever the value depends on. Readable in Redis: no secret
+   * @param loader  runs to its end whatever happens to its callers, who share its value and its failure
+   * @throws what the loader throws, unless a stale value may be served; `LoaderTimeout`; `LoadsOverloaded`;
+   *         `InvalidCacheKey`; the reason of `signal`
+   */
+  getOrSet<Value>(key: string, loader: Loader<Value>, options?: LoadOptions<Value>): Promise<Value>
+  /** `getOrSet`, and how the value was come by: for `formatCacheStatus`, say. */
+  getOrSetEntry<Value>(
+    key: string,
+    loader: Loader<Value>,
+    options?: LoadOptions<Value>,
+  ): Promise<CacheResult<Value>>
+  /** The value under `key`, fresh or within `staleWhileRevalidateMs`; `undefined` if there is none, or Redis is away. */
+  get<Value = unknown>(key: string): Promise<Value | undefined>
+  /** As `get`, telling a stored `undefined` from none. */
+  getEntry<Value = unknown>(key: string): Promise<CacheEntry<Value> | undefined>
+  /**
+   * Stores a value, and fences off loads of the key that are under way.
+   *
+   * @returns false if it is not stored: too large, or Redis away. Then the old value is deleted as by `delete`
+   */
+  set(key: string, value: unknown, options?: SetOptions): Promise<boolean>
+  /**
+   * Deletes a value, and fences off loads of the key that are under way. Do it after the source has changed.
+   *
+   * @returns true once Redis has acknowledged it: this process sees it now, every other within `livenessMs`.
+   *          False if Redis did not answer: it is repeated until it does
+   */
+  delete(key: string): Promise<boolean>
+  /**
+   * Invalidates every value that carries one of the tags, and fences off loads under way. O(1) for each tag.
+   *
+   * @param options.soft  values go stale instead of being lost: they are served within `staleWhileRevalidateMs` while
+   *                      they are loaded anew. Default false
+   * @returns as `delete`
+   */
+  invalidateTags(tags: readonly string[], options?: { soft?: boolean }): Promise<boolean>
+  /** A function that remembers its results. */
+  wrap<Args extends unknown[], Value>(
+    fn: (...args: Args) => Value | Promise<Value>,
+    options: WrapOptions<Args, Value>,
+  ): (...args: Args) => Promise<Value>
+  /** What values in this process take, in bytes, about. */
+  readonly bytes: number
+  /** Stops timers and connections of its own; never the client that was passed in. Reads go on without copies. */
+  close(): Promise<void>
+}
+
+const MAX_KEY_LENGTH = 1_024
+const MAX_TAGS = 64
+const HOUR_MS = 3_600_000
+
+/**
+ * Makes a cache: values in this process and in Redis, loaded once, never older than an acknowledged invalidation by
+ * more than `livenessMs`.
+ *
+ * @throws {InvalidOption} an option is wrong
+ * @throws {MemoryStoreRefused} no `redis` where several processes are likely
+ */
+export function createCache(options?: CacheOptions): Cache {
+  return new FunctionCache(resolveCacheOptions(options))
+}
+
+const ALWAYS_TRUSTED: Coherence = { trusted: () => true, silentForMs: () => 0 }
+const NEVER_TRUSTED: Coherence = { trusted: () => false, silentForMs: () => Number.POSITIVE_INFINITY }
+const NO_OPTIONS = Object.freeze({})
+
+class FunctionCache implements Cache {
+  readonly #options: ResolvedCacheOptions
+  readonly #local: LocalCopies
+  readonly #entries: Entries
+  readonly #format: ValueFormat
+  readonly #loads: Loads
+  readonly #invalidations: Invalidations
+
+  constructor(options: ResolvedCacheOptions) {
+    this.#options = options
+    const { name, redis, maxBytes, codec, isolation, compressAboveBytes, maxValueBytes } = options
+    const onCorrupt = (reason: 'frame' | 'codec' | 'body', error?: unknown): void => {
+      if (corruptChannel.hasSubscribers) corruptChannel.publish({ cache: name, reason, error })
+    }
+    this.#local = new LocalCopies(maxBytes, redis === undefined ? ALWAYS_TRUSTED : NEVER_TRUSTED)
+    this.#format = new ValueFormat({ codec, isolation, compressAboveBytes, maxValueBytes, onCorrupt })
+    const store: CacheStore =
+      redis === undefined
+        ? new MemoryStore(maxBytes)
+        : new RedisStore(redis, options.prefix, options.deadlineMs)
+    this.#entries = new Entries(store, this.#local, {
+      decoder: this.#format,
+      leaseMs: options.leaseMs,
+      onCorrupt,
+    })
+    this.#loads = new Loads(this.#entries, this.#format, options)
+    this.#invalidations = new Invalidations(store, Math.max(HOUR_MS, 2 * options.loaderTimeoutMs), (error) =>
+      this.#storeFailed('invalidate', error),
+    )
+  }
+
+  get bytes(): number {
+    return this.#local.bytes
+  }
+
+  getOrSet<Value>(key: string, loader: Loader<Value>, options?: LoadOptions<Value>): Promise<Value> {
+    const wanted = (options ?? NO_OPTIONS) as LoadOptions<unknown>
+    const load = loader as Loader<unknown>
+    const entry = this.#loads.local(key, load, wanted)
+    if (entry !== undefined) {
+      this.#loads.report(performance.now() < entry.freshUntil ? 'hit' : 'stale', 'l1', false)
+      return Promise.resolve(this.#format.give(entry.kind, entry.value) as Value)
+    }
+    return this.#load(key, load, wanted).then((result) => result.value as Value)
+  }
+
+  async getOrSetEntry<Value>(
+    key: string,
+    loader: Loader<Value>,
+    options?: LoadOptions<Value>,
+  ): Promise<CacheResult<Value>> {
+    const wanted = (options ?? NO_OPTIONS) as LoadOptions<unknown>
+    const load = loader as Loader<unknown>
+    const entry = this.#loads.local(key, load, wanted)
+    const result = entry === undefined ? await this.#load(key, load, wanted) : this.#loads.hit(entry, 'l1')
+    return result as CacheResult<Value>
+  }
+
+  async get<Value = unknown>(key: string): Promise<Value | undefined> {
+    return (await this.getEntry<Value>(key))?.value
+  }
+
+  async getEntry<Value = unknown>(key: string): Promise<CacheEntry<Value> | undefined> {
+    assertKey(key)
+    const nowMs = performance.now()
+    const copy = this.#entries.find(key, nowMs)
+    if (copy && nowMs < copy.l1Until && nowMs < copy.staleUntil && this.#local.trusted(nowMs)) {
+      return this.#loads.hit(copy, 'l1') as CacheEntry<Value>
+    }
+    const entry = await this.#read(key)
+    if (entry === undefined || performance.now() >= entry.staleUntil) {
+      this.#loads.report('miss', undefined, false)
+      return undefined
+    }
+    return this.#loads.hit(entry, 'l2') as CacheEntry<Value>
+  }
+
+  async set(key: string, value: unknown, options: SetOptions = {}): Promise<boolean> {
+    assertKey(key)
+    const tags = [...new Set(options.tags ?? [])]
+    assertTags(tags)
+    const encoded = await this.#format.encode(value)
+    if (encoded === undefined) {
+      await this.delete(key)
+      return false
+    }
+    this.#overtakeKey(key)
+    try {
+      const draft = {
+        ...encoded,
+        ttlMs: options.ttlMs ?? this.#options.ttlMs,
+        staleWhileRevalidateMs: options.staleWhileRevalidateMs ?? this.#options.staleWhileRevalidateMs,
+        staleIfErrorMs: options.staleIfErrorMs ?? this.#options.staleIfErrorMs,
+        l1TtlMs: options.l1TtlMs ?? this.#options.l1TtlMs ?? 0,
+        costMs: 0,
+      }
+      await this.#entries.put(key, draft, tags)
+      this.#loads.overtakeKey(key)
+      return true
+    } catch (error) {
+      this.#storeFailed('put', error)
+      await this.delete(key)
+      return false
+    }
+  }
+
+  delete(key: string): Promise<boolean> {
+    assertKey(key)
+    return this.#invalidate({ kind: 'key', key }, 1)
+  }
+
+  async invalidateTags(tags: readonly string[], options: { soft?: boolean } = {}): Promise<boolean> {
+    const unique = [...new Set(tags)]
+    for (const tag of unique) assertTag(tag)
+    if (unique.length === 0) return true
+    return this.#invalidate({ kind: 'tags', tags: unique, soft: options.soft ?? false }, unique.length)
+  }
+
+  wrap<Args extends unknown[], Value>(
+    fn: (...args: Args) => Value | Promise<Value>,
+    { key, tags, ...options }: WrapOptions<Args, Value>,
+  ): (...args: Args) => Promise<Value> {
+    return (...args) => {
+      const tagged = tags === undefined ? options : { ...options, tags: tags(...args) }
+      return this.getOrSet(key(...args), () => fn(...args), tagged)
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#invalidations.close()
+    this.#local.invalidateAll()
+  }
+
+  async #load(
+    key: string,
+    loader: Loader<unknown>,
+    options: LoadOptions<unknown>,
+  ): Promise<CacheResult<unknown>> {
+    assertKey(key)
+    if (typeof options.tags === 'object') assertTags(options.tags)
+    if (this.#invalidations.hasUnacknowledged) await this.#invalidations.flush()
+    return this.#loads.load(key, loader, options)
+  }
+
+  async #read(key: string): Promise<Entry | undefined> {
+    if (this.#invalidations.hasUnacknowledged && !(await this.#invalidations.flush())) return undefined
+    if (!this.#entries.store.available(key)) return undefined
+    try {
+      return await this.#entries.read(key)
+    } catch (error) {
+      this.#storeFailed('read', error)
+      return undefined
+    }
+  }
+
+  /** Before, so that this process sees it at once; and after, because a read may have come in between. */
+  async #invalidate(invalidation: Invalidation, count: number): Promise<boolean> {
+    this.#overtake(invalidation)
+    const acknowledged = await this.#invalidations.send(invalidation)
+    this.#overtake(invalidation)
+    if (invalidationChannel.hasSubscribers) {
+      const kind = invalidation.kind === 'tags' && invalidation.soft ? 'tags-soft' : invalidation.kind
+      invalidationChannel.publish({ cache: this.#options.name, kind, count, acknowledged })
+    }
+    return acknowledged
+  }
+
+  #overtake(invalidation: Invalidation): void {
+    if (invalidation.kind === 'key') this.#overtakeKey(invalidation.key)
+    else for (const tag of invalidation.tags) this.#overtakeTag(tag)
+  }
+
+  #overtakeKey(key: string): void {
+    this.#local.invalidateKey(key)
+    this.#loads.overtakeKey(key)
+  }
+
+  #overtakeTag(tag: string): void {
+    this.#local.invalidateTag(tag)
+    this.#loads.overtakeTag(tag)
+  }
+
+  #storeFailed(operation: 'read' | 'put' | 'invalidate', error: unknown): void {
+    if (storeErrorChannel.hasSubscribers)
+      storeErrorChannel.publish({ cache: this.#options.name, operation, error })
+  }
+}
+
+function assertKey(key: unknown): asserts key is string {
+  if (typeof key !== 'string' || key.length === 0 || key.length > MAX_KEY_LENGTH)
+    throw new InvalidCacheKey('key')
+}
+
+function assertTag(tag: unknown): void {
+  if (typeof tag !== 'string' || tag.length === 0 || tag.length > MAX_KEY_LENGTH)
+    throw new InvalidCacheKey('tag')
+}
+
+function assertTags(tags: readonly unknown[]): void {
+  if (tags.length > MAX_TAGS) throw new InvalidCacheKey('tag')
+  for (const tag of tags) assertTag(tag)
+}
+
+export type { CacheOutcome }

@@ -1,0 +1,271 @@
+import { randomBytes } from 'node:crypto'
+import type { CacheCorruptMessage } from './channels.js'
+import type { Entry } from './entry.js'
+import { staleFrom } from './entry.js'
+import { decodeFrame, encodeFrame, type Frame, type FrameKind, graceMsOf, type TagStamp } from './frame.js'
+import type { LocalCopies, PendingRead } from './local-copies.js'
+import type { CacheStore, StoredFrame, TagVersion } from './store.js'
+
+/** The right to fill a key, and what was known when it was granted. */
+export interface Lease {
+  readonly token: string
+  /** The store's clock, in ms. */
+  readonly storeNowMs: number
+  /** Versions of the tags that were named before. */
+  readonly tags: ReadonlyMap<string, TagVersion>
+  readonly read: PendingRead
+}
+
+/** What was found. `entry` is fresh or stale, and never invalid; `rejectedId` is of one that is. */
+export interface Found {
+  readonly entry: Entry | undefined
+  readonly lease: Lease | undefined
+  readonly rejectedId: string | undefined
+  /** For how much longer somebody else holds the lease, in ms. */
+  readonly leaseLeftMs: number
+}
+
+/** A value that is to become an entry. */
+export interface Draft {
+  readonly kind: FrameKind
+  readonly body: Buffer
+  readonly compressed: boolean
+  readonly codec: number
+  /** What the entry holds in process. */
+  readonly value: unknown
+  readonly valueBytes: number
+  readonly ttlMs: number
+  readonly staleWhileRevalidateMs: number
+  readonly staleIfErrorMs: number
+  readonly l1TtlMs: number
+  readonly costMs: number
+}
+
+/** Turns the body of a frame into what is held in process. */
+export interface BodyDecoder {
+  /** @returns `undefined` if the body cannot be read: the entry is then a miss */
+  decode(frame: Frame): Promise<{ value: unknown; bytes: number } | undefined>
+}
+
+/** Entries of both layers: finds, checks tags, keeps copies, fills. Knows nothing of loaders or of HTTP. */
+export class Entries {
+  readonly store: CacheStore
+  readonly local: LocalCopies
+  readonly #decoder: BodyDecoder
+  readonly #leaseMs: number
+  readonly #onCorrupt: (reason: CacheCorruptMessage['reason']) => void
+
+  constructor(
+    store: CacheStore,
+    local: LocalCopies,
+    options: {
+      decoder: BodyDecoder
+      leaseMs: number
+      onCorrupt: (reason: CacheCorruptMessage['reason']) => void
+    },
+  ) {
+    this.store = store
+    this.local = local
+    this.#decoder = options.decoder
+    this.#leaseMs = options.leaseMs
+    this.#onCorrupt = options.onCorrupt
+  }
+
+  /** In this process, and in this tick. */
+  find(key: string, nowMs: number): Entry | undefined {
+    return this.local.find(key, nowMs)
+  }
+
+  /**
+   * In the store, with the lease if there is nothing fresh. One round trip; a second one if the entry carries tags
+   * that the caller did not name.
+   *
+   * @param tagLifetimeMs  for how long `tags` must be remembered
+   * @throws RedisUnavailable
+   */
+  async load(
+    key: string,
+    options: { tags: readonly string[]; tagLifetimeMs: number; rejectedId?: string | undefined },
+  ): Promise<Found> {
+    const { tags, tagLifetimeMs, rejectedId } = options
+    const token = randomBytes(12).toString('base64url')
+    const read = this.local.beginRead(key)
+    try {
+      const request = { token, leaseMs: this.#leaseMs, ...(rejectedId === undefined ? {} : { rejectedId }) }
+      const [loaded, versions] = await Promise.all([
+        this.store.load(key, request),
+        tags.length === 0 ? [] : this.store.openTags(tags, tagLifetimeMs),
+      ])
+      const known = new Map(tags.map((tag, index) => [tag, versions[index]!]))
+      const lease =
+        loaded.state === 'lead' ? { token, storeNowMs: loaded.storeNowMs, tags: known, read } : undefined
+      const { entry, id } = await this.#checked(loaded.stored, known)
+      if (lease === undefined) {
+        if (entry !== undefined) this.local.keep(read, entry)
+        this.local.endRead(read)
+      }
+      return {
+        entry,
+        lease,
+        rejectedId: loaded.state === 'fresh' && !isFresh(entry) ? id : undefined,
+        leaseLeftMs: loaded.state === 'wait' ? loaded.leaseLeftMs : 0,
+      }
+    } catch (error) {
+      this.local.endRead(read)
+      throw error
+    }
+  }
+
+  /** In the store, without a lease. @throws RedisUnavailable */
+  async read(key: string): Promise<Entry | undefined> {
+    const read = this.local.beginRead(key)
+    try {
+      const { entry } = await this.#checked(await this.store.read(key), new Map())
+      if (entry !== undefined) this.local.keep(read, entry)
+      return entry
+    } finally {
+      this.local.endRead(read)
+    }
+  }
+
+  /**
+   * Stores what was loaded under a lease.
+   *
+   * @param tags  all of them, also those that are known only now
+   * @returns whether it was stored: not if the key, or a tag, was invalidated meanwhile
+   * @throws RedisUnavailable
+   */
+  async fill(key: string, lease: Lease, draft: Draft, tags: readonly string[]): Promise<boolean> {
+    try {
+      const stamps = await this.#stamps(lease, tags, lifetimeOf(draft))
+      if (stamps === undefined) {
+        await this.store.release(key, lease.token)
+        return false
+      }
+      const frame = frameOf(draft, stamps)
+      const nowMs = performance.now()
+      const stored = await this.store.fill(key, lease.token, encodeFrame(frame), lifetimeOf(draft))
+      if (stored) this.local.keep(lease.read, entryOf(frame, { ...draft, nowMs }))
+      return stored
+    } finally {
+      this.local.endRead(lease.read)
+    }
+  }
+
+  /** Gives a lease back: nothing was loaded, or it is not to be stored. @throws RedisUnavailable */
+  async release(key: string, lease: Lease): Promise<void> {
+    this.local.endRead(lease.read)
+    await this.store.release(key, lease.token)
+  }
+
+  /** Prolongs a lease. @throws RedisUnavailable */
+  async renew(key: string, lease: Lease): Promise<boolean> {
+    return this.store.renew(key, lease.token, this.#leaseMs)
+  }
+
+  /** Stores a value whatever is being loaded. @throws RedisUnavailable */
+  async put(key: string, draft: Draft, tags: readonly string[]): Promise<void> {
+    const versions = await this.store.openTags(tags, lifetimeOf(draft))
+    const stamps = tags.map((tag, index) => ({ tag, version: versions[index]!.version }))
+    const read = this.local.beginRead(key)
+    try {
+      const frame = frameOf(draft, stamps)
+      const nowMs = performance.now()
+      await this.store.put(key, encodeFrame(frame), lifetimeOf(draft))
+      this.local.keep(read, entryOf(frame, { ...draft, nowMs }))
+    } finally {
+      this.local.endRead(read)
+    }
+  }
+
+  /** Versions at the start of the load; `undefined` if a tag that became known only now was invalidated since. */
+  async #stamps(
+    lease: Lease,
+    tags: readonly string[],
+    tagLifetimeMs: number,
+  ): Promise<TagStamp[] | undefined> {
+    const late = tags.filter((tag) => !lease.tags.has(tag))
+    const versions = late.length === 0 ? [] : await this.store.openTags(late, tagLifetimeMs)
+    if (versions.some(({ invalidatedAt }) => invalidatedAt >= lease.storeNowMs)) return undefined
+    const known = new Map(late.map((tag, index) => [tag, versions[index]!]))
+    return tags.map((tag) => ({ tag, version: (known.get(tag) ?? lease.tags.get(tag)!).version }))
+  }
+
+  /** Decodes a frame and compares its tags with their versions now. */
+  async #checked(
+    stored: StoredFrame | undefined,
+    known: ReadonlyMap<string, TagVersion>,
+  ): Promise<{ entry: Entry | undefined; id: string | undefined }> {
+    if (stored === undefined) return { entry: undefined, id: undefined }
+    const nowMs = performance.now()
+    const frame = decodeFrame(stored.frame)
+    if (frame === undefined) {
+      this.#onCorrupt('frame')
+      return { entry: undefined, id: stored.frame.toString('latin1', 24, 32) }
+    }
+    const validity = await this.#validity(frame.tags, known)
+    if (validity === 'invalid') return { entry: undefined, id: frame.id }
+    const decoded = await this.#decoder.decode(frame)
+    if (decoded === undefined) return { entry: undefined, id: frame.id }
+    const entry = entryOf(frame, {
+      value: decoded.value,
+      valueBytes: decoded.bytes,
+      ttlMs: stored.remainingMs - graceMsOf(frame),
+      nowMs,
+    })
+    return { entry: validity === 'stale' ? staleFrom(entry, nowMs) : entry, id: frame.id }
+  }
+
+  async #validity(
+    stamps: readonly TagStamp[],
+    known: ReadonlyMap<string, TagVersion>,
+  ): Promise<'valid' | 'stale' | 'invalid'> {
+    if (stamps.length === 0) return 'valid'
+    const unknown = stamps.map(({ tag }) => tag).filter((tag) => !known.has(tag))
+    const versions = unknown.length === 0 ? [] : await this.store.readTags(unknown)
+    const read = new Map(unknown.map((tag, index) => [tag, versions[index]]))
+    let validity: 'valid' | 'stale' = 'valid'
+    for (const { tag, version } of stamps) {
+      const now = (known.get(tag) ?? read.get(tag))?.version
+      if (now === version) continue
+      if (now === undefined || now.slice(0, 12) !== version.slice(0, 12)) return 'invalid'
+      validity = 'stale'
+    }
+    return validity
+  }
+}
+
+export function isFresh(entry: Entry | undefined): boolean {
+  return entry !== undefined && performance.now() < entry.freshUntil
+}
+
+/** How long the store keeps it: fresh and stale, in ms. */
+function lifetimeOf(draft: Draft): number {
+  return Math.ceil(draft.ttlMs) + graceMsOf(draft)
+}
+
+function frameOf(draft: Draft, tags: readonly TagStamp[]): Frame {
+  const { kind, body, compressed, codec, costMs, l1TtlMs, staleWhileRevalidateMs, staleIfErrorMs } = draft
+  const id = randomBytes(8).toString('latin1')
+  return { kind, body, compressed, codec, costMs, l1TtlMs, staleWhileRevalidateMs, staleIfErrorMs, id, tags }
+}
+
+function entryOf(
+  frame: Frame,
+  made: { value: unknown; valueBytes: number; ttlMs: number; nowMs: number },
+): Entry {
+  const { nowMs } = made
+  const freshUntil = nowMs + made.ttlMs
+  return {
+    kind: frame.kind,
+    value: made.value,
+    id: frame.id,
+    costMs: frame.costMs,
+    freshUntil,
+    staleUntil: freshUntil + frame.staleWhileRevalidateMs,
+    errorUntil: freshUntil + frame.staleIfErrorMs,
+    l1Until: frame.l1TtlMs === 0 ? Number.POSITIVE_INFINITY : nowMs + frame.l1TtlMs,
+    tags: frame.tags,
+    bytes: made.valueBytes + frame.tags.reduce((sum, { tag }) => sum + tag.length * 2 + 80, 0),
+  }
+}

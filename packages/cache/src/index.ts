@@ -1,0 +1,18 @@
+export { type Cache, type CacheEntry, createCache, type WrapOptions } from './cache.js'
+export { type CacheOutcome, formatCacheStatus } from './cache-status.js'
+export {
+  type CacheCorruptMessage,
+  type CacheInvalidationMessage,
+  type CacheLoadMessage,
+  type CacheReadMessage,
+  type CacheStoreErrorMessage,
+  corruptChannel,
+  invalidationChannel,
+  loadChannel,
+  readChannel,
+  storeErrorChannel,
+} from './channels.js'
+export { type Codec, jsonCodec } from './codec.js'
+export { InvalidCacheKey, LoaderTimeout, LoadsOverloaded } from './errors.js'
+export type { CacheResult, LoadContext, Loader } from './loads.js'
+export { type CacheOptions, cacheDefaults, type LoadOptions, type SetOptions } from './options.js'

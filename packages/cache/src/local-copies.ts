@@ -1,0 +1,113 @@
+import type { Entry } from './entry.js'
+import { L1 } from './l1.js'
+
+/** Says whether this process has heard of every invalidation. */
+export interface Coherence {
+  /** True if everything that was acknowledged more than δ ago has been heard of. Costs a comparison. */
+  trusted(nowMs: number): boolean
+  /** For how long that has not been so, in ms; 0 while it is. */
+  silentForMs(nowMs: number): number
+}
+
+/** A read of the store that is under way. What it finds may be older than what has been heard since. */
+export interface PendingRead {
+  readonly key: string
+  readonly startedAt: number
+  voided: boolean
+}
+
+const MAX_INVALIDATED_TAGS = 100_000
+
+/**
+ * Copies of entries in this process, and what is known of their validity.
+ *
+ * A copy is of a point in a local sequence of events. A tag that was invalidated later than that point makes it
+ * invalid; so does an invalidation of its key, which removes it, and voids the reads that are under way.
+ */
+export class LocalCopies {
+  readonly #coherence: Coherence
+  readonly #l1: L1<{ entry: Entry; at: number }>
+  readonly #pending = new Map<string, Set<PendingRead>>()
+  /** Point of the last invalidation of each tag; none is older than `#floor`. */
+  #tags = new Map<string, number>()
+  #sequence = 0
+
+  constructor(maxBytes: number, coherence: Coherence) {
+    this.#l1 = new L1(maxBytes)
+    this.#coherence = coherence
+  }
+
+  get bytes(): number {
+    return this.#l1.bytes
+  }
+
+  get size(): number {
+    return this.#l1.size
+  }
+
+  /** A copy that nothing has made invalid, as far as has been heard; it may be stale, or the channel silent. */
+  find(key: string, nowMs: number): Entry | undefined {
+    const copy = this.#l1.get(key)
+    if (copy === undefined) return undefined
+    const { entry } = copy
+    const { tags } = entry
+    for (let i = 0; i < tags.length; i++) {
+      if ((this.#tags.get(tags[i]!.tag) ?? 0) > copy.at) {
+        this.#l1.delete(key)
+        return undefined
+      }
+    }
+    if (nowMs >= entry.staleUntil && nowMs >= entry.errorUntil) {
+      this.#l1.delete(key)
+      return undefined
+    }
+    return entry
+  }
+
+  trusted(nowMs: number): boolean {
+    return this.#coherence.trusted(nowMs)
+  }
+
+  silentForMs(nowMs: number): number {
+    return this.#coherence.silentForMs(nowMs)
+  }
+
+  /** Call it before the store is asked; what is found may be kept only if nothing was heard meanwhile. */
+  beginRead(key: string): PendingRead {
+    const read = { key, startedAt: this.#sequence, voided: false }
+    const reads = this.#pending.get(key)
+    if (reads === undefined) this.#pending.set(key, new Set([read]))
+    else reads.add(read)
+    return read
+  }
+
+  endRead(read: PendingRead): void {
+    const reads = this.#pending.get(read.key)
+    if (reads?.delete(read) && reads.size === 0) this.#pending.delete(read.key)
+  }
+
+  /** Keeps an entry, unless it, or one of its tags, was invalidated since `read` began. */
+  keep(read: PendingRead, entry: Entry): void {
+    if (read.voided || this.#l1.maxBytes === 0) return
+    if (entry.tags.some(({ tag }) => (this.#tags.get(tag) ?? 0) > read.startedAt)) return
+    this.#l1.set(read.key, { entry, at: read.startedAt }, entry.bytes)
+  }
+
+  invalidateKey(key: string): void {
+    this.#l1.delete(key)
+    for (const read of this.#pending.get(key) ?? []) read.voided = true
+  }
+
+  invalidateTag(tag: string): void {
+    if (this.#tags.size >= MAX_INVALIDATED_TAGS && !this.#tags.has(tag)) this.invalidateAll()
+    this.#tags.set(tag, ++this.#sequence)
+  }
+
+  /** Something may have been missed. */
+  invalidateAll(): void {
+    this.#sequence++
+    this.#l1.clear()
+    this.#tags = new Map()
+    for (const reads of this.#pending.values()) for (const read of reads) read.voided = true
+  }
+}

@@ -1,0 +1,119 @@
+import type { CacheCorruptMessage } from './channels.js'
+import { type Codec, codecTag, compress, decompress } from './codec.js'
+import type { BodyDecoder } from './entries.js'
+import type { Frame, FrameKind } from './frame.js'
+
+/** A value as bytes. */
+export interface EncodedValue {
+  readonly kind: FrameKind
+  readonly body: Buffer
+  readonly compressed: boolean
+  readonly codec: number
+  readonly value: unknown
+  readonly valueBytes: number
+}
+
+export interface ValueFormatOptions {
+  codec: Codec
+  isolation: 'freeze' | 'copy'
+  compressAboveBytes: number | undefined
+  maxValueBytes: number
+  onCorrupt: (reason: CacheCorruptMessage['reason'], error?: unknown) => void
+}
+
+/** Objects of plain values take about so many times the bytes of their JSON. */
+const OBJECT_FACTOR = 3
+const NOTHING: Buffer = Buffer.alloc(0)
+
+/** Values of functions: how they become bytes, and what every caller is given. */
+export class ValueFormat implements BodyDecoder {
+  readonly #options: ValueFormatOptions
+  readonly #tag: number
+
+  constructor(options: ValueFormatOptions) {
+    this.#options = options
+    this.#tag = codecTag(options.codec)
+  }
+
+  /**
+   * @returns what is stored, with the value as every caller will see it, from the first on; `undefined` if it is
+   * larger than `maxValueBytes`
+   * @throws what the codec throws
+   */
+  async encode(value: unknown): Promise<EncodedValue | undefined> {
+    const { codec, compressAboveBytes, maxValueBytes } = this.#options
+    const kind = value === undefined ? 'undefined' : value instanceof Uint8Array ? 'bytes' : 'coded'
+    const bytes =
+      kind === 'coded'
+        ? asBuffer(codec.encode(value))
+        : kind === 'bytes'
+          ? asBuffer(value as Uint8Array)
+          : NOTHING
+    if (bytes.length > maxValueBytes) return undefined
+    const compressed = compressAboveBytes !== undefined && bytes.length > compressAboveBytes
+    return {
+      kind,
+      body: compressed ? await compress(bytes) : bytes,
+      compressed,
+      codec: this.#tag,
+      ...this.#held(kind, bytes),
+    }
+  }
+
+  async decode(frame: Frame): Promise<{ value: unknown; bytes: number } | undefined> {
+    const { kind, compressed, codec } = frame
+    if (codec !== this.#tag || !(kind === 'coded' || kind === 'bytes' || kind === 'undefined')) {
+      this.#options.onCorrupt('codec')
+      return undefined
+    }
+    try {
+      const bytes = compressed ? await decompress(frame.body, this.#options.maxValueBytes) : frame.body
+      const { value, valueBytes } = this.#held(kind, bytes)
+      return { value, bytes: valueBytes }
+    } catch (error) {
+      this.#options.onCorrupt('body', error)
+      return undefined
+    }
+  }
+
+  /** What a caller gets of what is held. */
+  give(kind: FrameKind, held: unknown): unknown {
+    return this.#options.isolation === 'freeze' && kind !== 'bytes'
+      ? held
+      : this.#decoded(kind, held as Buffer)
+  }
+
+  /** For a second caller of one load: with `isolation: 'copy'` an object of its own, and bytes always. */
+  share(value: unknown): unknown {
+    if (value instanceof Uint8Array) return Buffer.from(value)
+    const { isolation, codec } = this.#options
+    if (isolation === 'freeze' || typeof value !== 'object' || value === null) return value
+    return codec.decode(asBuffer(codec.encode(value)))
+  }
+
+  /** Bytes are copied: those from a socket are a view of a chunk of 64 KiB, which one entry would keep alive. */
+  #held(kind: FrameKind, bytes: Buffer): { value: unknown; valueBytes: number } {
+    if (this.#options.isolation === 'copy' || kind === 'bytes') {
+      return { value: Buffer.from(bytes), valueBytes: bytes.length + 100 }
+    }
+    return { value: deepFreeze(this.#decoded(kind, bytes)), valueBytes: bytes.length * OBJECT_FACTOR + 100 }
+  }
+
+  #decoded(kind: FrameKind, bytes: Buffer): unknown {
+    if (kind === 'undefined') return undefined
+    return kind === 'bytes' ? Buffer.from(bytes) : this.#options.codec.decode(bytes)
+  }
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+/** Objects and arrays, all the way down. What has a class keeps its own rules. */
+function deepFreeze(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
+  const prototype = Object.getPrototypeOf(value)
+  if (prototype !== Object.prototype && prototype !== null && !Array.isArray(value)) return value
+  for (const inner of Object.values(value)) deepFreeze(inner)
+  return Object.freeze(value)
+}

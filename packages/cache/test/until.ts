@@ -1,0 +1,42 @@
+import { setTimeout as delay } from 'node:timers/promises'
+
+/** Waits until the condition holds. Fails after 10 s. */
+export async function until(condition: () => unknown): Promise<void> {
+  const giveUpAt = Date.now() + 10_000
+  while (!(await condition())) {
+    if (Date.now() > giveUpAt) throw new Error(`never came true: ${condition}`)
+    await delay(5)
+  }
+}
+
+/** A loader that waits to be told what to return. */
+export interface Gate<Value> {
+  readonly loader: () => Promise<Value>
+  readonly promise: Promise<Value>
+  /** How often the loader was called. */
+  readonly calls: number
+  resolve(value: Value): void
+  reject(error: unknown): void
+}
+
+export function deferred<Value = void>(): Gate<Value> {
+  let resolve!: (value: Value) => void
+  let reject!: (error: unknown) => void
+  const promise = new Promise<Value>((yes, no) => {
+    resolve = yes
+    reject = no
+  })
+  let calls = 0
+  return {
+    promise,
+    resolve,
+    reject,
+    loader: () => {
+      calls++
+      return promise
+    },
+    get calls() {
+      return calls
+    },
+  }
+}
