@@ -21,6 +21,12 @@ const folders = ['packages', 'examples'].flatMap((parent) =>
     .filter((folder) => existsSync(`${root}${folder}/test`)),
 )
 
+/** What it tests is packed first. */
+function packedConsumers(): TestProjectInlineConfiguration {
+  const { test, ...rest } = project('packages/devkit', 'check:packed', 'packed/**/*.test.ts')
+  return { ...rest, test: { ...test, globalSetup: 'packed/setup.ts' } }
+}
+
 /**
  * The suites run on the newest Express and ioredis unless the environment names an older major: `EXPRESS_MAJOR=4`,
  * `IOREDIS_MAJOR=5`. Tests that compare two majors import them by their own names, `express4` and `ioredis5`.
@@ -50,7 +56,7 @@ export default defineConfig({
     projects: [
       ...folders.map((folder) => project(folder, folder.slice(folder.indexOf('/') + 1), 'test/**/*.test.ts')),
       project('packages/devkit', 'check:rules', 'rules/**/*.test.ts'),
-      project('packages/devkit', 'check:packed', 'packed/**/*.test.ts'),
+      packedConsumers(),
     ],
     pool: 'forks',
     testTimeout: 30_000,

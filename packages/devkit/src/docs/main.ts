@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { fromRoot, publishedPackages, root } from '../workspace.js'
 import { referenceOf } from './reference.js'
 
-// `pnpm docs`: the API reference of each package, for reading. Not in version control: the docstrings are.
+// `pnpm run docs`: the API reference of each package, for reading. Not in version control: the docstrings are.
 
 const folder = join(root, 'docs/api')
 rmSync(folder, { recursive: true, force: true })
