@@ -1,5 +1,5 @@
 import { type SeenNode, viewOf } from './cluster-view.js'
-import { report } from './report.js'
+import { onlineReplicas } from './replication.js'
 import type { RedisServer } from './server.js'
 import { waitUntil } from './wait-until.js'
 
@@ -24,8 +24,9 @@ export async function agreement(
   await waitUntil('that all nodes agree', TIMEOUT_MS, async () => {
     const running = nodes.filter((node) => node.running)
     const views = await Promise.all(running.map(viewOf))
-    if (new Set(views.map(pictureOf)).size !== 1 || !holds(views[0]!)) return false
-    return (await Promise.all(running.map(isInStep))).every(Boolean)
+    const view = views[0]!.filter((node) => node.isHealthy)
+    if (new Set(views.map(pictureOf)).size !== 1 || !holds(view)) return false
+    return (await Promise.all(running.map((node) => isWell(node, view)))).every(Boolean)
   })
 }
 
@@ -37,9 +38,9 @@ function pictureOf(view: readonly SeenNode[]): string {
   return lines.sort().join('\n')
 }
 
-async function isInStep(node: RedisServer): Promise<boolean> {
-  const cluster = await report(node, 'CLUSTER', 'INFO')
-  const replication = await report(node, 'INFO', 'replication')
-  if (cluster('cluster_state') !== 'ok') return false
-  return replication('role') === 'master' || replication('master_link_status') === 'up'
+async function isWell(node: RedisServer, view: readonly SeenNode[]): Promise<boolean> {
+  const { id } = view.find((seen) => seen.port === node.port) ?? {}
+  const online = await onlineReplicas(node)
+  const isServing = String(await node.command('CLUSTER', 'INFO')).includes('cluster_state:ok')
+  return isServing && view.filter((seen) => seen.primaryId === id).every((seen) => online.includes(seen.port))
 }

@@ -1,6 +1,6 @@
 import { acquaintance, agreement } from './cluster-agreement.js'
 import { owns, type SeenNode, viewOf } from './cluster-view.js'
-import { type RedisServer, type ServerProgram, startRedis } from './server.js'
+import { flags, type RedisServer, type ServerProgram, startRedis } from './server.js'
 import { startAll, stopAll } from './several.js'
 import { beginSlotMove, idOf, type SlotMove } from './slot-move.js'
 
@@ -80,10 +80,8 @@ function nodeArgs({ nodeTimeoutMs = 1_000, args = [] }: StartRedisClusterOptions
     'cluster-require-full-coverage': 'no',
     // However long a replica was cut off, it may stand for election.
     'cluster-replica-validity-factor': 0,
-    'repl-diskless-sync': 'yes',
-    'repl-diskless-sync-delay': 0,
   }
-  return [...Object.entries(settings).flatMap(([name, value]) => [`--${name}`, `${value}`]), ...args]
+  return [...flags(settings), ...args]
 }
 
 async function join(nodes: readonly RedisServer[], primaries: number): Promise<void> {
@@ -149,7 +147,7 @@ function redisCluster(nodes: readonly RedisServer[]): RedisCluster {
     else await replicas[0].command('CLUSTER', 'FAILOVER')
     let promoted: RedisServer | undefined
     await agreement(nodes, (view) => {
-      const ports = view.filter((node) => node.isPrimary && node.isHealthy).map((node) => node.port)
+      const ports = view.filter((node) => node.isPrimary).map((node) => node.port)
       promoted = replicas.find((replica) => ports.includes(replica.port))
       return promoted !== undefined
     })

@@ -1,5 +1,6 @@
 export { type RedisCluster, type StartRedisClusterOptions, startRedisCluster } from './cluster.js'
 export { type FaultProxy, type Faults, startFaultProxy } from './fault-proxy.js'
 export { ErrorReply, type Reply } from './resp.js'
+export { type RedisSentinel, type StartRedisSentinelOptions, startRedisSentinel } from './sentinel.js'
 export { type RedisServer, type ServerProgram, type StartRedisOptions, startRedis } from './server.js'
 export type { SlotMove } from './slot-move.js'

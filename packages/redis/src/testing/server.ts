@@ -59,14 +59,42 @@ const BIND_ATTEMPTS = 5
  *
  * @throws {Error} the server ended or did not answer within `startTimeoutMs`; the message holds its last log lines
  */
-export async function startRedis(options: StartRedisOptions): Promise<RedisServer> {
+export function startRedis(options: StartRedisOptions): Promise<RedisServer> {
+  const { args = [], appendOnly = false } = options
+  return startServer(options, (port, folder) => {
+    const settings = {
+      port,
+      bind: '127.0.0.1',
+      dir: folder,
+      save: '',
+      appendonly: appendOnly ? 'yes' : 'no',
+      // A replica that asks for a copy gets it now, not after the 5 s in which another might ask too.
+      'repl-diskless-sync': 'yes',
+      'repl-diskless-sync-delay': 0,
+    }
+    return [...flags(settings), ...args]
+  })
+}
+
+/** Settings as arguments: `--name value`. */
+export function flags(settings: Readonly<Record<string, string | number>>): string[] {
+  return Object.entries(settings).flatMap(([name, value]) => [`--${name}`, `${value}`])
+}
+
+/** @param argsFor  the arguments for a port and a working folder; called once for each port that is tried */
+export async function startServer(
+  program: ServerProgram,
+  argsFor: (port: number, folder: string) => readonly string[],
+): Promise<RedisServer> {
   const folder = await mkdtemp(join(tmpdir(), 'scale-redis-'))
   const log = join(folder, 'server.log')
   try {
     for (let attempt = 1; ; attempt++) {
       const port = await freePort()
+      const args = argsFor(port, folder)
+      const launchAgain = (): Promise<ServerProcess> => launch(program, args, port, folder, log)
       try {
-        return redisServer(await launch(options, port, folder, log), options, port, folder, log)
+        return redisServer(await launchAgain(), launchAgain, port, folder, log)
       } catch (error) {
         const taken = lastLines(log).includes('Address already in use')
         if (!taken || attempt === BIND_ATTEMPTS) throw error
@@ -80,7 +108,7 @@ export async function startRedis(options: StartRedisOptions): Promise<RedisServe
 
 function redisServer(
   first: ServerProcess,
-  options: StartRedisOptions,
+  launchAgain: () => Promise<ServerProcess>,
   port: number,
   folder: string,
   log: string,
@@ -105,7 +133,7 @@ function redisServer(
     resume: () => current.signal('SIGCONT'),
     restart: async () => {
       await current.kill()
-      current = await launch(options, port, folder, log)
+      current = await launchAgain()
     },
     command: (...args) => sendCommand(port, ...args),
     log: () => lastLines(log),
@@ -113,17 +141,14 @@ function redisServer(
 }
 
 async function launch(
-  options: StartRedisOptions,
+  program: ServerProgram,
+  args: readonly string[],
   port: number,
   folder: string,
   log: string,
 ): Promise<ServerProcess> {
-  const { startTimeoutMs = 10_000 } = options
-  const server = await runServer(options.binary, serverArgs(options, port, folder), {
-    env: options.env ?? {},
-    folder,
-    log,
-  })
+  const { binary, env = {}, startTimeoutMs = 10_000 } = program
+  const server = await runServer(binary, args, { env, folder, log })
   try {
     await waitUntil(
       'the first answer',
@@ -133,16 +158,10 @@ async function launch(
     if (server.ending !== null) throw new Error(`the server ended with ${server.ending}`)
   } catch (error) {
     await server.kill()
-    const message = `${options.binary} did not start on port ${port}; its log ends:\n${lastLines(log)}`
+    const message = `${binary} did not start on port ${port}; its log ends:\n${lastLines(log)}`
     throw new Error(message, { cause: error })
   }
   return server
-}
-
-function serverArgs(options: StartRedisOptions, port: number, folder: string): string[] {
-  const { args = [], appendOnly = false } = options
-  const persistence = appendOnly ? ['--appendonly', 'yes'] : ['--appendonly', 'no']
-  return ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', folder, '--save', '', ...persistence, ...args]
 }
 
 /** A server that asks for a password is up; one that still loads its file, or one that took our port, is not. */

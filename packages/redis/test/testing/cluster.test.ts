@@ -2,6 +2,7 @@ import { findRedisServer } from '@scale/devkit/redis-server'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type RedisCluster, startRedisCluster } from '../../src/testing/index.js'
 import { isAlive, until } from './processes.js'
+import { writeReplicated } from './replicated.js'
 
 let cluster: RedisCluster
 
@@ -98,8 +99,7 @@ describe('failover', () => {
   it('promotes the replica of a primary that was killed, which comes back as a replica', async () => {
     const slot = await cluster.slotOf('crashed')
     const before = await cluster.primaryOf(slot)
-    await before.command('SET', 'crashed', 1)
-    await before.command('WAIT', 1, 5_000)
+    await writeReplicated(before, 'crashed', 1)
     const after = await cluster.failover(before, 'crash')
     expect(isAlive(before.pid)).toBe(false)
     expect(await after.command('GET', 'crashed')).toBe('1')
@@ -110,18 +110,19 @@ describe('failover', () => {
   })
 })
 
-it('keeps the other slots up while a primary without replica is gone, and leaves no process after stop', async () => {
-  const alone = await startRedisCluster({ ...(await findRedisServer()), replicasPerPrimary: 0 })
-  const pids = alone.nodes.map((node) => node.pid)
-  try {
-    const [gone, other] = alone.nodes
-    await gone!.kill()
-    await until(async () => /cluster_slots_fail:5461/.test(String(await other!.command('CLUSTER', 'INFO'))))
-    const slot = await alone.slotOf('elsewhere')
-    expect(await (await alone.primaryOf(slot)).command('SET', 'elsewhere', 1)).toBe('OK')
-    expect(pids.filter(isAlive)).toHaveLength(2)
-  } finally {
-    await alone.stop()
-  }
+it('keeps the other slots up while a primary and its replica are gone', async () => {
+  const gone = await cluster.primaryOf(0)
+  const rest = await cluster.primaryOf(16_383)
+  for (const node of [...(await cluster.replicasOf(gone)), gone]) await node.kill()
+  await until(async () => /cluster_slots_fail:[1-9]/.test(String(await rest.command('CLUSTER', 'INFO'))))
+  await expect(cluster.primaryOf(0)).rejects.toThrow(/no node serves slot 0/)
+  expect(await cluster.slotOf('hia')).toBe(16_383)
+  expect(await rest.command('SET', 'hia', 1)).toBe('OK')
+})
+
+it('leaves no process after stop', async () => {
+  const pids = cluster.nodes.map((node) => node.pid)
+  expect(pids.filter(isAlive)).toHaveLength(4)
+  await cluster.stop()
   expect(pids.filter(isAlive)).toEqual([])
 })
