@@ -75,10 +75,10 @@ function isPlainlyNamed(req: Request, bodyTypes: readonly string[]): boolean {
   return bodyTypes.some((type) => type.toLowerCase() === header)
 }
 
-/** True inside `app.get(…)` and `app.head(…)`; not in `app.all` and `app.use`, where any method may come. */
+/** True in a route that serves no other method: behind `app.all` and `app.use` a GET is the client's choice. */
 function isRouteForGet(req: Request): boolean {
-  const methods: Record<string, boolean> | undefined = req.route?.methods
-  return methods !== undefined && methods._all !== true && (methods.get === true || methods.head === true)
+  const methods = Object.keys(req.route?.methods ?? {})
+  return methods.length > 0 && methods.every((method) => method === 'get' || method === 'head')
 }
 
 /** JSON and form parsers keep a member `__proto__`; some schema libraries pass it on, and a later copy obeys it. */

@@ -1,17 +1,13 @@
 import type { Next } from '@scale/core'
 import type { Request, Response } from 'express'
-import { bodyReader } from './body.js'
 import { rejected } from './channels.js'
+import { type Check, checkParts, failuresOf, type PartReader, partReaders } from './check.js'
 import { contract, contractOf } from './contract.js'
-import { readCookies } from './cookies.js'
 import { NotValidated, QueryTooLarge, type Refusal, UnsupportedBodyType, ValidationFailed } from './errors.js'
-import { Fault } from './fault.js'
 import { type PartFailure, reportIssues } from './issues.js'
-import { type Part, parts, type Rules, resolveRules, type ValidateOptions } from './options.js'
-import { queryReader } from './query.js'
+import { type Part, type Rules, resolveRules, type ValidateOptions } from './options.js'
 import { type ResponseGuard, responseGuard } from './response.js'
 import { routePath } from './route-path.js'
-import type { Schema } from './schema.js'
 import type { MaybeSchema, Validator } from './valid.js'
 
 /**
@@ -68,68 +64,6 @@ export function createValidator(rules: Rules): Validator {
   }
 
   return Object.assign(validate, { valid, [contract]: contractOf(rules) }) as unknown as Validator
-}
-
-/** How one part gets from the request to its schema. */
-interface PartReader {
-  part: Part
-  schema: Schema
-  /** Returns a `Fault` if the part is refused before its schema sees it. */
-  read: (req: Request) => unknown
-}
-
-function partReaders(rules: Rules): PartReader[] {
-  const { query } = rules
-  const readers: Record<Part, (req: Request) => unknown> = {
-    params: (req) => req.params,
-    query: query === undefined ? () => undefined : queryReader(rules, query),
-    headers: (req) => req.headers,
-    cookies: readCookies,
-    body: bodyReader(rules),
-  }
-  return parts.flatMap((part) => {
-    const schema = rules[part]
-    return schema === undefined ? [] : [{ part, schema, read: readers[part] }]
-  })
-}
-
-type Result = Awaited<ReturnType<Schema['~standard']['validate']>>
-
-/** What each schema was given, and what it said, in the order of the readers. */
-interface Check {
-  received: readonly unknown[]
-  results: readonly Result[]
-}
-
-/** All parts are read before the first schema runs, so that a part that cannot be read leaves no promise behind. */
-function checkParts(readers: readonly PartReader[], req: Request): Check | Promise<Check> {
-  const received = readers.map(({ read }) => read(req))
-  const results = readers.map(({ schema }, index) => applySchema(schema, received[index]))
-  return results.some((result) => result instanceof Promise)
-    ? Promise.all(results).then((settled) => ({ received, results: settled }))
-    : { received, results: results as Result[] }
-}
-
-/** What a schema throws is a promise like what an async one rejects with: then no other part's promise is left. */
-function applySchema(schema: Schema, received: unknown): Result | Promise<Result> {
-  if (received instanceof Fault) return received
-  try {
-    return schema['~standard'].validate(received)
-  } catch (error) {
-    return Promise.reject(error)
-  }
-}
-
-function failuresOf(readers: readonly PartReader[], check: Check): PartFailure[] | undefined {
-  let failures: PartFailure[] | undefined
-  for (const [index, { part }] of readers.entries()) {
-    const result = check.results[index]!
-    if (result.issues === undefined) continue
-    failures ??= []
-    const received = check.received[index]
-    failures.push({ part, issues: result.issues, received: received instanceof Fault ? undefined : received })
-  }
-  return failures
 }
 
 function refuse(rules: Rules, failures: PartFailure[], req: Request, next: Next): void {

@@ -5,7 +5,7 @@ import { ResponseMismatch } from './errors.js'
 import { describeIssues } from './issues.js'
 import type { ResponseKey, ResponseMap, ResponseMode, Rules } from './options.js'
 import { routePath } from './route-path.js'
-import type { Schema, SchemaIssue } from './schema.js'
+import type { Schema, SchemaIssue, SchemaResult } from './schema.js'
 
 /** Makes the next `res.json` of this response check its body first. */
 export type ResponseGuard = (req: Request, res: Response, next: Next) => void
@@ -32,7 +32,7 @@ export function responseGuard(rules: Pick<Rules, 'response' | 'responseMode'>): 
       return res
     }
 
-    function settle(body: unknown, result: Result): Response {
+    function settle(body: unknown, result: SchemaResult): Response {
       if (result.issues !== undefined) return fail(body, result.issues)
       return send.call(res, mode === 'strip' ? result.value : body)
     }
@@ -44,7 +44,7 @@ export function responseGuard(rules: Pick<Rules, 'response' | 'responseMode'>): 
       }
       if (schema === null) return fail(body, [{ message: 'This status is declared without a body.' }])
       if (schema === 'undeclared') return fail(body, [{ message: 'This status is not declared.' }])
-      let result: Result | Promise<Result>
+      let result: SchemaResult | Promise<SchemaResult>
       try {
         result = schema['~standard'].validate(body)
       } catch (error) {
@@ -63,7 +63,6 @@ export function responseGuard(rules: Pick<Rules, 'response' | 'responseMode'>): 
 }
 
 type FailureMode = Exclude<ResponseMode, 'off'>
-type Result = Awaited<ReturnType<Schema['~standard']['validate']>>
 
 const threw: SchemaIssue = { message: 'The schema threw an error.' }
 

@@ -10,6 +10,9 @@ export type Schema<Input = unknown, Output = Input> = StandardSchemaV1<Input, Ou
 /** One finding of a schema library. */
 export type SchemaIssue = StandardSchemaV1.Issue
 
+/** What a schema says of a value. */
+export type SchemaResult = StandardSchemaV1.Result<unknown>
+
 /** What a schema accepts; `never` for anything that is no schema. */
 export type InputOf<S> = S extends Schema ? StandardSchemaV1.InferInput<S> : never
 
