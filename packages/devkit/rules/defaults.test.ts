@@ -3,7 +3,15 @@ import { basename, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { type DocumentedDefault, documentedDefault, tabledDefault } from '../src/defaults.js'
 import { tablesOf } from '../src/markdown.js'
-import { exportsOf, type Member, membersOf, parseSource, walk } from '../src/source.js'
+import {
+  exportsOf,
+  type Member,
+  membersOf,
+  type Node,
+  parseSource,
+  type Source,
+  walk,
+} from '../src/source.js'
 import { filesUnder, fromRoot, publishedPackages } from '../src/workspace.js'
 
 // The convention is in docs/contributing.md: `XOptions` and `xDefaults` stand in one `options.ts`.
@@ -128,49 +136,49 @@ function complaintsOfRow(cell: string, text: string, all: Options[]): string[] {
   return [...cell.matchAll(/`(\w+)[^`]*`/g)].flatMap(([, name]) => {
     const owners = all.filter(({ members }) => members.some((member) => member.name === name))
     if (owners.length === 0) return [`${name}: no such option in any options.ts`]
-    const complaints = owners.map(({ defaults = {} }) => complaint(name!, documented, defaults))
+    // `ttlMs` as the default of another option: what that one is set to.
+    const isOption = (word: unknown): boolean =>
+      owners.some(({ members }) => members.some((one) => one.name === word))
+    const meant =
+      documented.kind === 'value' && isOption(documented.value) ? { kind: 'words' as const } : documented
+    const complaints = owners.map(({ defaults = {} }) => complaint(name!, meant, defaults))
     return complaints.includes(undefined) ? [] : [complaints[0]!]
   })
 }
 
-/** Compares `@param x … Default 1` with `x = 1`. */
+/** Compares `@param x … Default 1` with `x = 1`. A signature without a body has nothing to compare with. */
 function complaintsOfParameters(path: string): string[] {
   const source = parseSource(path)
-  const complaints: string[] = []
-  for (const comment of source.comments) {
-    if (comment.type !== 'Block' || !comment.value.startsWith('*')) continue
-    for (const [, name, text] of comment.value.matchAll(/@param (\w+) +([^@]*)/g)) {
-      const documented = documentedDefault(text!)
-      if (documented?.kind !== 'value') continue
-      const actual = parameterDefault(source, comment.end, name!)
-      if (actual === undefined) complaints.push(`${name}: documented default, but the parameter has none`)
-      else if (documented.value !== actual && !same(documented, tabledDefault(actual)))
-        complaints.push(`${name}: documented otherwise than \`${actual}\``)
-    }
-  }
-  return complaints
+  return source.comments
+    .filter(({ type, value }) => type === 'Block' && value.startsWith('*'))
+    .flatMap((comment) => {
+      const owner = functionAfter(source, comment.end)
+      if (owner?.body == null) return []
+      return [...comment.value.matchAll(/@param (\w+) +([^@]*)/g)].flatMap(([, name, text]) => {
+        const documented = documentedDefault(text!)
+        const actual = parameterDefault(source, owner, name!) ?? 'none'
+        if (documented?.kind !== 'value' || documented.value === actual) return []
+        return same(documented, tabledDefault(actual))
+          ? []
+          : [`${name}: documented otherwise than \`${actual}\``]
+      })
+    })
 }
 
-/** The text of the default of a parameter of the function that follows a docstring. */
-function parameterDefault(
-  source: ReturnType<typeof parseSource>,
-  after: number,
-  name: string,
-): string | undefined {
-  let found: string | undefined
-  let owner: { start: number; end: number } | undefined
+function functionAfter(source: Source, position: number): Node | undefined {
+  let first: Node | undefined
   walk(source.body, (node) => {
-    if (!Array.isArray(node.params) || node.start < after) return
-    if (owner === undefined || node.start < owner.start) owner = node
+    const takesParameters = Array.isArray(node.params) && node.start >= position
+    if (takesParameters && (first === undefined || node.start < first.start)) first = node
   })
-  walk(source.body, (node) => {
-    if (owner === undefined || node.start < owner.start || node.end > owner.end || found !== undefined) return
-    if (node.type !== 'AssignmentPattern') return
-    const { left, right } = node as unknown as {
-      left: { name?: string }
-      right: { start: number; end: number }
-    }
-    if (left.name === name) found = source.text.slice(right.start, right.end)
-  })
-  return found
+  return first
+}
+
+/** The text of the default of a parameter. */
+function parameterDefault(source: Source, owner: Node, name: string): string | undefined {
+  const pattern = (owner.params as Node[]).find(
+    ({ type, left }) => type === 'AssignmentPattern' && (left as { name?: string }).name === name,
+  )
+  const value = pattern?.right as Node | undefined
+  return value && source.text.slice(value.start, value.end)
 }

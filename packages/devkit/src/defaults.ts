@@ -43,6 +43,7 @@ function parseDefault(text: string): DocumentedDefault {
       return { kind: 'unclear', text }
     }
   }
-  // In backticks a string needs no quotes: Default `lax`.
-  return literal === text ? { kind: 'unclear', text } : { kind: 'value', value: literal }
+  if (literal === text) return { kind: 'unclear', text }
+  // In backticks a string needs no quotes: Default `lax`. Anything else is code that only runs later: Default `cookie()`.
+  return /^[\w-]+$/.test(literal) ? { kind: 'value', value: literal } : { kind: 'words' }
 }

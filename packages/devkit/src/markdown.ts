@@ -25,7 +25,7 @@ export function snippetsOf(markdown: string): Snippet[] {
 }
 
 /** The text with blank lines in place of fenced blocks, so that line numbers stay. */
-export function proseOf(markdown: string): string {
+function proseOf(markdown: string): string {
   let fence: string | undefined
   return markdown
     .split('\n')

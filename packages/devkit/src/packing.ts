@@ -4,7 +4,7 @@ import { pnpm } from './run.js'
 import { filesUnder, fromRoot, type Project, publishedPackages, root } from './workspace.js'
 
 /** Where the tarballs of the last `packAll` are. */
-export const tarballFolder: string = join(root, 'node_modules/.cache/tarballs')
+const tarballFolder: string = join(root, 'node_modules/.cache/tarballs')
 
 /** The tarball of a package, whether or not it is there yet. */
 export function tarballOf({ manifest }: Project): string {

@@ -130,10 +130,16 @@ function declaredNames(declaration: Node): string[] {
 }
 
 /** The text of the docstring right before a node, without its frame; `undefined` if there is none. */
-export function docBefore({ text, comments }: Source, node: Node): string | undefined {
-  const comment = comments.findLast(({ end }) => end <= node.start)
+function docBefore({ text, comments }: Source, node: Node): string | undefined {
+  // Between the two there may be lines for a linter.
+  let start = node.start
+  let comment = comments.findLast(({ end }) => end <= start)
+  while (comment?.type === 'Line' && text.slice(comment.end, start).trim() === '') {
+    start = comment.start
+    comment = comments.findLast(({ end }) => end <= start)
+  }
   if (comment?.type !== 'Block' || !comment.value.startsWith('*')) return undefined
-  if (text.slice(comment.end, node.start).trim() !== '') return undefined
+  if (text.slice(comment.end, start).trim() !== '') return undefined
   return comment.value
     .slice(1)
     .split('\n')
