@@ -110,7 +110,8 @@ function politely(tracker: ConnectionTracker, close: (socket: Socket, protocol: 
 /** Close frame, status 1001, no reason. Frames are written whole, so it cannot fall inside another. */
 const GOING_AWAY = Buffer.from([0x88, 0x02, 0x03, 0xe9])
 
-function sayGoingAway(socket: Socket, protocol: string): void {
+/** Tells a WebSocket client to come back elsewhere. */
+export function sayGoingAway(socket: Socket, protocol: string): void {
   if (protocol === 'websocket' && socket.writable) socket.write(GOING_AWAY)
 }
 

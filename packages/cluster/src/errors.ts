@@ -20,6 +20,36 @@ export class NoServer extends ScaleError {
   }
 }
 
+/** A rolling reload was given up. Old workers serve on, except those that were already replaced. */
+export class ReloadFailed extends ScaleError {
+  /** Workers that already run what is on disk now. */
+  readonly replaced: number
+  /** Workers that were kept. */
+  readonly kept: number
+
+  constructor(replaced: number, kept: number, cause: unknown) {
+    const why = cause instanceof Error ? cause.message : 'unknown reason'
+    super(`reload failed: ${why}; ${replaced} replaced, ${kept} kept.`, {
+      code: 'ERR_SCALE_RELOAD_FAILED',
+      cause,
+    })
+    this.replaced = replaced
+    this.kept = kept
+  }
+}
+
+/** Something was asked of a process that is not the primary of a cluster. */
+export class NotPrimary extends ScaleError {
+  constructor(what: string, role: string) {
+    super(
+      `runCluster: ${what} needs the primary of at least two workers; this process is the role '${role}'.`,
+      {
+        code: 'ERR_SCALE_NOT_PRIMARY',
+      },
+    )
+  }
+}
+
 function codeOf(error: unknown): string {
   return (error as NodeJS.ErrnoException | undefined)?.code ?? 'unknown error'
 }

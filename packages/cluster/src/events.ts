@@ -1,12 +1,13 @@
 import { type Channel, channel } from '@scale/core'
 import type { WorkerDecision } from './decision.js'
+import type { Heartbeat } from './messages.js'
 import type { EndReport } from './serving.js'
 
 /** A worker's life. `ready` is what the worker says of itself after its start-up checks. */
 export type WorkerState = 'booting' | 'listening' | 'ready' | 'draining' | 'exited'
 
 interface Line {
-  level: 'info' | 'warn' | 'error'
+  level: 'debug' | 'info' | 'warn' | 'error'
   /** One sentence for a person. */
   message: string
 }
@@ -25,9 +26,10 @@ export interface WorkerEvent extends Line {
   workerId: number
   pid: number | undefined
   state: WorkerState
-  /** With `exited`. */
-  code?: number | null
-  signal?: string | null
+  /** With `exited`, unless a signal ended it. */
+  code: number | null
+  /** With `exited`, if a signal ended it. */
+  signal: string | null
 }
 
 /** A worker ended that was not asked to; it is started again after `delayMs`. */
@@ -54,13 +56,71 @@ export interface DrainedEvent extends Line {
   report: EndReport
 }
 
+/** A slot failed too often and stays empty for a while, or is filled again. */
+export interface BreakerEvent extends Line {
+  type: 'breaker'
+  workerId: number
+  state: 'open' | 'closed'
+}
+
+/** A worker that is well is replaced: for its age, its requests, its memory, or because it was asked to end. */
+export interface RecycleEvent extends Line {
+  type: 'recycle'
+  workerId: number
+  reason: string
+}
+
+/** A rolling reload began or ended. */
+export interface ReloadEvent extends Line {
+  type: 'reload'
+  state: 'started' | 'done' | 'failed'
+  replaced?: number
+  tookMs?: number
+}
+
+/** The number of workers was changed while they run. */
+export interface ScaledEvent extends Line {
+  type: 'scaled'
+  workers: number
+}
+
+/** A worker says how it is. */
+export interface HeartbeatEvent extends Line {
+  type: 'heartbeat'
+  workerId: number
+  heartbeat: Heartbeat
+}
+
+/** Something that a person should look at. */
+export interface WarningEvent extends Line {
+  type: 'warning'
+  workerId: number
+}
+
 /** Everything that runCluster reports; each type is also a channel, `scale:cluster:<type>`. */
-export type ClusterEvent = DecidedEvent | WorkerEvent | RespawnEvent | StoppingEvent | DrainedEvent
+export type ClusterEvent =
+  | DecidedEvent
+  | WorkerEvent
+  | RespawnEvent
+  | BreakerEvent
+  | RecycleEvent
+  | ReloadEvent
+  | ScaledEvent
+  | HeartbeatEvent
+  | WarningEvent
+  | StoppingEvent
+  | DrainedEvent
 
 const channels: { [Type in ClusterEvent['type']]: Channel<Extract<ClusterEvent, { type: Type }>> } = {
   decided: channel('scale:cluster:decided'),
   worker: channel('scale:cluster:worker'),
   respawn: channel('scale:cluster:respawn'),
+  breaker: channel('scale:cluster:breaker'),
+  recycle: channel('scale:cluster:recycle'),
+  reload: channel('scale:cluster:reload'),
+  scaled: channel('scale:cluster:scaled'),
+  heartbeat: channel('scale:cluster:heartbeat'),
+  warning: channel('scale:cluster:warning'),
   stopping: channel('scale:cluster:stopping'),
   drained: channel('scale:cluster:drained'),
 }

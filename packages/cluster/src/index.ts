@@ -1,14 +1,20 @@
 export type { AdminHandler, AdminOptions } from './admin.js'
-export { ConnectionTracker, type OpenConnection, trackConnections } from './connections.js'
+export { type ConnectionTracker, type OpenConnection, trackConnections } from './connections.js'
 export { decideWorkers, type WorkerDecision } from './decision.js'
 export { type DrainOptions, type DrainReport, drain } from './drain.js'
-export { AdminNotListening, NoServer } from './errors.js'
+export { AdminNotListening, NoServer, NotPrimary, ReloadFailed } from './errors.js'
 export type {
+  BreakerEvent,
   ClusterEvent,
   DecidedEvent,
   DrainedEvent,
+  HeartbeatEvent,
+  RecycleEvent,
+  ReloadEvent,
   RespawnEvent,
+  ScaledEvent,
   StoppingEvent,
+  WarningEvent,
   WorkerEvent,
   WorkerState,
 } from './events.js'
@@ -22,14 +28,21 @@ export {
   phases,
   type StopReport,
 } from './lifecycle.js'
+export type { Heartbeat } from './messages.js'
 export type {
+  BreakerOptions,
   ClusterOptions,
   DrainTimings,
   PrepareContext,
   Prepared,
+  ReloadOptions,
   RespawnOptions,
   StartContext,
 } from './options.js'
+export type { WorkerStatus } from './primary.js'
+export type { WatchdogOptions } from './pulse.js'
+export type { RecycleOptions } from './recycle.js'
+export type { ReloadReport } from './reload.js'
 export { type Resources, resources } from './resources.js'
 export { type RunningCluster, runCluster } from './run-cluster.js'
 export type { EndReport } from './serving.js'

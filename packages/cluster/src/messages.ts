@@ -1,15 +1,35 @@
-import type { DrainReport } from './drain.js'
 import type { CheckState } from './health.js'
-import type { StopReport } from './lifecycle.js'
+import type { EndReport } from './serving.js'
+
+/** How a worker is, said by itself at a fixed interval. */
+export interface Heartbeat {
+  /** Share of time that the event loop was busy since the last heartbeat, 0–1. */
+  loopUtilizationRatio: number
+  /** Longest and 99th-percentile delay of the event loop since the last heartbeat, in ms. */
+  loopDelayMaxMs: number
+  loopDelayP99Ms: number
+  heapUsedBytes: number
+  rssBytes: number
+  /** Requests whose answer is not finished. */
+  inFlight: number
+  /** Open connections. */
+  connections: number
+  /** Requests since the worker started. */
+  requests: number
+}
 
 /** What a worker tells its primary. The primary never waits for an answer of a worker: a stuck one gives none. */
 export type FromWorker =
   | { type: 'listening' }
   | { type: 'ready'; checks: CheckState[] }
   | { type: 'health'; ok: boolean; checks: CheckState[] }
-  | { type: 'stop-asked' }
+  | { type: 'heartbeat'; heartbeat: Heartbeat }
+  /** The worker alone was asked to end: it goes on until its replacement is ready. */
+  | { type: 'stop-asked'; reason: string }
+  /** An uncaught error: it takes no more work. */
   | { type: 'failing' }
-  | { type: 'drained'; connections: DrainReport; hooks: StopReport }
+  | { type: 'warning'; message: string }
+  | { type: 'drained'; report: EndReport }
 
 /** What the primary tells a worker. */
 export type FromPrimary = { type: 'drain'; delayMs: number; timeoutMs: number }

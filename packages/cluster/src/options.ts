@@ -1,9 +1,25 @@
 import type { Server } from 'node:net'
-import { anyOf, durationMs, func, integer, number, object, oneOf, resolveOptions } from '@scale/core'
+import { tmpdir } from 'node:os'
+import {
+  anyOf,
+  boolean,
+  durationMs,
+  func,
+  InvalidOption,
+  integer,
+  number,
+  object,
+  oneOf,
+  resolveOptions,
+  string,
+} from '@scale/core'
 import { type AdminOptions, resolveAdminOptions } from './admin.js'
+import { type DrainOptions, sayGoingAway } from './drain.js'
 import type { ClusterEvent } from './events.js'
 import type { HealthOptions } from './health.js'
 import type { Lifecycle } from './lifecycle.js'
+import type { WatchdogOptions } from './pulse.js'
+import type { RecycleOptions } from './recycle.js'
 
 /** What `start` is given. */
 export interface StartContext {
@@ -42,6 +58,8 @@ export interface DrainTimings {
   lingerMs?: number
   /** Everything together: delay, requests in flight, hooks. Below the orchestrator's grace. Default 25,000 */
   timeoutMs?: number
+  /** Ends one upgraded connection politely; see `DrainOptions`. */
+  closeUpgraded?: NonNullable<DrainOptions['closeUpgraded']>
 }
 
 /** When a worker that ended by itself is started again. */
@@ -52,6 +70,24 @@ export interface RespawnOptions {
   maxMs?: number
   /** How long a worker must be ready for its failures to be forgotten. Default 60,000 */
   resetAfterMs?: number
+}
+
+/** When a worker, or the whole, has failed too often. */
+export interface BreakerOptions {
+  /** Boot failures per worker that end the primary, before all have been ready once. Default 3 */
+  bootFailures?: number
+  /** Exits of one worker that leave its place empty. Default 5 */
+  exits?: number
+  /** In which both are counted. Default 60,000 */
+  windowMs?: number
+  /** How long a place stays empty. Default 60,000 */
+  openMs?: number
+}
+
+/** How a rolling reload goes. */
+export interface ReloadOptions {
+  /** How long the first new worker must stay ready and healthy before any old one goes. Default 5,000 */
+  canaryMs?: number
 }
 
 export interface ClusterOptions {
@@ -69,18 +105,36 @@ export interface ClusterOptions {
   minReadyRatio?: number
   drain?: DrainTimings
   respawn?: RespawnOptions
+  breaker?: BreakerOptions
+  reload?: ReloadOptions
+  recycle?: RecycleOptions
+  watchdog?: WatchdogOptions
   health?: HealthOptions
+  /**
+   * How long the load balancer in front keeps an idle connection. Servers that have Node's own limit of 5 s get one that
+   * is longer; a shorter one that was set by hand is warned of. 0 leaves them alone. Default 60,000
+   */
+  loadBalancerIdleMs?: number
   /** Gets every event worth a line, with the line in `message`. Default: written to stderr */
   log?: (event: ClusterEvent) => void
 }
 
 /** With every default filled in. */
 export type ResolvedClusterOptions = Readonly<
-  Omit<ClusterOptions, 'admin' | 'drain' | 'respawn' | 'health'> &
-    Required<Pick<ClusterOptions, 'workers' | 'bootTimeoutMs' | 'minReadyRatio' | 'log'>> & {
+  Pick<ClusterOptions, 'prepare'> &
+    Required<
+      Pick<
+        ClusterOptions,
+        'start' | 'workers' | 'bootTimeoutMs' | 'minReadyRatio' | 'loadBalancerIdleMs' | 'log'
+      >
+    > & {
       admin: Required<AdminOptions> | undefined
       drain: Required<DrainTimings>
       respawn: Required<RespawnOptions>
+      breaker: Required<BreakerOptions>
+      reload: Required<ReloadOptions>
+      recycle: RecycleOptions
+      watchdog: Required<WatchdogOptions>
       health: Required<HealthOptions>
     }
 >
@@ -97,13 +151,19 @@ export function resolveClusterOptions(given: ClusterOptions): ResolvedClusterOpt
       minReadyRatio: number(0, 1),
       drain: object,
       respawn: object,
+      breaker: object,
+      reload: object,
+      recycle: object,
+      watchdog: object,
       health: object,
+      loadBalancerIdleMs: durationMs(0),
       log: func,
     },
     defaults: {
       workers: 'auto' as const,
       bootTimeoutMs: 60_000,
       minReadyRatio: 0.5,
+      loadBalancerIdleMs: 60_000,
       log: writeToStderr,
     },
     required: ['start'],
@@ -113,6 +173,10 @@ export function resolveClusterOptions(given: ClusterOptions): ResolvedClusterOpt
     admin: options.admin && resolveAdminOptions(options.admin),
     drain: resolveDrain(options.drain),
     respawn: resolveRespawn(options.respawn),
+    breaker: resolveBreaker(options.breaker),
+    reload: resolveReload(options.reload),
+    recycle: resolveRecycle(options.recycle),
+    watchdog: resolveWatchdog(options.watchdog),
     health: resolveHealth(options.health),
   }
 }
@@ -120,8 +184,18 @@ export function resolveClusterOptions(given: ClusterOptions): ResolvedClusterOpt
 function resolveDrain(given: DrainTimings | undefined): Required<DrainTimings> {
   const isDeployed = process.env.NODE_ENV === 'production' && !process.stdout.isTTY
   return resolveOptions('runCluster: drain', given, {
-    checks: { delayMs: durationMs(0), lingerMs: durationMs(0), timeoutMs: durationMs() },
-    defaults: { delayMs: isDeployed ? 5_000 : 0, lingerMs: 1_000, timeoutMs: 25_000 },
+    checks: {
+      delayMs: durationMs(0),
+      lingerMs: durationMs(0),
+      timeoutMs: durationMs(),
+      closeUpgraded: func,
+    },
+    defaults: {
+      delayMs: isDeployed ? 5_000 : 0,
+      lingerMs: 1_000,
+      timeoutMs: 25_000,
+      closeUpgraded: sayGoingAway,
+    },
   })
 }
 
@@ -132,6 +206,43 @@ function resolveRespawn(given: RespawnOptions | undefined): Required<RespawnOpti
   })
 }
 
+function resolveBreaker(given: BreakerOptions | undefined): Required<BreakerOptions> {
+  return resolveOptions('runCluster: breaker', given, {
+    checks: { bootFailures: integer(1), exits: integer(1), windowMs: durationMs(), openMs: durationMs() },
+    defaults: { bootFailures: 3, exits: 5, windowMs: 60_000, openMs: 60_000 },
+  })
+}
+
+function resolveReload(given: ReloadOptions | undefined): Required<ReloadOptions> {
+  return resolveOptions('runCluster: reload', given, {
+    checks: { canaryMs: durationMs(0) },
+    defaults: { canaryMs: 5_000 },
+  })
+}
+
+function resolveRecycle(given: RecycleOptions | undefined): RecycleOptions {
+  return resolveOptions('runCluster: recycle', given, {
+    checks: {
+      maxAgeMs: durationMs(1, Number.MAX_SAFE_INTEGER),
+      maxRequests: integer(1),
+      maxRssBytes: integer(1),
+      jitterRatio: number(0, 1),
+    },
+    defaults: { jitterRatio: 0.1 },
+  })
+}
+
+function resolveWatchdog(given: WatchdogOptions | undefined): Required<WatchdogOptions> {
+  const options = resolveOptions('runCluster: watchdog', given, {
+    checks: { intervalMs: durationMs(), timeoutMs: durationMs(), thread: boolean, reportDirectory: string() },
+    defaults: { intervalMs: 5_000, timeoutMs: 60_000, thread: true, reportDirectory: tmpdir() },
+  })
+  if (options.timeoutMs < 2 * options.intervalMs) {
+    throw new InvalidOption('runCluster: `watchdog.timeoutMs` must be at least twice `watchdog.intervalMs`.')
+  }
+  return options
+}
+
 function resolveHealth(given: HealthOptions | undefined): Required<HealthOptions> {
   return resolveOptions('runCluster: health', given, {
     checks: { intervalMs: durationMs(), timeoutMs: durationMs(), failureThreshold: integer(1) },
@@ -140,5 +251,5 @@ function resolveHealth(given: HealthOptions | undefined): Required<HealthOptions
 }
 
 function writeToStderr(event: ClusterEvent): void {
-  process.stderr.write(`[cluster] ${event.message}\n`)
+  if (event.level !== 'debug') process.stderr.write(`[cluster] ${event.message}\n`)
 }

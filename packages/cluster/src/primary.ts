@@ -1,59 +1,57 @@
-import cluster, { type Worker } from 'node:cluster'
+import cluster from 'node:cluster'
 import { type HealthSource, startAdmin } from './admin.js'
-import { backoffMs } from './backoff.js'
 import type { WorkerDecision } from './decision.js'
 import type { Emit, WorkerState } from './events.js'
 import { exitCodes } from './exit-codes.js'
 import type { CheckState } from './health.js'
 import type { LifecycleRegistry } from './lifecycle.js'
-import { type FromWorker, unwrap, wrap } from './messages.js'
+import type { Heartbeat } from './messages.js'
 import type { ResolvedClusterOptions } from './options.js'
-import { onStopOrder } from './signals.js'
-import { workerIdVariable, workersVariable } from './worker.js'
+import { type ReloadReport, reload } from './reload.js'
+import { onOrder, onStopOrder } from './signals.js'
+import { Supervisor } from './supervisor.js'
 
-/** One worker process. Node forgets a worker that disconnects (`cluster.workers`); we keep it until it has ended. */
-interface Member {
-  readonly worker: Worker
-  readonly slot: Slot
+/** One worker process, for people and dashboards. */
+export interface WorkerStatus {
+  workerId: number
+  pid: number | undefined
   state: WorkerState
-  wasReady: boolean
-  checks: CheckState[]
-  healthy: boolean
-  bootTimer?: NodeJS.Timeout
-  resetTimer?: NodeJS.Timeout
+  startedAt: number
+  /** The last it said of itself. */
+  heartbeat: Heartbeat | undefined
 }
 
-/** A place that should always have one ready worker. */
-interface Slot {
-  readonly id: number
-  /** Consecutive ends without a minute of health between them. */
-  failures: number
-  respawnTimer?: NodeJS.Timeout
-}
-
-/** After a worker's own time is over, how long until it is killed from outside. */
-const KILL_AFTER_MS = 2_000
-
-/** Keeps every slot filled, answers probes, and ends all workers. */
+/** The process that owns the listening socket: answers probes and orders, and ends all workers. */
 export class Primary {
-  private readonly members = new Set<Member>()
-  private readonly slots: Slot[]
-  private started = false
-  private stopping = false
-  private adminServerUrl: string | undefined
+  private readonly supervisor: Supervisor
+  private stopped: Promise<never> | undefined
+  private running: Promise<ReloadReport> | undefined
+  private queued: Promise<ReloadReport> | undefined
+  private url: string | undefined
 
   constructor(
     private readonly options: ResolvedClusterOptions,
     private readonly decision: WorkerDecision,
     private readonly prepared: LifecycleRegistry,
-    private readonly env: Record<string, string>,
+    env: Record<string, string>,
     private readonly emit: Emit,
   ) {
-    this.slots = Array.from({ length: decision.workers }, (_, index) => ({ id: index + 1, failures: 0 }))
+    this.supervisor = new Supervisor(options, env, emit, (code) => this.giveUp(code))
   }
 
   get adminUrl(): string | undefined {
-    return this.adminServerUrl
+    return this.url
+  }
+
+  /** Draining processes included. */
+  get workers(): WorkerStatus[] {
+    return [...this.supervisor.members].map(({ slotId, pid, state, startedAt, heartbeat }) => ({
+      workerId: slotId,
+      pid,
+      state,
+      startedAt,
+      heartbeat,
+    }))
   }
 
   /** Forks all workers; resolves when all have been ready. */
@@ -61,194 +59,96 @@ export class Primary {
     // Round-robin: this process owns the listening socket, so a worker can go without losing what queues on it.
     cluster.schedulingPolicy = cluster.SCHED_RR
     const admin = this.options.admin && (await startAdmin(this.options.admin, () => this.health()))
-    this.adminServerUrl = admin?.url
+    this.url = admin?.url
     const { decision } = this
     const message = `${decision.workers} workers (${decision.reason}), primary pid ${process.pid}`
-    this.emit({ type: 'decided', level: 'info', message, decision, adminUrl: admin?.url })
+    this.emit({ type: 'decided', level: 'info', message, decision, adminUrl: this.url })
     onStopOrder(
       (order) => void this.stop(order),
-      () => this.killAll(),
+      () => this.killAll(exitCodes.forced),
     )
-    await new Promise<void>((resolve) => {
-      this.onStarted = resolve
-      for (const slot of this.slots) this.fork(slot)
+    onOrder('SIGHUP', () => void this.reload().catch(() => {}))
+    onOrder('SIGTTIN', () => void this.scale(this.supervisor.slots.length + 1))
+    onOrder('SIGTTOU', () => void this.scale(Math.max(1, this.supervisor.slots.length - 1)))
+    this.supervisor.addSlots(decision.workers)
+    await this.supervisor.booted
+  }
+
+  /** One at a time. While one runs, all that ask share the one after it. */
+  reload(): Promise<ReloadReport> {
+    if (this.running === undefined) {
+      this.running = this.supervisor
+        .inTurn(() => reload(this.supervisor, this.options.reload.canaryMs, this.emit))
+        .finally(() => {
+          this.running = undefined
+        })
+      return this.running
+    }
+    this.queued ??= this.running
+      .catch(() => {})
+      .then(() => {
+        this.queued = undefined
+        return this.reload()
+      })
+    return this.queued
+  }
+
+  /** Adds workers, or drains the last ones, one after the other. */
+  scale(workers: number): Promise<void> {
+    return this.supervisor.inTurn(async () => {
+      const { slots } = this.supervisor
+      if (this.stopped !== undefined || workers === slots.length) return
+      const message = `${workers} workers instead of ${slots.length}`
+      this.emit({ type: 'scaled', level: 'info', message, workers })
+      this.supervisor.addSlots(Math.max(0, workers - slots.length))
+      while (slots.length > workers) await this.supervisor.removeSlot()
     })
   }
 
-  private onStarted: () => void = () => {}
-
   /** Drains every worker, then this process, and ends it. */
-  async stop(reason: string): Promise<void> {
-    if (this.stopping) return
-    this.stopping = true
-    this.emit({ type: 'stopping', level: 'info', message: `${reason}: draining`, reason })
-    const { delayMs, timeoutMs } = this.options.drain
-    for (const slot of this.slots) clearTimeout(slot.respawnTimer)
+  stop(reason: string): Promise<never> {
+    this.stopped ??= this.end(reason, exitCodes.drained, this.options.drain.delayMs)
+    return this.stopped
+  }
+
+  private giveUp(code: number): void {
+    const reason = 'the app does not start'
+    this.stopped ??= this.end(reason, code, 0)
+  }
+
+  private async end(reason: string, cleanCode: number, delayMs: number): Promise<never> {
+    const { supervisor } = this
+    const level = cleanCode === exitCodes.drained ? 'info' : 'error'
+    this.emit({ type: 'stopping', level, message: `${reason}: draining`, reason })
+    supervisor.halt()
+    this.prepared.beginDrain()
+    const { timeoutMs } = this.options.drain
     const deadline = performance.now() + timeoutMs
-    const codes = await Promise.all([...this.members].map((member) => this.drain(member, delayMs, timeoutMs)))
+    const codes = await Promise.all([...supervisor.members].map((member) => member.drain(delayMs, timeoutMs)))
     const hooks = await this.prepared.stop(Math.max(1_000, deadline - performance.now()))
     const clean = codes.every((code) => code === exitCodes.drained) && hooks.failed.length === 0
-    process.exit(clean ? exitCodes.drained : exitCodes.forced)
+    return process.exit(clean ? cleanCode : cleanCode || exitCodes.forced)
+  }
+
+  private killAll(code: number): never {
+    for (const member of this.supervisor.members) member.kill('was ended by a second signal')
+    return process.exit(code)
   }
 
   private health(): HealthSource {
-    const ready = [...this.members].filter(({ state }) => state === 'ready')
-    const needed = Math.max(1, Math.ceil(this.slots.length * this.options.minReadyRatio))
+    const { slots, members, isBooted } = this.supervisor
+    const isStopping = this.stopped !== undefined
+    const ready = [...members].filter(({ state }) => state === 'ready')
     const able = ready.filter(({ healthy }) => healthy).length
-    const reasons = [
-      ...(this.stopping ? ['draining'] : this.started ? [] : ['starting']),
-      ...(ready.length < this.slots.length && !this.stopping ? ['workers'] : []),
-      ...(ready.some(({ checks }) => checks.some(({ ok }) => !ok)) ? ['dependencies'] : []),
-    ]
-    return {
-      started: this.started,
-      ready: this.started && !this.stopping && able >= needed,
-      reasons,
-      checks: worstOf(ready.map(({ checks }) => checks)),
-    }
-  }
-
-  private fork(slot: Slot): Member {
-    const worker = cluster.fork({
-      ...this.env,
-      [workerIdVariable]: slot.id,
-      [workersVariable]: this.slots.length,
-    })
-    const member: Member = { worker, slot, state: 'booting', wasReady: false, checks: [], healthy: true }
-    this.members.add(member)
-    this.enter(member, 'booting')
-    member.bootTimer = setTimeout(() => {
-      this.say(member, 'error', `not ready after ${this.options.bootTimeoutMs} ms, killed`)
-      worker.process.kill('SIGKILL')
-    }, this.options.bootTimeoutMs)
-    worker.on('message', (raw) => {
-      const message = unwrap<FromWorker>(raw)
-      if (message !== undefined) this.onMessage(member, message)
-    })
-    // A pipe that breaks shows here; the worker's end is what counts.
-    worker.on('error', () => {})
-    worker.once('exit', (code, signal) => this.onExit(member, code, signal))
-    return member
-  }
-
-  private onMessage(member: Member, message: FromWorker): void {
-    switch (message.type) {
-      case 'listening':
-        if (member.state === 'booting') this.enter(member, 'listening')
-        break
-      case 'ready':
-        this.onReady(member, message.checks)
-        break
-      case 'health':
-        member.checks = message.checks
-        member.healthy = message.ok
-        break
-      case 'stop-asked':
-        if (!this.stopping) void this.drain(member, 0, this.options.drain.timeoutMs)
-        break
-      case 'failing':
-        if (member.state !== 'draining') this.enter(member, 'draining')
-        break
-      case 'drained': {
-        const { connections, hooks } = message
-        const clean = connections.forced.length === 0 && hooks.failed.length === 0
-        this.emit({
-          type: 'drained',
-          level: clean ? 'info' : 'warn',
-          message: `worker ${member.slot.id} drained${clean ? '' : ', not everything in time'}`,
-          workerId: member.slot.id,
-          report: { connections, hooks, clean },
-        })
-      }
-    }
-  }
-
-  private onReady(member: Member, checks: CheckState[]): void {
-    clearTimeout(member.bootTimer)
-    member.checks = checks
-    member.wasReady = true
-    this.enter(member, 'ready')
-    member.resetTimer = setTimeout(() => {
-      member.slot.failures = 0
-    }, this.options.respawn.resetAfterMs)
-    member.resetTimer.unref()
-    if (this.started) return
-    const ready = new Set([...this.members].filter(({ wasReady }) => wasReady).map(({ slot }) => slot))
-    if (ready.size < this.slots.length) return
-    this.started = true
-    this.onStarted()
-  }
-
-  private onExit(member: Member, code: number | null, signal: string | null): void {
-    clearTimeout(member.bootTimer)
-    clearTimeout(member.resetTimer)
-    const wasAsked = member.state === 'draining' && code === exitCodes.drained
-    member.state = 'exited'
-    this.members.delete(member)
-    this.emit({
-      type: 'worker',
-      level: wasAsked ? 'info' : 'error',
-      message: `worker ${member.slot.id} exited with ${signal ?? `status ${code}`}`,
-      workerId: member.slot.id,
-      pid: member.worker.process.pid,
-      state: 'exited',
-      code,
-      signal,
-    })
-    if (!this.stopping) this.respawn(member, wasAsked)
-  }
-
-  private respawn({ slot, wasReady }: Member, wasAsked: boolean): void {
-    const delayMs = wasAsked ? 0 : backoffMs(this.options.respawn, slot.failures)
-    if (!wasAsked) slot.failures++
-    const during = wasReady ? 'run' : 'boot'
-    this.emit({
-      type: 'respawn',
-      level: 'warn',
-      message: `worker ${slot.id} starts again in ${delayMs} ms (failure ${slot.failures}, during ${during})`,
-      workerId: slot.id,
-      during,
-      failures: slot.failures,
-      delayMs,
-    })
-    slot.respawnTimer = setTimeout(() => this.fork(slot), delayMs)
-  }
-
-  /** Asks a worker to drain; kills it when it does not end in time. Resolves to its status, 1 for a signal. */
-  private drain(member: Member, delayMs: number, timeoutMs: number): Promise<number> {
-    const { worker } = member
-    clearTimeout(member.bootTimer)
-    return new Promise((resolve) => {
-      const killTimer = setTimeout(() => worker.process.kill('SIGKILL'), timeoutMs + KILL_AFTER_MS)
-      worker.once('exit', (code) => {
-        clearTimeout(killTimer)
-        resolve(code ?? exitCodes.forced)
-      })
-      this.enter(member, 'draining')
-      if (worker.isConnected()) worker.send(wrap({ type: 'drain', delayMs, timeoutMs }), () => {})
-    })
-  }
-
-  private killAll(): void {
-    for (const { worker } of this.members) worker.process.kill('SIGKILL')
-    process.exit(exitCodes.forced)
-  }
-
-  private enter(member: Member, state: WorkerState): void {
-    member.state = state
-    this.say(member, 'info', state)
-  }
-
-  private say({ slot, worker, state }: Member, level: 'info' | 'error', what: string): void {
-    const { pid } = worker.process
-    this.emit({
-      type: 'worker',
-      level,
-      message: `worker ${slot.id} (pid ${pid}) ${what}`,
-      workerId: slot.id,
-      pid,
-      state,
-    })
+    const needed = Math.max(1, Math.ceil(slots.length * this.options.minReadyRatio))
+    const checks = worstOf(ready.map((member) => member.checks))
+    const reasons: string[] = []
+    if (isStopping) reasons.push('draining')
+    else if (!isBooted) reasons.push('starting')
+    else if (ready.length < slots.length) reasons.push('workers')
+    if (slots.some(({ isHeld }) => isHeld)) reasons.push('breaker')
+    if (checks.some(({ ok }) => !ok)) reasons.push('dependencies')
+    return { started: isBooted, ready: isBooted && !isStopping && able >= needed, reasons, checks }
   }
 }
 

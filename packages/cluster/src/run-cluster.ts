@@ -1,4 +1,6 @@
+import { InvalidOption, integer } from '@scale/core'
 import { decideWorkers, type WorkerDecision } from './decision.js'
+import { NotPrimary } from './errors.js'
 import { emitter } from './events.js'
 import { exitCodeOf, writeError } from './fatal.js'
 import { LifecycleRegistry } from './lifecycle.js'
@@ -8,10 +10,11 @@ import {
   type ResolvedClusterOptions,
   resolveClusterOptions,
 } from './options.js'
-import { Primary } from './primary.js'
+import { Primary, type WorkerStatus } from './primary.js'
+import type { ReloadReport } from './reload.js'
 import { resources } from './resources.js'
 import { runSingle } from './single.js'
-import { isOurWorker, runWorker } from './worker.js'
+import { askToStop, isOurWorker, runWorker } from './worker.js'
 
 /** What runs now, seen from this process. */
 export interface RunningCluster {
@@ -21,7 +24,24 @@ export interface RunningCluster {
   decision: WorkerDecision | undefined
   /** Of the admin server, in the process that has one. */
   adminUrl: string | undefined
-  /** Drains and ends; in a worker, only this worker, which the primary then replaces. */
+  /** All workers as they are now; empty unless this is the primary. */
+  readonly workers: WorkerStatus[]
+  /**
+   * Replaces every worker by one that runs what is on disk now. One reload at a time: while one runs, all further
+   * calls share the next.
+   *
+   * @throws {ReloadFailed} a new worker did not boot, or did not last; old ones serve on
+   * @throws {NotPrimary} there is nothing to reload from here
+   */
+  reload(): Promise<ReloadReport>
+  /**
+   * Changes the number of workers while they run.
+   *
+   * @throws {InvalidOption} not an integer from 1 to 1024
+   * @throws {NotPrimary} this process is not the primary
+   */
+  scale(workers: number): Promise<void>
+  /** Drains and ends; in a worker, only this worker, once its replacement is ready. */
   stop(): Promise<void>
 }
 
@@ -38,8 +58,10 @@ export interface RunningCluster {
  */
 export async function runCluster(options: ClusterOptions): Promise<RunningCluster> {
   const resolved = resolveClusterOptions(options)
-  if (isOurWorker()) return runWorker(resolved)
-
+  if (isOurWorker()) {
+    await runWorker(resolved)
+    return { ...notPrimary('worker'), decision: undefined, adminUrl: undefined, stop: askToStop }
+  }
   const prepared = new LifecycleRegistry()
   const { env = {}, workers } = await prepare(resolved, prepared)
   const decision: WorkerDecision =
@@ -49,7 +71,7 @@ export async function runCluster(options: ClusterOptions): Promise<RunningCluste
   const emit = emitter(resolved.log)
   if (decision.workers === 1) {
     Object.assign(process.env, env)
-    return { role: 'single', decision, ...(await runSingle(resolved, decision, prepared, emit)) }
+    return { ...notPrimary('single'), decision, ...(await runSingle(resolved, decision, prepared, emit)) }
   }
   const primary = new Primary(resolved, decision, prepared, env, emit)
   await primary.start()
@@ -57,7 +79,32 @@ export async function runCluster(options: ClusterOptions): Promise<RunningCluste
     role: 'primary',
     decision,
     adminUrl: primary.adminUrl,
+    get workers() {
+      return primary.workers
+    },
+    reload: () => primary.reload(),
+    scale: async (workers) => {
+      if (integer(1, 1_024)(workers) !== undefined) {
+        throw new InvalidOption('scale: the number of workers must be an integer from 1 to 1024.')
+      }
+      await primary.scale(workers)
+    },
     stop: () => primary.stop('stop()'),
+  }
+}
+
+function notPrimary(
+  role: 'worker' | 'single',
+): Pick<RunningCluster, 'role' | 'workers' | 'reload' | 'scale'> {
+  return {
+    role,
+    workers: [],
+    reload: async () => {
+      throw new NotPrimary('reload', role)
+    },
+    scale: async () => {
+      throw new NotPrimary('scale', role)
+    },
   }
 }
 

@@ -4,13 +4,16 @@ import { trackConnections } from './connections.js'
 import { type DrainReport, drain } from './drain.js'
 import { NoServer } from './errors.js'
 import { HealthMonitor } from './health.js'
+import { fitKeepAlive } from './keep-alive.js'
 import { LifecycleRegistry, type StopReport } from './lifecycle.js'
+import type { Heartbeat } from './messages.js'
 import type { ResolvedClusterOptions, StartContext } from './options.js'
 
 /** How one process ended. */
 export interface EndReport {
   connections: DrainReport
   hooks: StopReport
+  tookMs: number
   /** True if every answer was given and every hook ran. */
   clean: boolean
 }
@@ -30,6 +33,7 @@ export class ServingProcess {
   constructor(
     private readonly options: ResolvedClusterOptions,
     onHealthChange: () => void,
+    private readonly warn: (message: string) => void,
   ) {
     this.health = new HealthMonitor(this.lifecycle, options.health, onHealthChange)
   }
@@ -49,13 +53,21 @@ export class ServingProcess {
     } finally {
       stopTracking()
     }
+    fitKeepAlive(this.servers, this.options.loadBalancerIdleMs).forEach(this.warn)
     onListening()
     await this.health.start(this.lifecycle.draining)
   }
 
-  /** Requests whose answer is not finished. */
-  get inFlight(): number {
-    return this.servers.reduce((sum, server) => sum + trackConnections(server).inFlight, 0)
+  /** What the servers are busy with. */
+  get traffic(): Pick<Heartbeat, 'inFlight' | 'connections' | 'requests'> {
+    const trackers = this.servers.map(trackConnections)
+    const sum = (of: (tracker: (typeof trackers)[number]) => number): number =>
+      trackers.reduce((total, tracker) => total + of(tracker), 0)
+    return {
+      inFlight: sum(({ inFlight }) => inFlight),
+      connections: sum(({ size }) => size),
+      requests: sum(({ requests }) => requests),
+    }
   }
 
   /** Drains, then runs the hooks, all within `timeoutMs`. A second call returns the first one's end. */
@@ -65,7 +77,7 @@ export class ServingProcess {
   }
 
   private async drainOnce(delayMs: number, timeoutMs: number): Promise<EndReport> {
-    const deadline = performance.now() + timeoutMs
+    const startedAt = performance.now()
     this.lifecycle.beginDrain()
     this.health.stop()
     const connectionsMs = Math.round(timeoutMs - Math.min(HOOK_SHARE_MAX_MS, timeoutMs * HOOK_SHARE))
@@ -74,22 +86,26 @@ export class ServingProcess {
       lingerMs: this.options.drain.lingerMs,
       timeoutMs: connectionsMs,
       onAbort: () => this.end.abort(),
+      closeUpgraded: this.options.drain.closeUpgraded,
     })
     this.end.abort()
-    const hooks = await this.lifecycle.stop(deadline - performance.now())
-    return { connections, hooks, clean: connections.forced.length === 0 && hooks.failed.length === 0 }
+    const hooks = await this.lifecycle.stop(startedAt + timeoutMs - performance.now())
+    const clean = connections.forced.length === 0 && hooks.failed.length === 0
+    return { connections, hooks, tookMs: performance.now() - startedAt, clean }
   }
 }
 
 /** A server that listens before `start` returns may have connections by then: it is tracked from its `listen` on. */
 function trackFromListen(): () => void {
-  const channel = 'tracing:net.server.listen:asyncStart'
   const onListen = (message: unknown): void => {
     trackConnections((message as { server: Server }).server)
   }
-  diagnostics.subscribe(channel, onListen)
-  return () => diagnostics.unsubscribe(channel, onListen)
+  diagnostics.subscribe(listenChannel, onListen)
+  return () => diagnostics.unsubscribe(listenChannel, onListen)
 }
+
+/** Node publishes `{ server }` here in each `listen`. */
+export const listenChannel = 'tracing:net.server.listen:asyncStart'
 
 function serversOf(returned: unknown): readonly Server[] {
   const servers = Array.isArray(returned) ? returned : [returned]

@@ -29,3 +29,8 @@ export function onStopOrder(stop: (order: string) => void, now: () => void): voi
 export function ignoreGroupSignals(): void {
   for (const signal of ['SIGINT', 'SIGHUP'] as const) process.on(signal, () => {})
 }
+
+/** A signal with a meaning of ours, where the system has it. */
+export function onOrder(signal: 'SIGHUP' | 'SIGTTIN' | 'SIGTTOU', listener: () => void): void {
+  if (process.platform !== 'win32') process.on(signal, listener)
+}

@@ -6,7 +6,7 @@ import { exitCodeOf, onUncaught, writeError } from './fatal.js'
 import type { LifecycleRegistry } from './lifecycle.js'
 import type { ResolvedClusterOptions } from './options.js'
 import { ServingProcess } from './serving.js'
-import { onStopOrder } from './signals.js'
+import { onOrder, onStopOrder } from './signals.js'
 
 /** One worker: no cluster module, no second process; app, probes and signals live together. */
 export async function runSingle(
@@ -16,7 +16,11 @@ export async function runSingle(
   emit: Emit,
 ): Promise<{ adminUrl: string | undefined; stop: () => Promise<void> }> {
   let state: 'starting' | 'ready' | 'draining' = 'starting'
-  const serving = new ServingProcess(options, () => {})
+  const serving = new ServingProcess(
+    options,
+    () => {},
+    (message) => emit({ type: 'warning', level: 'warn', message, workerId: 1 }),
+  )
   const health = (): HealthSource => {
     const checks = serving.health.report()
     const down = checks.filter(({ ok }) => !ok)
@@ -36,7 +40,7 @@ export async function runSingle(
     emit({
       type: 'drained',
       level: clean ? 'info' : 'warn',
-      message: clean ? 'drained' : 'drained, not everything in time',
+      message: `drained in ${Math.round(report.tookMs)} ms${clean ? '' : ', not everything in time'}`,
       workerId: 1,
       report,
     })
@@ -48,6 +52,10 @@ export async function runSingle(
   }
 
   onStopOrder(stop, () => process.exit(exitCodes.forced))
+  onOrder('SIGHUP', () => {
+    const message = 'SIGHUP: one process alone cannot be reloaded; start another and stop this one'
+    emit({ type: 'warning', level: 'warn', message, workerId: 1 })
+  })
   onUncaught(() => void end(exitCodes.uncaught, 0))
   const admin = options.admin && (await startAdmin(options.admin, health))
   emit({ type: 'decided', level: 'info', message: singleLine(decision), decision, adminUrl: admin?.url })

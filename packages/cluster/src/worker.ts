@@ -3,7 +3,7 @@ import { exitCodes } from './exit-codes.js'
 import { exitCodeOf, onUncaught, writeError } from './fatal.js'
 import { type FromPrimary, type FromWorker, unwrap, wrap } from './messages.js'
 import type { ResolvedClusterOptions } from './options.js'
-import type { RunningCluster } from './run-cluster.js'
+import { startPulse } from './pulse.js'
 import { ServingProcess } from './serving.js'
 import { ignoreGroupSignals } from './signals.js'
 
@@ -17,52 +17,60 @@ export function isOurWorker(): boolean {
   return cluster.isWorker && process.env[workerIdVariable] !== undefined
 }
 
-/** The worker's side: boots, says so, and does what the primary says. */
-export async function runWorker(options: ResolvedClusterOptions): Promise<RunningCluster> {
+/** The worker's side: boots, says so, says how it is, and does what the primary says. */
+export async function runWorker(options: ResolvedClusterOptions): Promise<void> {
   const workerId = Number(process.env[workerIdVariable])
   const workers = Number(process.env[workersVariable])
   // What this worker spawns is no worker of ours.
   delete process.env[workerIdVariable]
-  const serving = new ServingProcess(options, () =>
-    send({ type: 'health', ok: serving.health.ok, checks: serving.health.report() }),
+  const { timeoutMs } = options.drain
+  const serving = new ServingProcess(
+    options,
+    () => send({ type: 'health', ok: serving.health.ok, checks: serving.health.report() }),
+    (message) => send({ type: 'warning', message }),
   )
 
   const end = async (delayMs: number, timeoutMs: number, cleanCode: number): Promise<never> => {
     const report = await serving.drain(delayMs, timeoutMs)
-    await send({ type: 'drained', connections: report.connections, hooks: report.hooks })
+    await send({ type: 'drained', report })
     process.exit(report.clean ? cleanCode : cleanCode || exitCodes.forced)
   }
 
   ignoreGroupSignals()
-  process.on('SIGTERM', () => send({ type: 'stop-asked' }))
+  process.on('SIGTERM', () => send({ type: 'stop-asked', reason: 'SIGTERM' }))
   process.on('message', (raw) => {
     const message = unwrap<FromPrimary>(raw)
     if (message?.type === 'drain') void end(message.delayMs, message.timeoutMs, exitCodes.drained)
   })
   cluster.worker!.on('disconnect', () => {
-    // Without this mark Node ends the worker at once, with status 0, whatever it is busy with.
+    // The primary is gone. Without this mark Node ends the worker at once, with status 0, whatever it is busy with.
     cluster.worker!.exitedAfterDisconnect = true
-    void end(0, options.drain.timeoutMs, exitCodes.forced)
+    void end(0, timeoutMs, exitCodes.forced)
   })
   onUncaught(() => {
     void send({ type: 'failing' })
-    void end(0, options.drain.timeoutMs, exitCodes.uncaught)
+    void end(0, timeoutMs, exitCodes.uncaught)
   })
 
   try {
     await serving.boot({ workerId, workers }, () => send({ type: 'listening' }))
+    startPulse(
+      options.watchdog,
+      () => serving.traffic,
+      (heartbeat) => void send({ type: 'heartbeat', heartbeat }),
+      { workerId, graceMs: timeoutMs + 1_000 },
+    )
     await send({ type: 'ready', checks: serving.health.report() })
   } catch (error) {
     writeError(error)
-    await serving.drain(0, options.drain.timeoutMs)
+    await serving.drain(0, timeoutMs)
     process.exit(exitCodeOf(error))
   }
-  return {
-    role: 'worker',
-    decision: undefined,
-    adminUrl: undefined,
-    stop: () => send({ type: 'stop-asked' }),
-  }
+}
+
+/** Asks for this worker to be replaced. */
+export function askToStop(): Promise<void> {
+  return send({ type: 'stop-asked', reason: 'stop()' })
 }
 
 /** Resolves when the message has left, or when there is nobody to send it to. */

@@ -1,0 +1,89 @@
+import { join } from 'node:path'
+import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
+import { Worker } from 'node:worker_threads'
+import type { Heartbeat } from './messages.js'
+import { type PulseThreadData, pulseThreadSource } from './pulse-thread.js'
+
+/** How a stuck worker is found. */
+export interface WatchdogOptions {
+  /** How often a worker says how it is. Default 5,000 */
+  intervalMs?: number
+  /** How long a worker may be silent before it is killed and replaced. Default 60,000 */
+  timeoutMs?: number
+  /**
+   * A second thread in each worker, about 10 MB. With it, a worker whose loop is stuck in JavaScript leaves a diagnostic
+   * report before it is killed, and one that is stuck when the primary dies ends itself. Default true
+   */
+  thread?: boolean
+  /** Where reports are written, readable by the owner only, without the environment. Default the temporary folder */
+  reportDirectory?: string
+}
+
+/**
+ * Starts the heartbeat of a worker.
+ *
+ * @param inFlight  what the server is busy with
+ * @param graceMs   how long this process may take to end after the primary died
+ * @returns stops it
+ */
+export function startPulse(
+  options: Required<WatchdogOptions>,
+  traffic: () => Pick<Heartbeat, 'inFlight' | 'connections' | 'requests'>,
+  send: (heartbeat: Heartbeat) => void,
+  identity: { workerId: number; graceMs: number },
+): () => void {
+  const delay = monitorEventLoopDelay({ resolution: 20 })
+  delay.enable()
+  let utilization = performance.eventLoopUtilization()
+  const beats = new Int32Array(new SharedArrayBuffer(4))
+  const thread = options.thread ? startThread(options, beats, identity) : undefined
+  const timer = setInterval(() => {
+    Atomics.add(beats, 0, 1)
+    const now = performance.eventLoopUtilization()
+    const memory = process.memoryUsage()
+    send({
+      loopUtilizationRatio: performance.eventLoopUtilization(now, utilization).utilization,
+      loopDelayMaxMs: delay.max / 1e6,
+      loopDelayP99Ms: delay.percentile(99) / 1e6,
+      heapUsedBytes: memory.heapUsed,
+      rssBytes: memory.rss,
+      ...traffic(),
+    })
+    utilization = now
+    delay.reset()
+  }, options.intervalMs)
+  timer.unref()
+  return () => {
+    clearInterval(timer)
+    delay.disable()
+    void thread?.terminate()
+  }
+}
+
+/** The report comes before the kill, and late enough not to be written for a loop that only stalled. */
+const REPORT_AT = 0.75
+
+function startThread(
+  { timeoutMs, reportDirectory }: Required<WatchdogOptions>,
+  beats: Int32Array,
+  { workerId, graceMs }: { workerId: number; graceMs: number },
+): Worker {
+  const workerData: PulseThreadData = {
+    beats,
+    reportAfterMs: timeoutMs * REPORT_AT,
+    reportFile: join(reportDirectory, `scale-worker-${workerId}-${process.pid}.json`),
+    parentPid: process.ppid,
+    graceMs,
+  }
+  const thread = new Worker(pulseThreadSource, {
+    eval: true,
+    workerData,
+    // Not the app's loaders and preloads.
+    execArgv: [],
+    resourceLimits: { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 2, stackSizeMb: 1 },
+  })
+  // Without it the worker still works; the primary still sees its silence.
+  thread.on('error', () => {})
+  thread.unref()
+  return thread
+}

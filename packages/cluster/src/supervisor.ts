@@ -1,0 +1,329 @@
+import { CrashPolicy, type SlotHistory } from './crash-policy.js'
+import type { Emit } from './events.js'
+import { exitCodes } from './exit-codes.js'
+import { describeExit, type Exit, Member } from './member.js'
+import type { FromWorker } from './messages.js'
+import type { ResolvedClusterOptions } from './options.js'
+import { jittered, recycleReason } from './recycle.js'
+import { watch } from './watchdog.js'
+import { workerIdVariable, workersVariable } from './worker.js'
+
+/** A place that should always have one ready worker. */
+export interface Slot extends SlotHistory {
+  readonly id: number
+  /** Who serves here. */
+  current?: Member | undefined
+  /** Who will serve here once it has proved itself. */
+  next?: Member | undefined
+  /** Its breaker is open: it failed too often. */
+  isHeld: boolean
+  limits: ReturnType<typeof jittered>
+  /** A replacement waits for its turn. */
+  replacing: boolean
+  respawnTimer?: NodeJS.Timeout
+}
+
+/** How long after a failed replacement a worker may be replaced again. */
+const RETRY_REPLACEMENT_MS = 60_000
+
+/**
+ * Keeps every slot filled: forks, counts crashes, replaces workers one at a time with the new one ready before
+ * the old one drains.
+ */
+export class Supervisor {
+  readonly slots: Slot[] = []
+  /** Every process that has not ended, draining ones included. */
+  readonly members = new Set<Member>()
+  /** Resolves when every slot has had a ready worker; then the first boot is over. */
+  readonly booted: Promise<void>
+  isBooted = false
+  private readonly crashes: CrashPolicy
+  private readonly stopWatching: () => void
+  private stopping = false
+  private turn: Promise<unknown> = Promise.resolve()
+  private onBooted: () => void = () => {}
+
+  constructor(
+    private readonly options: ResolvedClusterOptions,
+    private readonly env: Record<string, string>,
+    private readonly emit: Emit,
+    /** The app cannot start at all. */
+    private readonly onGiveUp: (code: number) => void,
+  ) {
+    this.crashes = new CrashPolicy({ ...options.respawn, ...options.breaker })
+    this.booted = new Promise((resolve) => {
+      this.onBooted = resolve
+    })
+    this.stopWatching = watch(this.members, options.watchdog.timeoutMs, (member) =>
+      member.kill(`was silent for ${options.watchdog.timeoutMs} ms`),
+    )
+  }
+
+  /** Adds slots and forks their workers. */
+  addSlots(count: number): void {
+    const lastId = this.slots.at(-1)?.id ?? 0
+    const added = Array.from(
+      { length: count },
+      (_, index): Slot => ({
+        id: lastId + 1 + index,
+        failures: 0,
+        exitsAt: [],
+        isHeld: false,
+        limits: {},
+        replacing: false,
+      }),
+    )
+    this.slots.push(...added)
+    for (const slot of added) slot.current = this.fork(slot)
+  }
+
+  /** Takes away the last slot and drains its worker. */
+  async removeSlot(): Promise<void> {
+    const slot = this.slots.pop()
+    clearTimeout(slot?.respawnTimer)
+    await slot?.current?.drain(0, this.options.drain.timeoutMs)
+  }
+
+  /** Starts nothing from now on. */
+  halt(): void {
+    this.stopping = true
+    this.stopWatching()
+    for (const slot of this.slots) clearTimeout(slot.respawnTimer)
+  }
+
+  /** One change to the set of workers at a time: reloads, recycling and scaling wait for one another. */
+  inTurn<Result>(change: () => Promise<Result>): Promise<Result> {
+    const result = this.turn.then(change)
+    this.turn = result.catch(() => {})
+    return result
+  }
+
+  /**
+   * Puts a new worker in a slot: forked, ready, held for `canaryMs`, and only then is the old one drained.
+   *
+   * @throws {Error} the new one failed; it is gone and the old one serves on
+   */
+  async replace(slot: Slot, canaryMs: number): Promise<void> {
+    if (this.stopping) throw new Error('the cluster is stopping')
+    clearTimeout(slot.respawnTimer)
+    const next = this.fork(slot)
+    slot.next = next
+    try {
+      await next.ready
+      await this.hold(next, canaryMs)
+    } catch (error) {
+      slot.next = undefined
+      next.kill('failed as a replacement')
+      await next.exited
+      if (slot.current === undefined && !this.stopping) this.respawn(slot, 0)
+      throw error
+    }
+    const old = slot.current
+    slot.current = next
+    slot.next = undefined
+    // A worker that failed by itself meanwhile is already on its way out.
+    await old?.drain(0, this.options.drain.timeoutMs)
+  }
+
+  /** Rejects if the canary does not stay ready and healthy for the whole time. */
+  private async hold(member: Member, canaryMs: number): Promise<void> {
+    const until = performance.now() + canaryMs
+    for (;;) {
+      if (member.state !== 'ready') throw new Error(`worker ${member.slotId} did not last as a canary`)
+      if (!member.healthy) throw new Error(`worker ${member.slotId} lost a dependency as a canary`)
+      const left = until - performance.now()
+      if (left <= 0) return
+      await Promise.race([member.exited, new Promise((resolve) => setTimeout(resolve, Math.min(50, left)))])
+    }
+  }
+
+  private fork(slot: Slot): Member {
+    slot.limits = jittered(this.options.recycle)
+    const member = new Member(
+      slot.id,
+      { ...this.env, [workerIdVariable]: slot.id, [workersVariable]: this.slots.length },
+      {
+        bootTimeoutMs: this.options.bootTimeoutMs,
+        onState: (member) => this.onState(member),
+        onMessage: (member, message) => this.onMessage(slot, member, message),
+      },
+    )
+    this.members.add(member)
+    this.onState(member)
+    void member.ready.then(
+      () => this.onReady(slot, member),
+      () => {},
+    )
+    void member.exited.then((exit) => this.onExit(slot, member, exit))
+    return member
+  }
+
+  private onReady(slot: Slot, member: Member): void {
+    setTimeout(() => {
+      if (slot.current === member && member.state === 'ready') slot.failures = 0
+    }, this.options.respawn.resetAfterMs).unref()
+    if (slot.isHeld) {
+      slot.isHeld = false
+      this.emit({
+        type: 'breaker',
+        level: 'info',
+        message: `worker ${slot.id} is back`,
+        workerId: slot.id,
+        state: 'closed',
+      })
+    }
+    if (this.isBooted || !this.slots.every(({ current }) => current?.wasReady)) return
+    this.isBooted = true
+    this.onBooted()
+  }
+
+  private onMessage(slot: Slot, member: Member, message: FromWorker): void {
+    const workerId = slot.id
+    switch (message.type) {
+      case 'heartbeat': {
+        const { heartbeat } = message
+        this.emit({
+          type: 'heartbeat',
+          level: 'debug',
+          message: `worker ${workerId} is alive`,
+          workerId,
+          heartbeat,
+        })
+        const reason = recycleReason(slot.limits, heartbeat, Date.now() - member.startedAt)
+        if (reason !== undefined && member.state === 'ready') this.retire(slot, member, reason)
+        break
+      }
+      case 'stop-asked':
+        this.retire(slot, member, message.reason)
+        break
+      case 'failing':
+        if (slot.current === member) this.onCrash(slot, member)
+        break
+      case 'warning':
+        this.emit({
+          type: 'warning',
+          level: 'warn',
+          message: `worker ${workerId}: ${message.message}`,
+          workerId,
+        })
+        break
+      case 'drained': {
+        const { report } = message
+        const rest = report.clean ? '' : ', not everything in time'
+        this.emit({
+          type: 'drained',
+          level: report.clean ? 'info' : 'warn',
+          message: `worker ${workerId} drained in ${Math.round(report.tookMs)} ms${rest}`,
+          workerId,
+          report,
+        })
+      }
+    }
+  }
+
+  /** Replaces a worker that is well, for a reason, when it is its turn. */
+  private retire(slot: Slot, member: Member, reason: string): void {
+    if (slot.replacing || this.stopping || slot.current !== member) return
+    slot.replacing = true
+    this.emit({
+      type: 'recycle',
+      level: 'info',
+      message: `worker ${slot.id} is replaced: ${reason}`,
+      workerId: slot.id,
+      reason,
+    })
+    this.inTurn(async () => {
+      // What waited for its turn may have been overtaken by a reload or a crash.
+      if (slot.current === member && this.slots.includes(slot)) await this.replace(slot, 0)
+    }).then(
+      () => {
+        slot.replacing = false
+      },
+      (error: Error) => {
+        this.emit({
+          type: 'warning',
+          level: 'warn',
+          message: `kept the old worker: ${error.message}`,
+          workerId: slot.id,
+        })
+        setTimeout(() => {
+          slot.replacing = false
+        }, RETRY_REPLACEMENT_MS).unref()
+      },
+    )
+  }
+
+  private onExit(slot: Slot, member: Member, exit: Exit): void {
+    this.members.delete(member)
+    const level = exit.code === exitCodes.drained ? 'info' : 'error'
+    const why = member.endReason === undefined ? '' : ` (it ${member.endReason})`
+    const message = `worker ${slot.id} (pid ${member.pid}) ${describeExit(exit)}${why}`
+    this.emit({
+      type: 'worker',
+      level,
+      message,
+      workerId: slot.id,
+      pid: member.pid,
+      state: 'exited',
+      ...exit,
+    })
+    if (slot.current === member && this.slots.includes(slot)) this.onCrash(slot, member, exit)
+  }
+
+  /** The worker of a slot is gone, or going, without being asked. */
+  private onCrash(slot: Slot, member: Member, exit?: Exit): void {
+    slot.current = undefined
+    if (this.stopping) return
+    if (!this.isBooted && exit?.code === exitCodes.badConfig) {
+      this.onGiveUp(exitCodes.badConfig)
+      return
+    }
+    const verdict = this.crashes.onCrash(slot, {
+      isFirstBoot: !this.isBooted && !member.wasReady,
+      workers: this.slots.length,
+      nowMs: performance.now(),
+    })
+    if (verdict.action === 'give-up') {
+      this.onGiveUp(exit?.code || exitCodes.breakerOpen)
+      return
+    }
+    if (verdict.action === 'hold' && !slot.isHeld) {
+      slot.isHeld = true
+      const message = `worker ${slot.id} failed too often; its place stays empty for ${verdict.delayMs} ms`
+      this.emit({ type: 'breaker', level: 'error', message, workerId: slot.id, state: 'open' })
+    }
+    this.emit({
+      type: 'respawn',
+      level: 'warn',
+      message: `worker ${slot.id} starts again in ${verdict.delayMs} ms (failure ${slot.failures})`,
+      workerId: slot.id,
+      during: member.wasReady ? 'run' : 'boot',
+      failures: slot.failures,
+      delayMs: verdict.delayMs,
+    })
+    // A replacement that is on its way takes the place.
+    if (slot.next === undefined) this.respawn(slot, verdict.delayMs)
+  }
+
+  private respawn(slot: Slot, delayMs: number): void {
+    slot.respawnTimer = setTimeout(() => {
+      if (slot.current === undefined && slot.next === undefined) slot.current = this.fork(slot)
+    }, delayMs)
+  }
+
+  private onState(member: Member): void {
+    // Its end is told with its status.
+    if (member.state === 'exited') return
+    const { slotId: workerId, pid, state } = member
+    this.emit({
+      type: 'worker',
+      level: 'info',
+      message: `worker ${workerId} (pid ${pid}) ${state}`,
+      workerId,
+      pid,
+      state,
+      code: null,
+      signal: null,
+    })
+  }
+}
