@@ -1,0 +1,101 @@
+import { type Channel, channel } from '@scale/core'
+
+/** Which session, and whose. Never the token. */
+export interface SessionMessage {
+  /** Public id, as in the list of a user's sessions. */
+  id: string
+  /** `undefined` for an anonymous session. */
+  userId: string | undefined
+}
+
+/** A session was stored for the first time: by a login, or because an anonymous visitor's data was saved. */
+export interface CreatedMessage extends SessionMessage {
+  by: 'login' | 'data' | 'migration'
+}
+
+/** A session has a new token. */
+export interface RenewedMessage extends SessionMessage {
+  /** `age`: older than `renewAfterMs`; `elevate`: by `elevate()`; `call`: by `renew()`. */
+  by: 'age' | 'elevate' | 'call'
+}
+
+/** A session ended by the request that held it: `destroy()`, `regenerate()`, or a login that replaced it. */
+export interface DestroyedMessage extends SessionMessage {
+  by: 'destroy' | 'login' | 'regenerate'
+}
+
+/** Sessions were ended from outside. */
+export interface RevokedMessage {
+  userId: string
+  /** `one`, `others` and `all` by `sessions.of(user)`; `quota` by a login above `maxPerUser`. */
+  by: 'one' | 'others' | 'all' | 'quota'
+  /** How many. */
+  count: number
+}
+
+/**
+ * Why a presented token opened nothing.
+ *
+ * - `malformed`: not the shape of a token; the store was not asked
+ * - `unknown`: no such session, or no more
+ * - `secret`: the session exists, the token's secret is wrong
+ * - `renewed`: the token was replaced, and its grace is over: a copy may be in other hands
+ * - `idle`, `absolute`: the session is past its time
+ * - `revoked`: ended from outside
+ * - `version`: stored by another version of the package
+ */
+export type RefusalReason =
+  | 'malformed'
+  | 'unknown'
+  | 'secret'
+  | 'renewed'
+  | 'idle'
+  | 'absolute'
+  | 'revoked'
+  | 'version'
+
+/** A presented token opened nothing; the request goes on as anonymous. */
+export interface RefusedMessage {
+  reason: RefusalReason
+  /** Public id, if the token has the right shape. */
+  id: string | undefined
+}
+
+/** Stored data could not be used, and was left out. */
+export interface UnreadableMessage extends SessionMessage {
+  /** `encryption`: no key of the ring opens it; `json`: damaged; `schema`: it does not fit the schema any more. */
+  reason: 'encryption' | 'json' | 'schema'
+  /** Names of top-level keys. */
+  keys: readonly string[]
+}
+
+/** Two requests changed the same keys. */
+export interface ConflictMessage extends SessionMessage {
+  /** What became of this request's change. */
+  outcome: 'merged' | 'failed' | 'overwrote'
+  /** Names of top-level keys. */
+  keys: readonly string[]
+}
+
+/** An operation of a session failed: the store gave no answer, or a save that nobody awaited was refused. */
+export interface FailureMessage {
+  operation: 'load' | 'save' | 'touch' | 'renew'
+  error: unknown
+}
+
+/** `scale:session:created` */
+export const createdChannel: Channel<CreatedMessage> = channel('scale:session:created')
+/** `scale:session:renewed` */
+export const renewedChannel: Channel<RenewedMessage> = channel('scale:session:renewed')
+/** `scale:session:destroyed` */
+export const destroyedChannel: Channel<DestroyedMessage> = channel('scale:session:destroyed')
+/** `scale:session:revoked` */
+export const revokedChannel: Channel<RevokedMessage> = channel('scale:session:revoked')
+/** `scale:session:refused` */
+export const refusedChannel: Channel<RefusedMessage> = channel('scale:session:refused')
+/** `scale:session:unreadable` */
+export const unreadableChannel: Channel<UnreadableMessage> = channel('scale:session:unreadable')
+/** `scale:session:conflict` */
+export const conflictChannel: Channel<ConflictMessage> = channel('scale:session:conflict')
+/** `scale:session:failure` */
+export const failureChannel: Channel<FailureMessage> = channel('scale:session:failure')

@@ -1,0 +1,46 @@
+// A session is one hash. Field names of format 1, beside `.key` for each top-level key of the data:
+//
+//   v  format, 1            h  SHA-256 of the token      p, g, n  replaced token: SHA-256, end of its grace, nonce
+//   c  created at           s  last seen at              k  token made at          a  authenticated at
+//   i  idle timeout, ms     x  absolute end              u  user id                m  address and agent
+//   r  revision             .key  `<revision> <JSON or sealed JSON>`
+//
+// The index of a user is a sorted set: member session id, score when the session ends if nobody uses it again.
+// A session whose id is not in there is dead, whatever its hash says: removing one member revokes one session, and
+// removing the set revokes all of them, in one step and for every write under way.
+
+/** ARGV[1] sets the clock in tests; empty means the server's own. */
+export const NOW = `
+local now
+if ARGV[1] == '' then
+  local time = redis.call('TIME')
+  now = time[1] * 1000 + math.floor(time[2] / 1000)
+else
+  now = tonumber(ARGV[1])
+end
+local function int(number) return string.format('%.0f', number) end
+`
+
+/** Twin of \`refusalOf\` in record.ts. */
+export const OPENS = `
+local function opens(digest)
+  local f = redis.call('HMGET', KEYS[1], 'h', 'p', 'g', 's', 'i', 'x', 'u')
+  if not f[1] then return false end
+  if digest ~= f[1] and not (f[2] and digest == f[2] and now < tonumber(f[3])) then return false end
+  if now >= f[4] + f[5] or now >= tonumber(f[6]) then return false end
+  if f[7] and not redis.call('ZSCORE', KEYS[2], ARGV[2]) then return false end
+  return true, f
+end
+`
+
+/** Sets when the session ends if nobody uses it again. The index lives as long as the longest of its sessions. */
+export const KEEP = `
+local function keep(idle, absolute_end, user)
+  local ends = math.min(now + idle, absolute_end)
+  redis.call('PEXPIRE', KEYS[1], int(ends - now))
+  if user then
+    redis.call('ZADD', KEYS[2], int(ends), ARGV[2])
+    if redis.call('PTTL', KEYS[2]) < ends - now then redis.call('PEXPIRE', KEYS[2], int(ends - now)) end
+  end
+end
+`

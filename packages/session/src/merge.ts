@@ -1,0 +1,40 @@
+/**
+ * Joins two changes of one JSON value that were made apart.
+ *
+ * A side that did not change gives way. Objects are joined member by member, at every depth. Where both changed the
+ * same member, and for arrays, which have no names to join by, ours wins: it is the later write.
+ *
+ * @param base    what both started from; `undefined` if it was not there
+ * @param ours    `undefined` if we removed it
+ * @param theirs  `undefined` if they removed it
+ */
+export function merge(base: unknown, ours: unknown, theirs: unknown): unknown {
+  if (isSame(ours, base)) return theirs
+  if (isSame(theirs, base)) return ours
+  if (!isObject(ours) || !isObject(theirs)) return ours
+  const from = isObject(base) ? base : {}
+  const merged: Record<string, unknown> = {}
+  for (const name of new Set([...Object.keys(theirs), ...Object.keys(ours)])) {
+    const value = merge(own(from, name), own(ours, name), own(theirs, name))
+    if (value !== undefined) setOwn(merged, name, value)
+  }
+  return merged
+}
+
+/** Sets a property, also one named `__proto__`, without running a setter. */
+export function setOwn(target: object, name: string, value: unknown): void {
+  Object.defineProperty(target, name, { value, writable: true, enumerable: true, configurable: true })
+}
+
+function own(value: object, name: string): unknown {
+  return Object.hasOwn(value, name) ? (value as Record<string, unknown>)[name] : undefined
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** Both come from JSON, so equal text is equal value; members in another order count as a change. */
+function isSame(a: unknown, b: unknown): boolean {
+  return a === b || JSON.stringify(a) === JSON.stringify(b)
+}

@@ -1,0 +1,86 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import { type RefusalReason, refusedChannel } from './channels.js'
+import { reportFailure } from './failures.js'
+import type { SessionConfig } from './options.js'
+import { type LoadedSession, refusalOf } from './record.js'
+import { digestOf, isToken, refOf } from './token.js'
+import type { Transport } from './transport.js'
+
+/** A token that a request carries. */
+export interface Presented {
+  readonly token: string
+  readonly via: Transport
+}
+
+/** What became of a request's token. */
+export type Opening =
+  /** There was none. */
+  | { readonly kind: 'none' }
+  /** It opens nothing. */
+  | { readonly kind: 'refused' }
+  /** The store gave no answer. */
+  | { readonly kind: 'failed'; readonly error: unknown }
+  | {
+      readonly kind: 'opened'
+      readonly presented: Presented
+      readonly digest: string
+      readonly loaded: LoadedSession
+    }
+
+const NONE: Opening = Object.freeze({ kind: 'none' })
+const REFUSED: Opening = Object.freeze({ kind: 'refused' })
+
+/**
+ * Finds the session of a request. Never throws or rejects: what failed is part of the answer. Answers in the same
+ * tick where the store is not asked, or answers at once.
+ */
+export function open(config: SessionConfig, headers: IncomingHttpHeaders): Opening | Promise<Opening> {
+  const presented = presentedBy(config.transports, headers)
+  if (typeof presented === 'string') return presented === 'none' ? NONE : refused('malformed')
+  return openToken(config, presented)
+}
+
+/** The same for a token of the right shape. */
+export function openToken(config: SessionConfig, presented: Presented): Opening | Promise<Opening> {
+  try {
+    const loading = config.store.load(refOf(presented.token))
+    return loading instanceof Promise
+      ? loading.then((loaded) => judge(presented, loaded), failed)
+      : judge(presented, loading)
+  } catch (error) {
+    return failed(error)
+  }
+}
+
+/** The first text that can be a token counts; what cannot, costs the store nothing. */
+function presentedBy(
+  transports: readonly Transport[],
+  headers: IncomingHttpHeaders,
+): Presented | 'none' | 'malformed' {
+  let seen: 'none' | 'malformed' = 'none'
+  for (const via of transports) {
+    for (const token of via.read(headers)) {
+      if (isToken(token)) return { token, via }
+      seen = 'malformed'
+    }
+  }
+  return seen
+}
+
+function judge(presented: Presented, loaded: LoadedSession | undefined): Opening {
+  const { id } = refOf(presented.token)
+  if (loaded === undefined) return refused('unknown', id)
+  const digest = digestOf(presented.token)
+  const reason = refusalOf(loaded, digest)
+  return reason === undefined ? { kind: 'opened', presented, digest, loaded } : refused(reason, id)
+}
+
+function refused(reason: RefusalReason, id?: string): Opening {
+  if (refusedChannel.hasSubscribers) refusedChannel.publish({ reason, id })
+  return REFUSED
+}
+
+function failed(error: unknown): Opening {
+  reportFailure('load', error)
+  return { kind: 'failed', error }
+}

@@ -1,0 +1,187 @@
+import {
+  anyOf,
+  arrayOf,
+  assertMemoryStoreAllowed,
+  boolean,
+  durationMs,
+  InvalidOption,
+  integer,
+  number,
+  type OptionChecks,
+  object,
+  oneOf,
+  resolveOptions,
+} from '@scale/core'
+import { keyPrefix, type RedisClient, redisClient } from '@scale/redis'
+import { type Codec, plainCodec } from './codec.js'
+import { cookie } from './cookie.js'
+import { keysOf, type Schema, standardSchema } from './schema.js'
+import type { SessionQuota, SessionStore } from './store.js'
+import { memoryStore } from './stores/memory.js'
+import { redisStore } from './stores/redis.js'
+import type { Transport } from './transport.js'
+
+/** What `session` takes. */
+export interface SessionOptions<Data extends object = Record<string, unknown>> {
+  /** An ioredis client, yours to close. Default: sessions stay in this process, where that is safe */
+  redis?: RedisClient
+  /** Another store. Default: made of `redis` */
+  store?: SessionStore
+  /** What `req.session.data` is; must accept `{}`, with which a session begins. Default: any JSON object */
+  schema?: Schema<Data>
+  /** How the token travels; of several, the first that the request carries counts. Default `cookie()` */
+  transport?: Transport | readonly Transport[]
+  /** A session that nobody uses ends after this, in ms. Default 1,800,000 (30 min) */
+  idleTimeoutMs?: number
+  /** Every session ends after this, in ms. Default 43,200,000 (12 h) */
+  absoluteTimeoutMs?: number
+  /** A token in a cookie is replaced at the first use after this, in ms; `false`: never. Default 3,600,000 (1 h) */
+  renewAfterMs?: number | false
+  /** A replaced token opens the session for this long, in ms. 0–600,000. Default 30,000 */
+  renewGraceMs?: number
+  /**
+   * The last use is written down when this share of `idleTimeoutMs` has passed since it last was: the session may
+   * end that much early. 0 (on every request) to 0.5. Default 0.1
+   */
+  touchAfterRatio?: number
+  /** When two requests change one top-level key: see the README. Default `merge` */
+  conflict?: 'merge' | 'fail' | 'last'
+  /** When the store does not answer: 503, or go on without a session. Default `reject` */
+  onStoreError?: 'reject' | 'anonymous'
+  /** A cap on the sessions of one user. Default none */
+  maxPerUser?: SessionQuota
+  /** Keeps address and agent of the client that logged in, for the list of sessions. Default true */
+  clientInfo?: boolean
+  /** Size of the data as JSON above which a save is refused, in bytes. 1,024–16,777,216. Default 65,536 */
+  maxDataBytes?: number
+  /** Sets apps on one Redis apart. Default `scale` */
+  prefix?: string
+  /** Longest wait for a reply of Redis, in ms, 1–60,000. Default: the client's own, 100 */
+  deadlineMs?: number
+  /** Allows sessions in this process also in production and in a cluster worker. Default false */
+  allowMemoryStore?: boolean
+}
+
+/** The defaults of {@link SessionOptions}. */
+export const sessionDefaults = Object.freeze({
+  idleTimeoutMs: 1_800_000,
+  absoluteTimeoutMs: 43_200_000,
+  renewAfterMs: 3_600_000 as number | false,
+  renewGraceMs: 30_000,
+  touchAfterRatio: 0.1,
+  conflict: 'merge' as const,
+  onStoreError: 'reject' as const,
+  clientInfo: true,
+  maxDataBytes: 65_536,
+  prefix: 'scale',
+  allowMemoryStore: false,
+})
+
+const TEN_YEARS_MS = 315_360_000_000
+
+/** A session's own timeouts. */
+export const timeoutMs: (value: unknown) => string | undefined = durationMs(1, TEN_YEARS_MS)
+
+const never = (value: unknown): string | undefined => (value === false ? undefined : 'false')
+
+const transport = (value: unknown): string | undefined =>
+  typeof (value as Partial<Transport> | null)?.read === 'function' ? undefined : '`cookie(…)` or `bearer(…)`'
+
+const checks: OptionChecks<SessionOptions> = {
+  redis: redisClient,
+  store: object,
+  schema: standardSchema,
+  transport: anyOf(transport, arrayOf(transport, 1)),
+  idleTimeoutMs: timeoutMs,
+  absoluteTimeoutMs: timeoutMs,
+  renewAfterMs: anyOf(timeoutMs, never),
+  renewGraceMs: durationMs(0, 600_000),
+  touchAfterRatio: number(0, 0.5),
+  conflict: oneOf('merge', 'fail', 'last'),
+  onStoreError: oneOf('reject', 'anonymous'),
+  maxPerUser: (value) => {
+    const { quota, evict } = (value ?? {}) as Partial<SessionQuota>
+    const isGood = integer(1, 10_000)(quota) === undefined && oneOf('oldest', 'reject')(evict) === undefined
+    return isGood ? undefined : "`{ quota, evict }`, with a quota from 1 to 10,000 and 'oldest' or 'reject'"
+  },
+  clientInfo: boolean,
+  maxDataBytes: integer(1_024, 16_777_216),
+  prefix: keyPrefix,
+  deadlineMs: durationMs(1, 60_000),
+  allowMemoryStore: boolean,
+}
+
+/** What every part of the package works with. */
+export interface SessionConfig {
+  readonly store: SessionStore
+  readonly transports: readonly Transport[]
+  readonly codec: Codec
+  readonly schema: Schema<object> | undefined
+  readonly idleTimeoutMs: number
+  readonly absoluteTimeoutMs: number
+  readonly renewAfterMs: number | false
+  readonly renewGraceMs: number
+  readonly touchAfterRatio: number
+  readonly conflict: 'merge' | 'fail' | 'last'
+  readonly onStoreError: 'reject' | 'anonymous'
+  readonly maxPerUser: SessionQuota | undefined
+  readonly clientInfo: boolean
+  readonly maxDataBytes: number
+}
+
+/** @throws {InvalidOption} @throws {MemoryStoreRefused} */
+export function resolveSessionOptions<Data extends object>(
+  options: SessionOptions<Data> | undefined,
+): SessionConfig {
+  const given = options as SessionOptions | undefined
+  const resolved = resolveOptions('session', given, { checks, defaults: sessionDefaults })
+  if (resolved.idleTimeoutMs > resolved.absoluteTimeoutMs) {
+    throw new InvalidOption('session: `idleTimeoutMs` must not be above `absoluteTimeoutMs`.')
+  }
+  if (resolved.store !== undefined && resolved.redis !== undefined) {
+    throw new InvalidOption('session: give `redis` or `store`, not both.')
+  }
+  refuseSchema(resolved.schema)
+  const { transport = cookie() } = resolved
+  return {
+    store: resolved.store ?? storeOf(resolved),
+    transports: Array.isArray(transport) ? transport : [transport as Transport],
+    codec: plainCodec,
+    schema: resolved.schema,
+    idleTimeoutMs: resolved.idleTimeoutMs,
+    absoluteTimeoutMs: resolved.absoluteTimeoutMs,
+    renewAfterMs: resolved.renewAfterMs,
+    renewGraceMs: resolved.renewGraceMs,
+    touchAfterRatio: resolved.touchAfterRatio,
+    conflict: resolved.conflict,
+    onStoreError: resolved.onStoreError,
+    maxPerUser: resolved.maxPerUser,
+    clientInfo: resolved.clientInfo,
+    maxDataBytes: resolved.maxDataBytes,
+  }
+}
+
+/** A session begins with `{}`, and its data is read in the middle of a line of code: that cannot wait. */
+function refuseSchema(schema: Schema<object> | undefined): void {
+  const result = schema?.['~standard'].validate({})
+  if (result instanceof Promise) throw new InvalidOption('session: `schema` must not be asynchronous.')
+  if (result?.issues === undefined) return
+  const keys = keysOf(result.issues).join(', ')
+  throw new InvalidOption(
+    `session: \`schema\` must accept \`{}\`, with which every session begins${keys && `; make these optional: ${keys}`}.`,
+  )
+}
+
+function storeOf(options: {
+  redis?: RedisClient
+  prefix: string
+  deadlineMs?: number
+  allowMemoryStore: boolean
+}): SessionStore {
+  const { redis, prefix, deadlineMs, allowMemoryStore } = options
+  if (redis !== undefined) {
+    return redisStore({ redis, prefix, ...(deadlineMs === undefined ? {} : { deadlineMs }) })
+  }
+  assertMemoryStoreAllowed('session', allowMemoryStore)
+  return memoryStore()
+}

@@ -1,0 +1,76 @@
+import type { RefusalReason } from './channels.js'
+import { sameDigest } from './token.js'
+
+/** One top-level key of a session's data, as stored. */
+export interface StoredValue {
+  /** The session's revision in which it was written. */
+  readonly revision: number
+  /** JSON, or sealed JSON. */
+  readonly text: string
+}
+
+/** A token that was replaced. */
+export interface PreviousToken {
+  readonly digest: string
+  /** The old token opens the session before this instant. */
+  readonly graceUntil: number
+  /** With the old token it makes the new one. */
+  readonly nonce: string
+}
+
+/** What a store keeps of one session. All instants are of the store's clock. */
+export interface SessionRecord {
+  /** SHA-256 of the token. */
+  readonly digest: string
+  readonly previous: PreviousToken | undefined
+  readonly createdAt: number
+  readonly lastSeenAt: number
+  /** When the token was made. */
+  readonly issuedAt: number
+  readonly idleTimeoutMs: number
+  /** The absolute end. */
+  readonly expiresAt: number
+  readonly userId: string | undefined
+  /** Of the login, or the last `elevate()`. */
+  readonly authenticatedAt: number | undefined
+  /** Address and agent of the client that logged in: JSON, or sealed JSON. Empty if none was kept. */
+  readonly client: string
+  /** Counts the writes. */
+  readonly revision: number
+  readonly data: ReadonlyMap<string, StoredValue>
+}
+
+/** A session as read, with the store's time at the read. */
+export interface LoadedSession {
+  readonly record: SessionRecord
+  readonly nowMs: number
+  /** Whether its user's index has it; of no meaning for an anonymous session. */
+  readonly listed: boolean
+}
+
+/** Whether a token opens a session. */
+export function refusalOf(
+  { record, nowMs, listed }: LoadedSession,
+  digest: string,
+): RefusalReason | undefined {
+  const secret = secretRefusal(record, nowMs, digest)
+  if (secret !== undefined) return secret
+  if (record.userId !== undefined && !listed) return 'revoked'
+  if (nowMs >= record.expiresAt) return 'absolute'
+  return nowMs >= record.lastSeenAt + record.idleTimeoutMs ? 'idle' : undefined
+}
+
+function secretRefusal(
+  record: SessionRecord,
+  nowMs: number,
+  digest: string,
+): 'secret' | 'renewed' | undefined {
+  if (sameDigest(record.digest, digest)) return undefined
+  if (record.previous === undefined || !sameDigest(record.previous.digest, digest)) return 'secret'
+  return nowMs < record.previous.graceUntil ? undefined : 'renewed'
+}
+
+/** When a session ends if nobody uses it again: the nearer of the two clocks. */
+export function endsAt(record: Pick<SessionRecord, 'lastSeenAt' | 'idleTimeoutMs' | 'expiresAt'>): number {
+  return Math.min(record.lastSeenAt + record.idleTimeoutMs, record.expiresAt)
+}

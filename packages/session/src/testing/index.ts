@@ -1,0 +1,1 @@
+export { type ContractRunner, type StoreUnderTest, sessionStoreContract } from './store-contract.js'

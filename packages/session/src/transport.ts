@@ -1,0 +1,13 @@
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
+
+/** How a token travels: read from the request's headers, written to the response's. */
+export interface Transport {
+  /** What the request carries, whether it has the shape of a token or not; empty if nothing. */
+  read(headers: IncomingHttpHeaders): readonly string[]
+  /** Writes a new token into the response. Absent if the app hands it over itself, as with bearer tokens. */
+  readonly issue?: (res: ServerResponse, token: string, remainingMs: number) => void
+  /** Takes the token back from the client. */
+  readonly clear?: (res: ServerResponse) => void
+  /** Value of `WWW-Authenticate` on a 401. */
+  readonly challenge?: (refused: boolean) => string
+}

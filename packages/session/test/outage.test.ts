@@ -1,0 +1,125 @@
+import { testRedis } from '@scale/devkit/redis-server'
+import { createRedis } from '@scale/redis'
+import type { RedisServer } from '@scale/redis/testing'
+import express from 'express'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { requireSession, type SessionOptions, session } from '../src/index.js'
+import { cookieOf, listen, type RunningApp } from './app.js'
+
+let server: RedisServer
+const clients: ReturnType<typeof createRedis>[] = []
+const apps: RunningApp[] = []
+
+beforeAll(async () => {
+  server = await testRedis({ appendOnly: true })
+})
+afterAll(async () => {
+  for (const app of apps) await app.close()
+  for (const client of clients) client.disconnect()
+  await server?.stop()
+})
+
+async function start(onStoreError: NonNullable<SessionOptions['onStoreError']>) {
+  const redis = createRedis(server.url, { guard: { deadlineMs: 100, breakerPauseMs: 50 } })
+  clients.push(redis)
+  const sessions = session({ redis, onStoreError, touchAfterRatio: 0 })
+  const app = express()
+  app.use(sessions)
+  app.get('/', (req, res) => {
+    res.json({ user: req.session.userId ?? null })
+  })
+  app.get('/me', requireSession(), (req, res) => {
+    res.json({ user: req.session.userId })
+  })
+  app.post('/login', async (req, res) => {
+    res.json(await req.session.login('ann'))
+  })
+  app.post('/logout', async (req, res) => {
+    await req.session.destroy()
+    res.sendStatus(204)
+  })
+  app.post('/note', (req, res) => {
+    req.session.data = { note: 1 }
+    res.json({})
+  })
+  const running = await listen(app)
+  apps.push(running)
+  return running
+}
+
+/** The faults, how each begins, and how it ends. */
+const faults: [name: string, begin: () => Promise<void>, end: () => Promise<void>][] = [
+  ['Redis is frozen', async () => server.pause(), async () => server.resume()],
+  ['Redis has crashed', () => server.kill(), () => server.restart()],
+]
+
+describe.each(faults)('%s', (_name, begin, end) => {
+  it.each(['reject', 'anonymous'] as const)(
+    '%s: ends by the deadline with what was declared, and heals',
+    async (onStoreError) => {
+      const app = await start(onStoreError)
+      const login = await poll(() => app.send('POST', '/login'), 200)
+      const headers = { cookie: cookieOf(login) }
+      expect((await app.send('GET', '/me', headers)).status).toBe(200)
+
+      await begin()
+      try {
+        // Some more than the breaker takes to open: with the deadline, and without a question.
+        for (let attempt = 0; attempt < 8; attempt++) {
+          const startedAt = performance.now()
+          const [visitor, holder, guarded, logout, note] = await Promise.all([
+            app.send('GET', '/'),
+            app.send('GET', '/', headers),
+            app.send('GET', '/me', headers),
+            app.send('POST', '/logout', headers),
+            app.send('POST', '/note', headers),
+          ])
+          // Two deadlines for the logout, and time for a slow machine.
+          expect(performance.now() - startedAt).toBeLessThan(2_000)
+          expect(visitor).toMatchObject({ status: 200, body: { user: null } })
+          expect(guarded).toMatchObject({ status: 503, cookies: [] })
+          expect(Number(guarded.headers.get('retry-after'))).toBeGreaterThanOrEqual(1)
+          expect(note.cookies).toEqual([])
+          if (onStoreError === 'reject')
+            expect([holder.status, logout.status, note.status]).toEqual([503, 503, 503])
+          else {
+            expect(holder).toMatchObject({ status: 200, body: { user: null }, cookies: [] })
+            expect(note.status).toBe(200)
+            expect([logout.status, logout.cookies]).toEqual([503, []])
+          }
+        }
+        expect((await app.send('POST', '/login')).status).toBe(503)
+      } finally {
+        await end()
+      }
+      await poll(() => app.send('GET', '/me', headers), 200)
+    },
+  )
+})
+
+it('starts while Redis is away', async () => {
+  await server.kill()
+  const app = await start('reject')
+  expect((await app.send('GET', '/')).status).toBe(200)
+  expect((await app.send('POST', '/login')).status).toBe(503)
+  await server.restart()
+  await poll(() => app.send('POST', '/login'), 200)
+})
+
+/** Asks until the status is the wanted one. */
+async function poll<Answer extends { status: number }>(
+  ask: () => Promise<Answer>,
+  status: number,
+): Promise<Answer> {
+  let answer = await ask()
+  await expect
+    .poll(
+      async () => {
+        if (answer.status !== status) answer = await ask()
+        return answer.status
+      },
+      { timeout: 10_000 },
+    )
+    .toBe(status)
+  return answer
+}
