@@ -1,0 +1,86 @@
+import type { Quota } from '../policy.js'
+import type { State } from './algorithm.js'
+import { algorithms } from './index.js'
+
+/** One quota that a request spends from: its state as it was stored, and what the request costs there. */
+export interface Account {
+  readonly state: State | undefined
+  readonly quota: Quota
+  /** Units, an integer of 0 or more. */
+  readonly cost: number
+}
+
+/** What became of one account. */
+export interface Balance {
+  /** Units that can still be spent now, 0 or more. */
+  readonly remaining: number
+  /** Time until there is more than that, in ms; 0 if nothing was spent. */
+  readonly resetAfterMs: number
+  /** Time until the cost can be paid (again), in ms; 0 if now, Infinity if never. */
+  readonly waitMs: number
+  /** The window that was spent from, to be named when cost is given back; 0 where there are none. */
+  readonly windowId: number
+}
+
+/** How many of the requests were admitted, and what the accounts look like then. */
+export interface Outcome {
+  readonly granted: number
+  readonly states: readonly State[]
+  readonly balances: readonly Balance[]
+}
+
+/**
+ * Admits as many of `count` equal requests as all accounts together can pay for, and debits those from each: all
+ * accounts or none. Its twin is `lua/engine.lua.ts`.
+ *
+ * @param accounts  1 or more
+ * @param count     requests; 0 only looks
+ * @param divisor   admits at most this part of what is left, but at least one request if there is enough for it: a
+ *   process that takes quota in advance leaves the others theirs. 1 for all
+ */
+export function consume(
+  accounts: readonly Account[],
+  count: number,
+  divisor: number,
+  nowMs: number,
+): Outcome {
+  const advanced = accounts.map(({ state, quota }) =>
+    algorithms[quota.algorithm].advance(state, quota, nowMs),
+  )
+  const granted = grantable(accounts, advanced, count, divisor, nowMs)
+  const states = accounts.map(({ quota, cost }, index) =>
+    algorithms[quota.algorithm].debit(advanced[index]!, quota, granted * cost),
+  )
+  const balances = accounts.map(({ quota, cost }, index) => balance(states[index]!, quota, cost, nowMs))
+  return { granted, states, balances }
+}
+
+function grantable(
+  accounts: readonly Account[],
+  states: readonly State[],
+  count: number,
+  divisor: number,
+  nowMs: number,
+): number {
+  let granted = count
+  for (const [index, { quota, cost }] of accounts.entries()) {
+    if (cost === 0) continue
+    const affordable = Math.floor(
+      Math.max(0, algorithms[quota.algorithm].available(states[index]!, quota, nowMs)) / cost,
+    )
+    granted = Math.min(granted, affordable, Math.max(1, Math.floor(affordable / divisor)))
+  }
+  return granted
+}
+
+/** What an advanced state has left. */
+export function balance(state: State, quota: Quota, cost: number, nowMs: number): Balance {
+  const algorithm = algorithms[quota.algorithm]
+  const remaining = Math.max(0, algorithm.available(state, quota, nowMs))
+  return {
+    remaining,
+    resetAfterMs: remaining >= quota.burst ? 0 : algorithm.waitMs(state, quota, remaining + 1, nowMs),
+    waitMs: algorithm.waitMs(state, quota, cost, nowMs),
+    windowId: algorithm.windowId(state),
+  }
+}

@@ -1,0 +1,52 @@
+import { ScaleError } from '@scale/core'
+import type { Decision } from './decision.js'
+
+/** What kind of problem a refusal is. */
+const QUOTA_EXCEEDED = 'https://iana.org/assignments/http-problem-types#quota-exceeded'
+
+/** A quota is spent. Handed to `next` by the middleware: status 429, with `Retry-After` unless waiting cannot help. */
+export class RateLimited extends ScaleError {
+  readonly decision: Decision
+
+  /** @param headers  that belong to the answer */
+  constructor(decision: Decision, headers: Readonly<Record<string, string>>) {
+    super('Too many requests: the quota is spent.', {
+      code: 'ERR_SCALE_RATE_LIMITED',
+      status: 429,
+      type: QUOTA_EXCEEDED,
+      title: 'Request cannot be satisfied as assigned quota has been exceeded',
+      headers,
+      extensions: {
+        'violated-policies': decision.policies.filter(({ violated }) => violated).map(({ policy }) => policy),
+      },
+    })
+    this.decision = decision
+  }
+}
+
+/**
+ * The store gave no decision and `onStoreError` is `'closed'`: status 503, with `Retry-After`. The cost may have been
+ * taken. `cause` is the store's error.
+ */
+export class RateLimitStoreUnavailable extends ScaleError {
+  constructor(cause: unknown) {
+    const { headers } = cause as { headers?: Readonly<Record<string, string>> }
+    super('The quota cannot be checked now.', {
+      code: 'ERR_SCALE_RATE_LIMIT_STORE_UNAVAILABLE',
+      status: 503,
+      type: 'https://iana.org/assignments/http-problem-types#temporary-reduced-capacity',
+      headers: { 'Retry-After': headers?.['Retry-After'] ?? '1' },
+      cause,
+    })
+  }
+}
+
+/** A key of a quota holds something else. The other quotas are not affected. */
+export class UnreadableQuota extends ScaleError {
+  constructor() {
+    super(
+      'A key that should hold a quota holds another type. Give this app a `prefix` of its own, and delete the key.',
+      { code: 'ERR_SCALE_RATE_LIMIT_UNREADABLE' },
+    )
+  }
+}

@@ -1,0 +1,37 @@
+export type { AlgorithmName } from './algorithms/index.js'
+export {
+  type DecisionMessage,
+  decisionChannel,
+  type RateLimitStoreErrorMessage,
+  storeErrorChannel,
+} from './channels.js'
+export type { Decision, PolicyDecision } from './decision.js'
+export { RateLimited, RateLimitStoreUnavailable, UnreadableQuota } from './errors.js'
+export type { HeaderStyle } from './headers.js'
+export { type RateLimit, rateLimit } from './middleware.js'
+export {
+  type PolicyOptions,
+  policyDefaults,
+  type RateLimitOptions,
+  rateLimitDefaults,
+} from './options.js'
+export {
+  byAddress,
+  byHeader,
+  byRoute,
+  type LimitedRequest,
+  type PartitionKey,
+  type PartitionKeyOf,
+} from './partition-key.js'
+export type { Quota } from './policy.js'
+export type { Subject } from './spending.js'
+export type {
+  Balance,
+  Charge,
+  DecisionSource,
+  QuotaStore,
+  Settlement,
+  StoreReply,
+} from './store.js'
+export { MemoryStore } from './stores/memory.js'
+export { RedisStore } from './stores/redis.js'

@@ -1,0 +1,78 @@
+import type { AlgorithmName } from '../algorithms/index.js'
+import { fixedLua } from './fixed.lua.js'
+import { gcraLua } from './gcra.lua.js'
+import { strictLua } from './strict.lua.js'
+import { tokenBucketLua } from './token-bucket.lua.js'
+
+/** The twins, under the names of the originals. */
+export const luaAlgorithms: Record<AlgorithmName, string> = {
+  fixed: fixedLua,
+  strict: strictLua,
+  'token-bucket': tokenBucketLua,
+  gcra: gcraLua,
+}
+
+/**
+ * What every script starts with: the algorithms it needs, in the table `A`, and how states are stored.
+ *
+ * Numbers are integers below 2^53. `tostring` would write large ones as `1.8e+15`, so `int` formats them.
+ */
+export function luaPrelude(names: readonly AlgorithmName[]): string {
+  return `
+local A, NEVER = {}, math.huge
+local function int(n) return string.format('%.0f', n) end
+${names.map((name) => luaAlgorithms[name]).join('')}
+local function load(key, q, now)
+  if q.a.load then return q.a.load(key, now) end
+  local text = redis.call('GET', key)
+  if not text then return nil end
+  local s = {}
+  for n in string.gmatch(text, '%S+') do s[#s + 1] = tonumber(n) end
+  return s
+end
+local function save(key, before, s, q, now)
+  if q.a.save then return q.a.save(key, before, s, q, now) end
+  local text = {}
+  for i = 1, #s do text[i] = int(s[i]) end
+  redis.call('SET', key, table.concat(text, ' '), 'PX', int(q.a.ttlMs(s, q, now)))
+end
+local function quota(name, word)
+  local q = { a = A[name], quota = tonumber(word()), windowMs = tonumber(word()) }
+  q.burst, q.buckets = tonumber(word()), tonumber(word())
+  return q
+end
+local function clock()
+  local t = redis.call('TIME')
+  return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+`
+}
+
+/** Twin of `algorithms/engine.ts`: pure, like the algorithms it drives. Forms part of the script that uses it. */
+export const luaEngine = `
+local function consume(accounts, count, divisor, now)
+  local granted = count
+  for i = 1, #accounts do
+    local c = accounts[i]
+    c.state = c.q.a.advance(c.before, c.q, now)
+    if c.cost > 0 then
+      local affordable = math.floor(math.max(0, c.q.a.available(c.state, c.q, now)) / c.cost)
+      granted = math.min(granted, affordable, math.max(1, math.floor(affordable / divisor)))
+    end
+  end
+  for i = 1, #accounts do
+    local c = accounts[i]
+    c.state = c.q.a.debit(c.state, c.q, granted * c.cost)
+  end
+  return granted
+end
+local function balance(c, now, out)
+  local a, q, s = c.q.a, c.q, c.state
+  local remaining = math.max(0, a.available(s, q, now))
+  local wait = a.waitMs(s, q, c.cost, now)
+  out[#out + 1] = remaining
+  out[#out + 1] = remaining >= q.burst and 0 or a.waitMs(s, q, remaining + 1, now)
+  out[#out + 1] = wait == NEVER and -1 or wait
+  out[#out + 1] = a.windowId(s)
+end
+`

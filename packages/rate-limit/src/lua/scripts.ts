@@ -1,0 +1,105 @@
+import { defineScript, type Script } from '@scale/redis'
+import type { AlgorithmName } from '../algorithms/index.js'
+import { luaEngine, luaPrelude } from './engine.lua.js'
+
+/**
+ * Decides on the requests of one turn of the event loop, one after the other; each pays into all its quotas or none.
+ *
+ * KEYS   the keys of all requests, in their order
+ * ARGV   one per request: `count divisor`, then for each of its keys `algorithm quota windowMs burst buckets cost`
+ * Reply  for each request `granted`, then for each key `remaining resetAfterMs waitMs windowId` (wait −1: never);
+ *        a request whose key holds something else answers −1 alone
+ * Clock  the server's. O(keys × buckets)
+ */
+function consumeLua(names: readonly AlgorithmName[]): string {
+  return `${luaPrelude(names)}${luaEngine}
+local now, key, out, parsed = clock(), 0, {}, {}
+local function parse(text)
+  local word = string.gmatch(text, '%S+')
+  local request = { count = tonumber(word()), divisor = tonumber(word()) }
+  for name in word do
+    local q = quota(name, word)
+    request[#request + 1] = { q = q, cost = tonumber(word()) }
+  end
+  parsed[text] = request
+  return request
+end
+for i = 1, #ARGV do
+  local request = parsed[ARGV[i]] or parse(ARGV[i])
+  local sane = true
+  for j = 1, #request do
+    local c = request[j]
+    c.key = KEYS[key + j]
+    local ok, before = pcall(load, c.key, c.q, now)
+    sane, c.before = sane and ok, before
+  end
+  key = key + #request
+  if not sane then
+    out[#out + 1] = -1
+  else
+    local granted = consume(request, request.count, request.divisor, now)
+    out[#out + 1] = granted
+    for j = 1, #request do
+      local c = request[j]
+      if granted * c.cost > 0 then save(c.key, c.before, c.state, c.q, now) end
+      balance(c, now, out)
+    end
+  end
+end
+return out`
+}
+
+/**
+ * Corrects quotas after the fact.
+ *
+ * KEYS   the keys
+ * ARGV   one per key: `charge algorithm quota windowMs burst buckets units`, `refund … units windowId` or
+ *        `penalize … blockMs`
+ * Reply  the number of keys. A refund never makes a key. Clock: the server's. O(keys × buckets)
+ */
+function adjustLua(names: readonly AlgorithmName[]): string {
+  return `${luaPrelude(names)}
+local now = clock()
+for i = 1, #KEYS do
+  local word = string.gmatch(ARGV[i], '%S+')
+  local verb, name = word(), word()
+  local q = quota(name, word)
+  local units, id = tonumber(word()), tonumber(word() or 0)
+  local before = load(KEYS[i], q, now)
+  if before or verb ~= 'refund' then
+    local s = q.a.advance(before, q, now)
+    if verb == 'charge' then s = q.a.debit(s, q, units)
+    elseif verb == 'refund' then s = q.a.refund(s, q, units, id, now)
+    else s = q.a.penalize(s, q, units, now) end
+    save(KEYS[i], before, s, q, now)
+  end
+end
+return #KEYS`
+}
+
+const made = new Map<string, Script>()
+
+function script(
+  name: string,
+  text: (names: readonly AlgorithmName[]) => string,
+  algorithms: ReadonlySet<AlgorithmName>,
+): Script {
+  const names = [...algorithms].sort()
+  const id = `${name} ${names.join(' ')}`
+  let known = made.get(id)
+  if (known === undefined) {
+    known = defineScript(name, text(names))
+    made.set(id, known)
+  }
+  return known
+}
+
+/** The script that decides, with no more algorithms in it than are used: the text is run from its start on each call. */
+export function consumeScript(algorithms: ReadonlySet<AlgorithmName>): Script {
+  return script('rate-limit.consume', consumeLua, algorithms)
+}
+
+/** The script that settles and penalizes. */
+export function adjustScript(algorithms: ReadonlySet<AlgorithmName>): Script {
+  return script('rate-limit.adjust', adjustLua, algorithms)
+}

@@ -1,0 +1,143 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { type Middleware, type Next, prefetch } from '@scale/core'
+import { Announcer } from './announce.js'
+import { decisionChannel } from './channels.js'
+import type { Decision } from './decision.js'
+import { RateLimited } from './errors.js'
+import { Limiter } from './limiter.js'
+import { type RateLimitOptions, resolveRateLimitOptions } from './options.js'
+import type { LimitedRequest } from './partition-key.js'
+import type { Spending, Subject } from './spending.js'
+
+/** The middleware, and the same limiter for calls without a request. */
+export interface RateLimit<Request extends IncomingMessage = LimitedRequest> {
+  (req: Request, res: ServerResponse, next: Next): void
+  /** Only where everything is known before other middleware has run. See the option `early`. */
+  [prefetch]?(req: Request): void
+  /**
+   * Takes `cost` units from the quotas of one partition, from all or from none.
+   *
+   * @param subject  who is counted: one key for all policies, or one for each by its name
+   * @param cost     units, an integer of 0 or more. Default: the option `cost`
+   * @throws {RateLimitStoreUnavailable} no answer, and `onStoreError` is `'closed'`; the cost may have been taken
+   */
+  consume(subject: Subject, cost?: number): Promise<Decision>
+  /** The same without taking anything. */
+  peek(subject: Subject, cost?: number): Promise<Decision>
+  /** Makes the quotas of one partition whole again, and ends penalties. @throws {RedisUnavailable} no answer */
+  reset(subject: Subject): Promise<void>
+  /**
+   * Refuses one partition under all policies for a time.
+   *
+   * @param options.blockMs  at least so long, in ms; longer where the window would have lasted longer
+   * @throws {RedisUnavailable} no answer
+   */
+  penalty(subject: Subject, options: { blockMs: number }): Promise<void>
+  /**
+   * Replaces what a decision took by the real cost; once, and only where the option `settle` is given. What was too
+   * much goes back to the window that it was taken from, or nowhere if that is over.
+   *
+   * @param decision  from `consume` or `decisionOf`
+   * @param cost      units, an integer of 0 or more
+   * @throws {RedisUnavailable} no answer
+   */
+  settle(decision: Decision, cost: number): Promise<void>
+  /** What was decided for a request; `undefined` before that, and for one that was skipped. */
+  decisionOf(req: Request): Decision | undefined
+}
+
+/**
+ * Limits requests by one or more quotas.
+ *
+ * A refused request goes to the error handler as {@link RateLimited}: 429 with `Retry-After`.
+ *
+ * @throws {InvalidOption} an option is wrong
+ * @throws {MemoryStoreRefused} neither `redis` nor `store`, where several processes are likely
+ * @see docs/concepts/rate-limiting.md
+ */
+export function rateLimit<Request extends IncomingMessage = LimitedRequest>(
+  options: RateLimitOptions<Request>,
+): RateLimit<Request> {
+  const resolved = resolveRateLimitOptions(options)
+  const { skip, shadow, name, settle } = resolved
+  const limiter = new Limiter(resolved)
+  const { spendings } = limiter
+  const announcer = new Announcer(resolved.headers)
+  const started = new WeakMap<Request, Started>()
+  const decisions = new WeakMap<Request, Decision>()
+
+  function rateLimit(req: Request, res: ServerResponse, next: Next): void {
+    try {
+      if (skip?.(req) === true) next()
+      else decideAndEnforce(req, res, next)
+    } catch (error) {
+      next(error)
+    }
+  }
+
+  function decideAndEnforce(req: Request, res: ServerResponse, next: Next): void {
+    const { spending, decision } = started.get(req) ?? start(req)
+    started.delete(req)
+    if (decision instanceof Promise) {
+      decision.then((decided) => enforce(spending, decided, req, res, next)).catch(next)
+    } else {
+      enforce(spending, decision, req, res, next)
+    }
+  }
+
+  function start(req: Request): Started {
+    const spending = spendings.ofRequest(req)
+    return { spending, decision: limiter.consume(spending) }
+  }
+
+  function enforce(
+    spending: Spending,
+    decision: Decision,
+    req: Request,
+    res: ServerResponse,
+    next: Next,
+  ): void {
+    const refused = !decision.allowed
+    decisions.set(req, decision)
+    if (decisionChannel.hasSubscribers) decisionChannel.publish({ limiter: name, refused, shadow, decision })
+    if (typeof settle === 'function' && !refused) settleAtEnd(settle, decision, req, res)
+    if (!shadow) announcer.announce(res, decision, spending.policies)
+    if (refused && !shadow) next(new RateLimited(decision, announcer.refuse(res, decision)))
+    else next()
+  }
+
+  function settleAtEnd(costOf: CostOf<Request>, decision: Decision, req: Request, res: ServerResponse): void {
+    res.once('close', async () => {
+      try {
+        await limiter.settle(decision, costOf(req, res))
+      } catch (error) {
+        limiter.report('settle', error)
+      }
+    })
+  }
+
+  const middleware = rateLimit as RateLimit<Request>
+  if (resolved.early ?? spendings.knownEarly) {
+    middleware[prefetch] = (req) => {
+      if (started.has(req) || skip?.(req) === true) return
+      const early = start(req)
+      started.set(req, early)
+      // It is for the middleware to report; that it may never be reached is no reason to crash.
+      if (early.decision instanceof Promise) early.decision.catch(() => {})
+    }
+  }
+  middleware.consume = async (subject, cost) => limiter.consume(spendings.ofSubject(subject, cost))
+  middleware.peek = async (subject, cost) => limiter.peek(spendings.ofSubject(subject, cost))
+  middleware.reset = (subject) => limiter.reset(spendings.ofSubject(subject))
+  middleware.penalty = (subject, { blockMs }) => limiter.penalize(spendings.ofSubject(subject), blockMs)
+  middleware.settle = (decision, cost) => limiter.settle(decision, cost)
+  middleware.decisionOf = (req) => decisions.get(req)
+  return middleware satisfies Middleware<Request>
+}
+
+type CostOf<Request> = (req: Request, res: ServerResponse) => number
+
+interface Started {
+  readonly spending: Spending
+  readonly decision: Decision | Promise<Decision>
+}

@@ -1,0 +1,185 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import {
+  anyOf,
+  arrayOf,
+  boolean,
+  durationMs,
+  func,
+  InvalidOption,
+  integer,
+  type OptionChecks,
+  object,
+  oneOf,
+  type ResolvedOptions,
+  resolveOptions,
+} from '@scale/core'
+import { keyPrefix, type RedisClient, redisClient } from '@scale/redis'
+import type { AlgorithmName } from './algorithms/index.js'
+import { algorithms } from './algorithms/index.js'
+import { type HeaderStyle, headerStyles } from './headers.js'
+import type { LimitedRequest, PartitionKeyOf } from './partition-key.js'
+import type { QuotaStore } from './store.js'
+
+/** One quota. */
+export interface PolicyOptions<Request = LimitedRequest> {
+  /** Shown to clients and in metrics. 1–64 printable ASCII characters, unique in its limiter */
+  name: string
+  /**
+   * Units per window, an integer of 0 or more; or a function, for quotas that differ between requests. It is called
+   * with `undefined` when there is no request.
+   */
+  quota: number | ((req: Request | undefined) => number)
+  /** Length of the window, in ms. 1 ms–10 years; quota × window below 2^52 */
+  windowMs: number
+  /** How to count. Default 'fixed' */
+  algorithm?: AlgorithmName
+  /** Most units at one instant, for `token-bucket` and `gcra`. Default: the quota */
+  burst?: number
+  /** Buckets of the `strict` window, 1–100: a client in constant demand gets k / (k + 1) of its quota. Default 10 */
+  buckets?: number
+  /** Who is counted by this policy. Default: the limiter's `partitionKey` */
+  partitionKey?: PartitionKeyOf<Request>
+  /** Units that a request costs under this policy, an integer of 0 or more. Default: the limiter's `cost` */
+  cost?: number | ((req: Request) => number)
+  /** What the units are, said in `RateLimit-Policy`. Default 'requests' */
+  unit?: 'requests' | 'content-bytes' | 'concurrent-requests'
+}
+
+/** Options of {@link rateLimit}. */
+export interface RateLimitOptions<Request extends IncomingMessage = LimitedRequest> {
+  /** The app's ioredis client. Without it, quotas are kept in this process. Default none */
+  redis?: RedisClient
+  /** Another store, in place of `redis`. Default none */
+  store?: QuotaStore
+  /** One or more quotas, checked together and debited all or none. 1–16 */
+  policies: readonly PolicyOptions<Request>[]
+  /** Sets limiters apart that have policies of the same name. 1–64 printable ASCII characters. Default 'default' */
+  name?: string
+  /** Who is counted. Default: `byAddress()` */
+  partitionKey?: PartitionKeyOf<Request>
+  /** Units that a request costs, an integer of 0 or more. Default 1 */
+  cost?: number | ((req: Request) => number)
+  /**
+   * The real cost, known when the response has ended or the client has left; what was too much is given back, what was
+   * too little is charged. `true`: the app calls `limiter.settle` itself. Default none
+   */
+  settle?: true | ((req: Request, res: ServerResponse) => number)
+  /**
+   * While the store does not answer: `local` counts in this process, with its share of the quota; `open` lets
+   * everything pass; `closed` answers 503. Default 'local'
+   */
+  onStoreError?: 'open' | 'closed' | 'local'
+  /** Counts and reports, but never refuses. Default false */
+  shadow?: boolean
+  /** Requests that are not counted. Default none */
+  skip?: (req: Request) => boolean
+  /** Which response headers, or `false` for none. Default 'draft-10' */
+  headers?: false | HeaderStyle | readonly HeaderStyle[]
+  /**
+   * Whether `compose` may ask the store before earlier middleware has run: then partition, cost, quota and `skip` must
+   * not depend on it. Default: true if all of them are constant or the package's own
+   */
+  early?: boolean
+  /** Sets apps on one Redis apart. 1–64 letters, digits, `.`, `_`, `-` or `:`. Default 'scale' */
+  prefix?: string
+  /** Longest wait for the store, in ms. 1–60,000. Default: the guard's, 100 */
+  deadlineMs?: number
+  /** Partitions that the in-process store remembers at once. 100–10,000,000. Default 100,000 */
+  maxKeys?: number
+  /** Permits the in-process store where several processes are likely. Default false */
+  allowMemoryStore?: boolean
+}
+
+/** The defaults of {@link RateLimitOptions}. */
+export const rateLimitDefaults = Object.freeze({
+  name: 'default',
+  cost: 1,
+  onStoreError: 'local',
+  shadow: false,
+  headers: 'draft-10',
+  prefix: 'scale',
+  maxKeys: 100_000,
+  allowMemoryStore: false,
+} as const)
+
+/** The defaults of {@link PolicyOptions}. */
+export const policyDefaults = Object.freeze({ algorithm: 'fixed', buckets: 10, unit: 'requests' } as const)
+
+const TEN_YEARS_MS = 3_653 * 86_400_000
+
+/** A String of RFC 9651 holds no other characters, so no other name could be sent. */
+const policyName = (value: unknown): string | undefined =>
+  typeof value === 'string' && /^[\x20-\x7e]{1,64}$/.test(value)
+    ? undefined
+    : '1 to 64 printable ASCII characters'
+
+const costCheck = anyOf(integer(0), func)
+const headerStyle = oneOf(...Object.keys(headerStyles))
+
+const policyChecks: OptionChecks<PolicyOptions> = {
+  name: policyName,
+  quota: anyOf(integer(0), func),
+  windowMs: durationMs(1, TEN_YEARS_MS),
+  algorithm: oneOf(...Object.keys(algorithms)),
+  burst: integer(1),
+  buckets: integer(1, 100),
+  partitionKey: func,
+  cost: costCheck,
+  unit: oneOf('requests', 'content-bytes', 'concurrent-requests'),
+}
+
+const checks: OptionChecks<RateLimitOptions> = {
+  redis: redisClient,
+  store: object,
+  policies: arrayOf(object, 1),
+  name: policyName,
+  partitionKey: func,
+  cost: costCheck,
+  settle: anyOf((value) => (value === true ? undefined : 'true'), func),
+  onStoreError: oneOf('open', 'closed', 'local'),
+  shadow: boolean,
+  skip: func,
+  headers: anyOf((value) => (value === false ? undefined : 'false'), headerStyle, arrayOf(headerStyle, 1)),
+  early: boolean,
+  prefix: keyPrefix,
+  deadlineMs: durationMs(1, 60_000),
+  maxKeys: integer(100, 10_000_000),
+  allowMemoryStore: boolean,
+}
+
+/** A policy with its defaults. */
+export type ResolvedPolicy<Request> = Readonly<ResolvedOptions<PolicyOptions<Request>, typeof policyDefaults>>
+/** The options with their defaults. */
+export type ResolvedRateLimitOptions<Request extends IncomingMessage> = Readonly<
+  Omit<ResolvedOptions<RateLimitOptions<Request>, typeof rateLimitDefaults>, 'policies'>
+> & { readonly policies: readonly ResolvedPolicy<Request>[] }
+
+/**
+ * Checks what `rateLimit` was given.
+ *
+ * @throws {InvalidOption} says which option is wrong, and what it must be
+ */
+export function resolveRateLimitOptions<Request extends IncomingMessage>(
+  given: RateLimitOptions<Request>,
+): ResolvedRateLimitOptions<Request> {
+  const options = resolveOptions<RateLimitOptions<Request>, typeof rateLimitDefaults>('rateLimit', given, {
+    checks: checks as OptionChecks<RateLimitOptions<Request>>,
+    defaults: rateLimitDefaults,
+    required: ['policies'],
+  })
+  const policies = options.policies.map((policy) =>
+    resolveOptions<PolicyOptions<Request>, typeof policyDefaults>('rateLimit: policies', policy, {
+      checks: policyChecks as OptionChecks<PolicyOptions<Request>>,
+      defaults: policyDefaults,
+      required: ['name', 'quota', 'windowMs'],
+    }),
+  )
+  const names = policies.map(({ name }) => name)
+  const twice = names.find((name, index) => names.indexOf(name) !== index)
+  if (twice !== undefined) throw new InvalidOption(`rateLimit: two policies are named \`${twice}\`.`)
+  if (policies.length > 16) throw new InvalidOption('rateLimit: `policies` must be at most 16.')
+  if (options.redis !== undefined && options.store !== undefined) {
+    throw new InvalidOption('rateLimit: give `redis` or `store`, not both.')
+  }
+  return { ...options, policies }
+}

@@ -1,0 +1,89 @@
+import { createHash } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import { type AddressedRequest, clientAddress } from '@scale/core'
+
+/**
+ * Who is counted: one name, or a list of parts that can never be mistaken for another list. Parts may come from a
+ * client: they are escaped, and hashed when long.
+ */
+export type PartitionKey = string | readonly string[]
+
+/**
+ * Says who is counted for a request.
+ *
+ * `undefined` means that nobody is known by that name, such as a visitor without a session: then the address is
+ * counted. `false` means that the policy does not concern this request.
+ */
+export type PartitionKeyOf<Request> = (req: Request) => PartitionKey | false | undefined
+
+/** A request as Express gives it, as far as it is looked at here. */
+export type LimitedRequest = IncomingMessage &
+  AddressedRequest & {
+    readonly baseUrl?: string
+    readonly route?: unknown
+    readonly app?: unknown
+  }
+
+/**
+ * Counts by network address: IPv4 by itself, IPv6 by its prefix. Obeys Express' `trust proxy`.
+ *
+ * @param options.ipv6Prefix  bits of an IPv6 address that name one subscriber, 1–128. Default 56
+ */
+export function byAddress(
+  options: { ipv6Prefix?: number } = {},
+): (req: AddressedRequest) => readonly string[] {
+  const partitionKey = (req: AddressedRequest): readonly string[] => {
+    const client = clientAddress(req, options)
+    return ['ip', client?.group ?? 'unknown']
+  }
+  return known(partitionKey)
+}
+
+/**
+ * Counts by the secret in a header, such as an API key. The key in the store is its SHA-256, never the secret itself;
+ * a request without the header is counted by address.
+ *
+ * @param name  of the header
+ */
+export function byHeader(name: string): (req: IncomingMessage) => readonly string[] | undefined {
+  const field = name.toLowerCase()
+  return known((req) => {
+    const value = req.headers[field]
+    if (value === undefined || value.length === 0) return undefined
+    return ['header', createHash('sha256').update(String(value)).digest('base64url')]
+  })
+}
+
+/**
+ * Counts each route by itself, within who is counted. By the route's pattern, not by the URL: a client cannot make up
+ * new ones.
+ *
+ * @param within  who is counted. Default: by address
+ */
+export function byRoute<Request extends LimitedRequest>(
+  within: PartitionKeyOf<Request> = byAddress(),
+): PartitionKeyOf<Request> {
+  return (req) => {
+    const who = within(req)
+    if (who === false || who === undefined) return who
+    const path = (req.route as { path?: unknown } | undefined)?.path ?? ''
+    return [
+      req.method ?? '',
+      `${req.baseUrl ?? ''}${String(path)}`,
+      ...(typeof who === 'string' ? [who] : who),
+    ]
+  }
+}
+
+/** Those that read only what the client sent: their answer is the same before any other middleware has run. */
+const early = new WeakSet<object>()
+
+function known<Reader extends object>(partitionKey: Reader): Reader {
+  early.add(partitionKey)
+  return partitionKey
+}
+
+/** Whether a partition is known before any other middleware has run. */
+export function isKnownEarly(partitionKey: object): boolean {
+  return early.has(partitionKey)
+}

@@ -1,0 +1,169 @@
+import type { IncomingMessage } from 'node:http'
+import { InvalidOption } from '@scale/core'
+import { keyPart, keyspace } from '@scale/redis'
+import type { DescribedPolicy } from './headers.js'
+import type { ResolvedPolicy, ResolvedRateLimitOptions } from './options.js'
+import { byAddress, isKnownEarly, type PartitionKey, type PartitionKeyOf } from './partition-key.js'
+import { createQuota, type Quota } from './policy.js'
+import type { Charge } from './store.js'
+
+/** Who is counted, for calls without a request: one partition for all policies, or one for each by its name. */
+export type Subject = PartitionKey | Readonly<Record<string, PartitionKey | false>>
+
+/** What is to be decided on: the charges, and the policy behind each. */
+export interface Spending {
+  readonly charges: readonly Charge[]
+  readonly policies: readonly SpendingPolicy[]
+}
+
+/** The policy behind a charge, with the quota that holds for this request. */
+export interface SpendingPolicy extends DescribedPolicy {
+  readonly limit: number
+}
+
+/** Turns requests and names into charges: knows the policies, whom they count, and how keys are written. */
+export class Spendings<Request extends IncomingMessage> {
+  /** Whether all there is to know is known before any other middleware has run. */
+  readonly knownEarly: boolean
+  readonly #policies: readonly CountedPolicy<Request>[]
+  readonly #keyBase: string
+  /** Decides the hash slot where policies count different partitions; else the partition does. */
+  readonly #slot: string | undefined
+  readonly #partitionKey: PartitionKeyOf<Request>
+
+  constructor(options: ResolvedRateLimitOptions<Request>) {
+    this.#partitionKey = options.partitionKey ?? (byAddress() as PartitionKeyOf<Request>)
+    this.#policies = options.policies.map((policy) => new CountedPolicy(policy, options.name, options.cost))
+    this.#keyBase = keyspace(options.prefix, 'rate-limit', 1).plain()
+    this.#slot = options.policies.some(({ partitionKey }) => partitionKey !== undefined)
+      ? keyPart(options.name)
+      : undefined
+    this.knownEarly =
+      options.skip === undefined &&
+      isKnownEarly(this.#partitionKey) &&
+      this.#policies.every(({ knownEarly }) => knownEarly)
+  }
+
+  /** What a request spends. */
+  ofRequest(req: Request): Spending {
+    let shared: PartitionKey | false | undefined
+    return this.#of(
+      ({ partitionKey }) => {
+        if (partitionKey !== undefined) return partitionKey(req) ?? ADDRESS(req)
+        shared ??= this.#partitionKey(req) ?? ADDRESS(req)
+        return shared
+      },
+      (policy) => policy.costOf(req),
+      req,
+    )
+  }
+
+  /**
+   * What a subject spends.
+   *
+   * @param cost  units under every policy. Default: what the options say, if that is a number, else 1
+   */
+  ofSubject(subject: Subject, cost?: number): Spending {
+    const isOne = typeof subject === 'string' || Array.isArray(subject)
+    return this.#of(
+      ({ name }) =>
+        isOne ? (subject as PartitionKey) : ((subject as Record<string, PartitionKey>)[name] ?? false),
+      (policy) => cost ?? policy.costOf(undefined),
+      undefined,
+    )
+  }
+
+  #of(
+    partitionOf: (policy: CountedPolicy<Request>) => PartitionKey | false,
+    costOf: (policy: CountedPolicy<Request>) => number,
+    req: Request | undefined,
+  ): Spending {
+    const charges: Charge[] = []
+    const policies: SpendingPolicy[] = []
+    for (const policy of this.#policies) {
+      const partition = partitionOf(policy)
+      if (partition === false) continue
+      const quota = policy.quotaOf(req)
+      const cost = costOf(policy)
+      if (!Number.isSafeInteger(cost) || cost < 0) throw wrongCost(policy.name, cost)
+      charges.push({ key: this.#keyOf(policy, partition), quota, cost })
+      policies.push(policy.described(quota))
+    }
+    return { charges, policies }
+  }
+
+  #keyOf(policy: CountedPolicy<Request>, partition: PartitionKey): string {
+    const who = typeof partition === 'string' ? keyPart(partition) : partition.map(keyPart).join(':')
+    return this.#slot === undefined
+      ? `${this.#keyBase}{${who}}${policy.keySuffix}`
+      : `${this.#keyBase}{${this.#slot}}${policy.keySuffix}:${who}`
+  }
+}
+
+const ADDRESS = byAddress() as (req: IncomingMessage) => PartitionKey
+
+/** Quotas that a function gave, kept so that equal ones are made once. */
+const REMEMBERED_QUOTAS = 256
+
+/** A policy as it is applied. */
+class CountedPolicy<Request> {
+  readonly name: string
+  readonly partitionKey: PartitionKeyOf<Request> | undefined
+  /** What follows the partition in a key: a change of the window or the algorithm starts new counts. */
+  readonly keySuffix: string
+  readonly knownEarly: boolean
+  readonly #options: ResolvedPolicy<Request>
+  readonly #cost: number | ((req: Request) => number)
+  readonly #quotas = new Map<number, { quota: Quota; described: SpendingPolicy }>()
+
+  constructor(options: ResolvedPolicy<Request>, limiter: string, cost: number | ((req: Request) => number)) {
+    const { name, algorithm, windowMs, buckets, quota } = options
+    this.name = name
+    this.partitionKey = options.partitionKey
+    this.#options = options
+    this.#cost = options.cost ?? cost
+    const format = algorithm === 'strict' ? `${algorithm}-${buckets}` : algorithm
+    this.keySuffix = `:${keyPart(limiter)}:${keyPart(name)}:${format}:${windowMs}`
+    this.knownEarly =
+      typeof quota === 'number' &&
+      typeof this.#cost === 'number' &&
+      (options.partitionKey === undefined || isKnownEarly(options.partitionKey))
+    if (typeof quota === 'number') this.#remember(quota)
+  }
+
+  costOf(req: Request | undefined): number {
+    if (typeof this.#cost === 'number') return this.#cost
+    return req === undefined ? 1 : this.#cost(req)
+  }
+
+  quotaOf(req: Request | undefined): Quota {
+    const { quota } = this.#options
+    return this.#remember(typeof quota === 'number' ? quota : quota(req)).quota
+  }
+
+  described(quota: Quota): SpendingPolicy {
+    return this.#remember(quota.quota).described
+  }
+
+  #remember(quota: number): { quota: Quota; described: SpendingPolicy } {
+    let known = this.#quotas.get(quota)
+    if (known === undefined) {
+      const { name, windowMs, unit } = this.#options
+      known = {
+        quota: createQuota(name, { ...this.#options, quota }),
+        described: Object.freeze({ name, windowMs, unit, limit: quota }),
+      }
+      if (this.#quotas.size >= REMEMBERED_QUOTAS) this.#quotas.clear()
+      this.#quotas.set(quota, known)
+    }
+    return known
+  }
+}
+
+function wrongCost(policy: string, cost: unknown): InvalidOption {
+  return new InvalidOption(
+    `rateLimit: policy \`${policy}\`: the cost must be an integer of at least 0, not ${
+      typeof cost === 'number' ? cost : `a ${typeof cost}`
+    }.`,
+  )
+}

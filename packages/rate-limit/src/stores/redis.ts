@@ -1,0 +1,192 @@
+import { type StoreGuard, slotOf } from '@scale/redis'
+import type { AlgorithmName } from '../algorithms/index.js'
+import { UnreadableQuota } from '../errors.js'
+import { adjustScript, consumeScript } from '../lua/scripts.js'
+import type { Balance, Charge, QuotaStore, Settlement, StoreReply } from '../store.js'
+
+/** How many requests one call of the script decides on, at most: the server does nothing else meanwhile. */
+const BATCH = 64
+
+/** Requests of one turn that spend the same from the same quotas, and who waits for the answer. */
+interface Gathered {
+  readonly charges: readonly Charge[]
+  readonly divisor: number
+  readonly terms: string
+  count: number
+  readonly waiting: Waiting[]
+}
+
+interface Waiting {
+  readonly count: number
+  resolve(reply: StoreReply): void
+  reject(error: unknown): void
+}
+
+/**
+ * Keeps quotas in Redis, shared by all processes; by the server's clock.
+ *
+ * What is asked for in one turn of the event loop is decided by one script call, or by one per hash slot in a Cluster;
+ * equal requests in it become one with a count. So nothing waits for the sake of gathering, and a busy process sends
+ * few commands.
+ */
+export class RedisStore implements QuotaStore {
+  readonly #guard: StoreGuard
+  readonly #isCluster: boolean
+  readonly #deadlineMs: number | undefined
+  readonly #algorithms = new Set<AlgorithmName>()
+  #gathered = new Map<string, Gathered>()
+
+  /** @param options.deadlineMs  longest wait for an answer, in ms. Default: the guard's */
+  constructor(guard: StoreGuard, options: { isCluster?: boolean; deadlineMs?: number } = {}) {
+    this.#guard = guard
+    this.#isCluster = options.isCluster ?? false
+    this.#deadlineMs = options.deadlineMs
+  }
+
+  consume(charges: readonly Charge[], count: number, divisor: number): Promise<StoreReply> {
+    return new Promise((resolve, reject) => {
+      const terms = termsOf(charges)
+      const id = `${divisor} ${terms} ${charges.map(({ key }) => key).join(' ')}`
+      // To look and to spend do not mix: the first must not see what the second leaves.
+      const known = divisor === 1 && count > 0 ? this.#gathered.get(id) : undefined
+      if (known !== undefined) {
+        known.count += count
+        known.waiting.push({ count, resolve, reject })
+        return
+      }
+      if (this.#gathered.size === 0) this.#guard.beforeWrite(this.#send)
+      this.#gathered.set(count > 0 && divisor === 1 ? id : `${this.#gathered.size} ${id}`, {
+        charges,
+        divisor,
+        terms,
+        count,
+        waiting: [{ count, resolve, reject }],
+      })
+    })
+  }
+
+  async settle(settlements: readonly Settlement[]): Promise<void> {
+    await this.#adjust(settlements, ({ quota, units, windowId }) =>
+      units > 0 ? `charge ${quota.text} ${units}` : `refund ${quota.text} ${-units} ${windowId}`,
+    )
+  }
+
+  async penalize(charges: readonly Charge[], blockMs: number): Promise<void> {
+    await this.#adjust(charges, ({ quota }) => `penalize ${quota.text} ${blockMs}`)
+  }
+
+  async reset(charges: readonly Charge[]): Promise<void> {
+    await this.#guard.call(
+      'del',
+      charges.map(({ key }) => key),
+      this.#options(),
+    )
+  }
+
+  async #adjust<Item extends Pick<Charge, 'key' | 'quota'>>(
+    items: readonly Item[],
+    argument: (item: Item) => string,
+  ): Promise<void> {
+    const script = adjustScript(new Set(items.map(({ quota }) => quota.algorithm)))
+    const keys = items.map(({ key }) => key)
+    await this.#guard.run(script, keys, items.map(argument), this.#options())
+  }
+
+  readonly #send = (): void => {
+    const all = [...this.#gathered.values()]
+    this.#gathered = new Map()
+    const groups = this.#isCluster ? bySlot(all) : [all]
+    for (const group of groups) {
+      for (let start = 0; start < group.length; start += BATCH) {
+        this.#decide(group.length <= BATCH ? group : group.slice(start, start + BATCH))
+      }
+    }
+  }
+
+  #decide(batch: readonly Gathered[]): void {
+    const keys: string[] = []
+    const args: string[] = []
+    for (const { charges, count, divisor, terms } of batch) {
+      for (const { key, quota } of charges) {
+        keys.push(key)
+        this.#algorithms.add(quota.algorithm)
+      }
+      args.push(`${count} ${divisor}${terms}`)
+    }
+    this.#guard.run(consumeScript(this.#algorithms), keys, args, this.#options()).then(
+      (reply) => answer(batch, reply as number[]),
+      (error: unknown) => {
+        for (const { waiting } of batch) for (const { reject } of waiting) reject(error)
+      },
+    )
+  }
+
+  #options(): { deadlineMs?: number } {
+    return this.#deadlineMs === undefined ? {} : { deadlineMs: this.#deadlineMs }
+  }
+}
+
+/** All keys of a request share a hash tag, so the first one speaks for them. */
+function bySlot(all: readonly Gathered[]): Gathered[][] {
+  const groups = new Map<number, Gathered[]>()
+  for (const gathered of all) {
+    const slot = slotOf(gathered.charges[0]!.key)
+    const group = groups.get(slot)
+    if (group === undefined) groups.set(slot, [gathered])
+    else group.push(gathered)
+  }
+  return [...groups.values()]
+}
+
+function termsOf(charges: readonly Charge[]): string {
+  let terms = ''
+  for (const { quota, cost } of charges) terms += ` ${quota.text} ${cost}`
+  return terms
+}
+
+/** Hands each request its part of the reply. */
+function answer(batch: readonly Gathered[], reply: readonly number[]): void {
+  let at = 0
+  for (const gathered of batch) {
+    const granted = reply[at++]!
+    if (granted === -1) {
+      for (const { reject } of gathered.waiting) reject(new UnreadableQuota())
+      continue
+    }
+    const balances = gathered.charges.map(() => {
+      const waitMs = reply[at + 2]!
+      const balance: Balance = {
+        remaining: reply[at]!,
+        resetAfterMs: reply[at + 1]!,
+        waitMs: waitMs === -1 ? Number.POSITIVE_INFINITY : waitMs,
+        windowId: reply[at + 3]!,
+      }
+      at += 4
+      return balance
+    })
+    share(gathered, granted, balances)
+  }
+}
+
+/** The first come are the first admitted, and each is told what was left right after it. */
+function share(gathered: Gathered, granted: number, balances: readonly Balance[]): void {
+  let left = granted
+  for (const { count, resolve } of gathered.waiting) {
+    const own = Math.min(count, left)
+    left -= own
+    resolve({
+      granted: own,
+      balances: own > 0 && left > 0 ? before(gathered, balances, left) : balances,
+      source: 'redis',
+    })
+  }
+}
+
+/** The balances as they were before the last `later` requests. */
+function before({ charges }: Gathered, balances: readonly Balance[], later: number): readonly Balance[] {
+  return balances.map((balance, index) => ({
+    ...balance,
+    remaining: balance.remaining + later * charges[index]!.cost,
+    waitMs: 0,
+  }))
+}

@@ -1,0 +1,109 @@
+import type { State } from '../algorithms/algorithm.js'
+import { algorithms } from '../algorithms/index.js'
+import type { Quota } from '../policy.js'
+
+interface Entry {
+  state: State
+  quota: Quota
+  /** When the state is as good as none, in ms. */
+  expiresAt: number
+  /** Seen since the last time that room was looked for. */
+  touched: boolean
+}
+
+/** How many entries are looked at, at most, to make room for one. */
+const LOOKS = 16
+
+/** How many states there are, at most, for those who find no place; each has one by the hash of its key. */
+const SHARED_STATES = 4_096
+
+/**
+ * A bounded table of states. It has no timer: what is over is found when room is needed.
+ *
+ * When it is full, a newcomer takes the place of one that is over, else of one that still has quota left, the longest
+ * unseen first; that one starts anew if it returns. One that has spent its quota is never put out, so a flood of new
+ * keys cannot unblock it. Where no place is found, newcomers share a state with some others: they are counted too high,
+ * never too low.
+ */
+export class StateTable {
+  readonly #entries = new Map<string, Entry>()
+  readonly #shared = new Map<string, Entry>()
+  readonly #maxKeys: number
+  #hand: Iterator<[string, Entry]> = this.#entries.entries()
+
+  constructor(maxKeys: number) {
+    this.#maxKeys = maxKeys
+  }
+
+  get size(): number {
+    return this.#entries.size
+  }
+
+  get(key: string, quota: Quota, nowMs: number): State | undefined {
+    const entry =
+      this.#entries.get(key) ??
+      (this.#shared.size === 0 ? undefined : this.#shared.get(sharedKey(key, quota)))
+    if (entry === undefined) return undefined
+    entry.touched = true
+    return nowMs < entry.expiresAt ? entry.state : undefined
+  }
+
+  set(key: string, state: State, quota: Quota, nowMs: number): void {
+    const expiresAt = nowMs + algorithms[quota.algorithm].ttlMs(state, quota, nowMs)
+    const known = this.#entries.get(key)
+    if (known !== undefined) {
+      known.state = state
+      known.quota = quota
+      known.expiresAt = expiresAt
+      return
+    }
+    const entry = { state, quota, expiresAt, touched: true }
+    if (this.#hasRoom(nowMs)) this.#entries.set(key, entry)
+    else this.#shared.set(sharedKey(key, quota), entry)
+  }
+
+  delete(key: string): void {
+    this.#entries.delete(key)
+  }
+
+  #hasRoom(nowMs: number): boolean {
+    if (this.#entries.size < this.#maxKeys) return true
+    let idle: string | undefined
+    for (let look = 0; look < LOOKS; look++) {
+      const [key, entry] = this.#next()
+      if (nowMs >= entry.expiresAt) {
+        this.#entries.delete(key)
+        return true
+      }
+      if (!isSpent(entry, nowMs)) {
+        if (!entry.touched) {
+          this.#entries.delete(key)
+          return true
+        }
+        idle ??= key
+      }
+      entry.touched = false
+    }
+    return idle !== undefined && this.#entries.delete(idle)
+  }
+
+  #next(): [string, Entry] {
+    let next = this.#hand.next()
+    if (next.done) {
+      this.#hand = this.#entries.entries()
+      next = this.#hand.next()
+    }
+    return next.value!
+  }
+}
+
+function isSpent({ state, quota }: Entry, nowMs: number): boolean {
+  const algorithm = algorithms[quota.algorithm]
+  return algorithm.available(algorithm.advance(state, quota, nowMs), quota, nowMs) < 1
+}
+
+function sharedKey(key: string, quota: Quota): string {
+  let hash = 0
+  for (let index = 0; index < key.length; index++) hash = (Math.imul(hash, 31) + key.charCodeAt(index)) | 0
+  return `${(hash >>> 0) % SHARED_STATES} ${quota.algorithm} ${quota.windowMs} ${quota.buckets}`
+}

@@ -1,0 +1,1 @@
+export { type ContractRunner, type StoreContractOptions, storeContract } from './store-contract.js'

@@ -1,0 +1,74 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { testRedis } from '@scale/devkit/redis-server'
+import { createRedis, type StoreGuard, storeGuard, whenReady } from '@scale/redis'
+import type { RedisServer } from '@scale/redis/testing'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { UnreadableQuota } from '../../src/errors.js'
+import { createQuota } from '../../src/policy.js'
+import { RedisStore } from '../../src/stores/redis.js'
+import { storeContract } from '../../src/testing/index.js'
+
+let server: RedisServer
+let redis: ReturnType<typeof createRedis>
+let guard: StoreGuard
+
+beforeAll(async () => {
+  server = await testRedis()
+  redis = createRedis(server.url, { guard: { deadlineMs: 5_000 } })
+  await whenReady(redis, 5_000)
+  guard = storeGuard(redis)
+})
+afterAll(async () => {
+  redis.disconnect()
+  await server.stop()
+})
+
+describe('RedisStore', () => {
+  storeContract(
+    { describe, it },
+    {
+      create: () => new RedisStore(guard),
+      key: (name) => `{contract}:${name}`,
+      pass: (ms) => sleep(ms),
+    },
+  )
+
+  const fixed = createQuota('p', { algorithm: 'fixed', quota: 5, windowMs: 60_000 })
+
+  it('decides all requests of one turn in one command', async () => {
+    const store = new RedisStore(guard)
+    await store.consume([{ key: 'warm', quota: fixed, cost: 1 }], 1, 1)
+    const before = await commandCalls('evalsha')
+    await Promise.all(
+      Array.from({ length: 40 }, (_, index) =>
+        store.consume([{ key: `turn:${index % 10}`, quota: fixed, cost: 1 }], 1, 1),
+      ),
+    )
+    expect((await commandCalls('evalsha')) - before).toBe(1)
+  })
+
+  it('fails only the request whose key holds something else', async () => {
+    const store = new RedisStore(guard)
+    await redis.call('lpush', ['alien', 'x'])
+    const [alien, sane] = await Promise.allSettled([
+      store.consume([{ key: 'alien', quota: fixed, cost: 1 }], 1, 1),
+      store.consume([{ key: 'sane', quota: fixed, cost: 1 }], 1, 1),
+    ])
+    expect(alien).toMatchObject({ status: 'rejected', reason: expect.any(UnreadableQuota) })
+    expect(sane).toMatchObject({ status: 'fulfilled', value: { granted: 1 } })
+  })
+
+  it('gives a key without expiry one, and starts it anew', async () => {
+    const store = new RedisStore(guard)
+    await redis.call('set', ['immortal', '5'])
+    expect(await store.consume([{ key: 'immortal', quota: fixed, cost: 1 }], 1, 1)).toMatchObject({
+      granted: 1,
+    })
+    expect(await redis.call('pttl', ['immortal'])).toBeGreaterThan(59_000)
+  })
+
+  async function commandCalls(command: string): Promise<number> {
+    const stats = String(await redis.call('info', ['commandstats']))
+    return Number(stats.match(new RegExp(`cmdstat_${command}:calls=(\\d+)`))?.[1] ?? 0)
+  }
+})
