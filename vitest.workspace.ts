@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, realpathSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config'
+import { defineConfig, type TestProjectInlineConfiguration, type ViteUserConfig } from 'vitest/config'
 
 // Vitest finds no config under this name by itself: every script names it with --config.
 
@@ -39,7 +39,7 @@ function olderMajors(): Record<string, string> {
   }
 }
 
-export default defineConfig({
+const config: ViteUserConfig = defineConfig({
   resolve: {
     conditions: ['@scale/source', 'node'],
     alias: Object.entries(olderMajors()).map(([name, replacement]) => ({
@@ -63,3 +63,5 @@ export default defineConfig({
     hookTimeout: 60_000,
   },
 })
+
+export default config

@@ -43,7 +43,6 @@ function writeDeclarations(packageFolder: string): void {
         customConditions: [],
         noEmit: false,
         emitDeclarationOnly: true,
-        isolatedDeclarations: true,
         stripInternal: true,
         rootDir: from('src'),
         outDir: from('dist'),
