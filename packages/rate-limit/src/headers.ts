@@ -65,11 +65,11 @@ const legacy: WriteHeaders = (decision) => {
 }
 
 /** The header styles. A new one is a function here and a line in this list. */
-export const headerStyles = {
+export const headerStyles: Readonly<Record<'draft-10' | 'draft-7' | 'legacy', WriteHeaders>> = {
   'draft-10': draft10,
   'draft-7': draft7,
   legacy,
-} satisfies Record<string, WriteHeaders>
+}
 
 /**
  * - `draft-10`: `RateLimit` and `RateLimit-Policy` of the current IETF draft

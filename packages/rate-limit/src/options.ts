@@ -90,8 +90,18 @@ export interface RateLimitOptions<Request extends IncomingMessage = LimitedReque
   allowMemoryStore?: boolean
 }
 
+type WithDefault =
+  | 'name'
+  | 'cost'
+  | 'onStoreError'
+  | 'shadow'
+  | 'headers'
+  | 'prefix'
+  | 'maxKeys'
+  | 'allowMemoryStore'
+
 /** The defaults of {@link RateLimitOptions}. */
-export const rateLimitDefaults = Object.freeze({
+export const rateLimitDefaults: Readonly<Required<Pick<RateLimitOptions, WithDefault>>> = Object.freeze({
   name: 'default',
   cost: 1,
   onStoreError: 'local',
@@ -100,10 +110,15 @@ export const rateLimitDefaults = Object.freeze({
   prefix: 'scale',
   maxKeys: 100_000,
   allowMemoryStore: false,
-} as const)
+})
 
 /** The defaults of {@link PolicyOptions}. */
-export const policyDefaults = Object.freeze({ algorithm: 'fixed', buckets: 10, unit: 'requests' } as const)
+export const policyDefaults: Readonly<Required<Pick<PolicyOptions, 'algorithm' | 'buckets' | 'unit'>>> =
+  Object.freeze({
+    algorithm: 'fixed',
+    buckets: 10,
+    unit: 'requests',
+  })
 
 const TEN_YEARS_MS = 3_653 * 86_400_000
 

@@ -5,7 +5,7 @@ import { RedisUnavailable, unavailableReason } from './errors.js'
 
 /** One command on its way. */
 export class Operation implements Waiting {
-  dueAt = Number.POSITIVE_INFINITY
+  dueAt: number = Number.POSITIVE_INFINITY
   settled = false
   readonly deadlineMs: number
   readonly #name: string

@@ -24,7 +24,7 @@ export interface GuardOptions {
 }
 
 /** The defaults of {@link GuardOptions}. */
-export const guardDefaults = Object.freeze({
+export const guardDefaults: Readonly<Required<GuardOptions>> = Object.freeze({
   deadlineMs: 100,
   breakerFailures: 5,
   breakerPauseMs: 500,
@@ -59,7 +59,9 @@ export interface CreateRedisOptions {
 }
 
 /** The defaults of {@link CreateRedisOptions}. */
-export const createRedisDefaults = Object.freeze({
+export const createRedisDefaults: Readonly<
+  Required<Pick<CreateRedisOptions, 'connectTimeoutMs' | 'maxReconnectDelayMs' | 'tls'>>
+> = Object.freeze({
   connectTimeoutMs: 2_000,
   maxReconnectDelayMs: 1_000,
   tls: Object.freeze({}),

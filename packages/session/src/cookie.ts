@@ -24,9 +24,9 @@ export interface CookieOptions {
 }
 
 /** The defaults of {@link CookieOptions}. */
-export const cookieDefaults = Object.freeze({
+export const cookieDefaults: Readonly<Required<Omit<CookieOptions, 'name' | 'domain'>>> = Object.freeze({
   path: '/',
-  sameSite: 'lax' as const,
+  sameSite: 'lax',
   secure: true,
   persistent: false,
   partitioned: false,

@@ -62,15 +62,28 @@ export interface SessionOptions<Data extends object = Record<string, unknown>> {
   allowMemoryStore?: boolean
 }
 
+type WithDefault =
+  | 'idleTimeoutMs'
+  | 'absoluteTimeoutMs'
+  | 'renewAfterMs'
+  | 'renewGraceMs'
+  | 'touchAfterRatio'
+  | 'conflict'
+  | 'onStoreError'
+  | 'clientInfo'
+  | 'maxDataBytes'
+  | 'prefix'
+  | 'allowMemoryStore'
+
 /** The defaults of {@link SessionOptions}. */
-export const sessionDefaults = Object.freeze({
+export const sessionDefaults: Readonly<Required<Pick<SessionOptions, WithDefault>>> = Object.freeze({
   idleTimeoutMs: 1_800_000,
   absoluteTimeoutMs: 43_200_000,
-  renewAfterMs: 3_600_000 as number | false,
+  renewAfterMs: 3_600_000,
   renewGraceMs: 30_000,
   touchAfterRatio: 0.1,
-  conflict: 'merge' as const,
-  onStoreError: 'reject' as const,
+  conflict: 'merge',
+  onStoreError: 'reject',
   clientInfo: true,
   maxDataBytes: 65_536,
   prefix: 'scale',

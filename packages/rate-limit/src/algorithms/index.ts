@@ -5,12 +5,12 @@ import { strict } from './strict.js'
 import { tokenBucket } from './token-bucket.js'
 
 /** The ways to count. A new one is a file here, its twin in `lua/`, and a line in either list. */
-export const algorithms = {
+export const algorithms: Readonly<Record<'fixed' | 'strict' | 'token-bucket' | 'gcra', Algorithm>> = {
   fixed,
   strict,
   'token-bucket': tokenBucket,
   gcra,
-} satisfies Record<string, Algorithm>
+}
 
 /**
  * - `fixed`: window that starts with the first request; up to 2 × quota − 1 across its edge
