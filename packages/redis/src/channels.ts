@@ -32,6 +32,12 @@ export interface ConnectionErrorMessage {
   error: unknown
 }
 
+/** The invalidation channel of a client has begun to listen, or has lost its connection. */
+export interface InvalidationStateMessage {
+  mode: 'tracking' | 'stream' | 'pubsub'
+  armed: boolean
+}
+
 /** `scale:redis:operation` */
 export const operationChannel: Channel<OperationMessage> = channel('scale:redis:operation')
 /** `scale:redis:breaker` */
@@ -40,3 +46,5 @@ export const breakerChannel: Channel<BreakerMessage> = channel('scale:redis:brea
 export const lateReplyChannel: Channel<LateReplyMessage> = channel('scale:redis:late-reply')
 /** `scale:redis:connection-error` */
 export const connectionErrorChannel: Channel<ConnectionErrorMessage> = channel('scale:redis:connection-error')
+/** `scale:redis:invalidation` */
+export const invalidationStateChannel: Channel<InvalidationStateMessage> = channel('scale:redis:invalidation')

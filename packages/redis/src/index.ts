@@ -4,6 +4,8 @@ export {
   breakerChannel,
   type ConnectionErrorMessage,
   connectionErrorChannel,
+  type InvalidationStateMessage,
+  invalidationStateChannel,
   type LateReplyMessage,
   lateReplyChannel,
   type OperationMessage,
@@ -13,6 +15,12 @@ export { type RedisArgument, type RedisClient, type RedisConnection, redisClient
 export { createRedis, whenReady } from './connect.js'
 export { InvalidRedisUrl, RedisUnavailable, type UnavailableReason } from './errors.js'
 export { type OperationOptions, type StoreGuard, storeGuard } from './guard.js'
+export {
+  type InvalidationChannel,
+  type InvalidationListener,
+  invalidationChannel,
+} from './invalidation/channel.js'
+export type { InvalidationMode } from './invalidation/transport.js'
 export { type Keyspace, keyPart, keyPrefix, keyspace } from './keys.js'
 export { type CreateRedisOptions, createRedisDefaults, type GuardOptions, guardDefaults } from './options.js'
 export { defineScript, type Script } from './script.js'

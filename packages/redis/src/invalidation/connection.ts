@@ -1,0 +1,37 @@
+import type { RedisClient } from '../client.js'
+import type { OwnConnection } from './transport.js'
+
+interface Duplicable {
+  duplicate?(...args: unknown[]): OwnConnection
+  options?: { keyPrefix?: string; redisOptions?: { keyPrefix?: string } }
+}
+
+/**
+ * A connection like the client's, for subscriptions and blocking reads.
+ *
+ * @returns `undefined` if the client cannot be duplicated, or renames keys (`keyPrefix`): the names that the server
+ * tells would not be those that the packages use
+ */
+export function ownConnection(client: RedisClient): OwnConnection | undefined {
+  const { duplicate, options: own } = client as Duplicable
+  if (typeof duplicate !== 'function' || own?.keyPrefix || own?.redisOptions?.keyPrefix) return undefined
+  const options = {
+    lazyConnect: true,
+    protocol: 2,
+    enableOfflineQueue: false,
+    autoResubscribe: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    connectionName: 'scale-invalidation',
+  }
+  const connection = client.isCluster
+    ? duplicate.call(client, [], {
+        lazyConnect: true,
+        enableOfflineQueue: false,
+        redisOptions: { protocol: 2 },
+      })
+    : duplicate.call(client, options)
+  // Without a listener ioredis writes errors to the console; the app hears of them from its own client.
+  connection.on('error', () => {})
+  return connection
+}
