@@ -1,9 +1,11 @@
+import { type InvalidationChannel, invalidationChannel as redisInvalidations } from '@scale/redis'
 import type { CacheOutcome } from './cache-status.js'
 import { corruptChannel, invalidationChannel, storeErrorChannel } from './channels.js'
 import { Entries } from './entries.js'
 import type { Entry } from './entry.js'
 import { InvalidCacheKey } from './errors.js'
 import { type Invalidation, Invalidations } from './invalidations.js'
+import { cacheKeys, unbraced } from './key-names.js'
 import { type CacheResult, type Loader, Loads } from './loads.js'
 import { type Coherence, LocalCopies } from './local-copies.js'
 import {
@@ -101,7 +103,6 @@ export function createCache(options?: CacheOptions): Cache {
 }
 
 const ALWAYS_TRUSTED: Coherence = { trusted: () => true, silentForMs: () => 0 }
-const NEVER_TRUSTED: Coherence = { trusted: () => false, silentForMs: () => Number.POSITIVE_INFINITY }
 const NO_OPTIONS = Object.freeze({})
 
 class FunctionCache implements Cache {
@@ -111,6 +112,7 @@ class FunctionCache implements Cache {
   readonly #format: ValueFormat
   readonly #loads: Loads
   readonly #invalidations: Invalidations
+  readonly #stopWatching: () => void
 
   constructor(options: ResolvedCacheOptions) {
     this.#options = options
@@ -118,7 +120,11 @@ class FunctionCache implements Cache {
     const onCorrupt = (reason: 'frame' | 'codec' | 'body', error?: unknown): void => {
       if (corruptChannel.hasSubscribers) corruptChannel.publish({ cache: name, reason, error })
     }
-    this.#local = new LocalCopies(maxBytes, redis === undefined ? ALWAYS_TRUSTED : NEVER_TRUSTED)
+    const channel = redis === undefined ? undefined : redisInvalidations(redis)
+    this.#local = new LocalCopies(
+      maxBytes,
+      channel === undefined ? ALWAYS_TRUSTED : coherence(channel, options),
+    )
     this.#format = new ValueFormat({ codec, isolation, compressAboveBytes, maxValueBytes, onCorrupt })
     const store: CacheStore =
       redis === undefined
@@ -133,6 +139,7 @@ class FunctionCache implements Cache {
     this.#invalidations = new Invalidations(store, Math.max(HOUR_MS, 2 * options.loaderTimeoutMs), (error) =>
       this.#storeFailed('invalidate', error),
     )
+    this.#stopWatching = channel !== undefined && maxBytes > 0 ? this.#watch(channel) : () => {}
   }
 
   get bytes(): number {
@@ -233,8 +240,29 @@ class FunctionCache implements Cache {
   }
 
   async close(): Promise<void> {
+    this.#stopWatching()
     this.#invalidations.close()
     this.#local.invalidateAll()
+  }
+
+  /** What other processes invalidate, and this one too. */
+  #watch(channel: InvalidationChannel): () => void {
+    const { values, tags } = cacheKeys(this.#options.prefix)
+    return channel.watch({
+      prefixes: [values, tags],
+      livenessMs: this.#options.livenessMs,
+      onKey: (name) => {
+        if (name.startsWith(tags)) {
+          const tag = unbraced(name.slice(tags.length))
+          if (tag === undefined) this.#overtakeAll()
+          else this.#overtakeTag(tag)
+        } else {
+          const key = this.#local.keyOf(name.slice(values.length))
+          if (key !== undefined) this.#overtakeKey(key)
+        }
+      },
+      onLoss: () => this.#overtakeAll(),
+    })
   }
 
   async #load(
@@ -286,9 +314,24 @@ class FunctionCache implements Cache {
     this.#loads.overtakeTag(tag)
   }
 
+  #overtakeAll(): void {
+    this.#local.invalidateAll()
+    this.#loads.overtakeAll()
+  }
+
   #storeFailed(operation: 'read' | 'put' | 'invalidate', error: unknown): void {
     if (storeErrorChannel.hasSubscribers)
       storeErrorChannel.publish({ cache: this.#options.name, operation, error })
+  }
+}
+
+function coherence(
+  channel: InvalidationChannel,
+  { livenessMs }: Pick<ResolvedCacheOptions, 'livenessMs'>,
+): Coherence {
+  return {
+    trusted: (nowMs) => channel.silentForMs(nowMs) < livenessMs,
+    silentForMs: (nowMs) => Math.max(0, channel.silentForMs(nowMs) - livenessMs),
   }
 }
 

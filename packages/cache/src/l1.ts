@@ -23,17 +23,17 @@ interface Slot<Value> {
  */
 export class L1<Value> {
   readonly maxBytes: number
-  readonly #onEvict: (key: string) => void
+  readonly #onLeave: (value: Value) => void
   #slots = new Map<string, Slot<Value>>()
   #small = new Queue<Value>()
   #main = new Queue<Value>()
   /** Hashes of keys that left the small queue lately: if one comes back, it goes to the main queue at once. */
   #ghosts = new Set<number>()
 
-  /** @param onEvict  told of every key that leaves for want of room */
-  constructor(maxBytes: number, onEvict: (key: string) => void = () => {}) {
+  /** @param onLeave  given every value that is evicted or deleted; not those that `clear` drops */
+  constructor(maxBytes: number, onLeave: (value: Value) => void = () => {}) {
     this.maxBytes = maxBytes
-    this.#onEvict = onEvict
+    this.#onLeave = onLeave
   }
 
   get bytes(): number {
@@ -81,7 +81,8 @@ export class L1<Value> {
     const slot = this.#slots.get(key)
     if (slot === undefined) return false
     slot.queue.remove(slot)
-    return this.#slots.delete(key)
+    this.#forget(slot)
+    return true
   }
 
   /** O(1), whatever it holds. */
@@ -128,7 +129,7 @@ export class L1<Value> {
 
   #forget(slot: Slot<Value>): void {
     this.#slots.delete(slot.key)
-    this.#onEvict(slot.key)
+    this.#onLeave(slot.value)
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Entry } from './entry.js'
+import { braced, READABLE_LENGTH, unbraced } from './key-names.js'
 import { L1 } from './l1.js'
 
 /** Says whether this process has heard of every invalidation. */
@@ -12,11 +13,21 @@ export interface Coherence {
 /** A read of the store that is under way. What it finds may be older than what has been heard since. */
 export interface PendingRead {
   readonly key: string
+  /** Its name in the store, if the key cannot be read from it. */
+  readonly name: string | undefined
   readonly startedAt: number
   voided: boolean
 }
 
+interface Copy {
+  readonly entry: Entry
+  /** Point of the sequence of events at which it was read. */
+  readonly at: number
+  readonly name: string | undefined
+}
+
 const MAX_INVALIDATED_TAGS = 100_000
+const NAME_BYTES = 150
 
 /**
  * Copies of entries in this process, and what is known of their validity.
@@ -26,14 +37,16 @@ const MAX_INVALIDATED_TAGS = 100_000
  */
 export class LocalCopies {
   readonly #coherence: Coherence
-  readonly #l1: L1<{ entry: Entry; at: number }>
+  readonly #l1: L1<Copy>
+  /** Keys whose names do not tell them, of all copies and reads under way. */
+  readonly #keysByName = new Map<string, string>()
   readonly #pending = new Map<string, Set<PendingRead>>()
   /** Point of the last invalidation of each tag; none is older than `#floor`. */
   #tags = new Map<string, number>()
   #sequence = 0
 
   constructor(maxBytes: number, coherence: Coherence) {
-    this.#l1 = new L1(maxBytes)
+    this.#l1 = new L1(maxBytes, ({ name }) => this.#forgetName(name))
     this.#coherence = coherence
   }
 
@@ -74,7 +87,9 @@ export class LocalCopies {
 
   /** Call it before the store is asked; what is found may be kept only if nothing was heard meanwhile. */
   beginRead(key: string): PendingRead {
-    const read = { key, startedAt: this.#sequence, voided: false }
+    const name = key.length > READABLE_LENGTH ? braced(key) : undefined
+    if (name !== undefined) this.#keysByName.set(name, key)
+    const read = { key, name, startedAt: this.#sequence, voided: false }
     const reads = this.#pending.get(key)
     if (reads === undefined) this.#pending.set(key, new Set([read]))
     else reads.add(read)
@@ -83,14 +98,22 @@ export class LocalCopies {
 
   endRead(read: PendingRead): void {
     const reads = this.#pending.get(read.key)
-    if (reads?.delete(read) && reads.size === 0) this.#pending.delete(read.key)
+    if (!reads?.delete(read) || reads.size > 0) return
+    this.#pending.delete(read.key)
+    if (this.#l1.peek(read.key) === undefined) this.#forgetName(read.name)
   }
 
   /** Keeps an entry, unless it, or one of its tags, was invalidated since `read` began. */
   keep(read: PendingRead, entry: Entry): void {
     if (read.voided || this.#l1.maxBytes === 0) return
     if (entry.tags.some(({ tag }) => (this.#tags.get(tag) ?? 0) > read.startedAt)) return
-    this.#l1.set(read.key, { entry, at: read.startedAt }, entry.bytes)
+    const copy = { entry, at: read.startedAt, name: read.name }
+    this.#l1.set(read.key, copy, entry.bytes + (read.name === undefined ? 0 : NAME_BYTES))
+  }
+
+  /** The key of this name in the store; `undefined` if nothing is known of it here. */
+  keyOf(name: string): string | undefined {
+    return unbraced(name) ?? this.#keysByName.get(name)
   }
 
   invalidateKey(key: string): void {
@@ -107,7 +130,17 @@ export class LocalCopies {
   invalidateAll(): void {
     this.#sequence++
     this.#l1.clear()
+    this.#keysByName.clear()
     this.#tags = new Map()
-    for (const reads of this.#pending.values()) for (const read of reads) read.voided = true
+    for (const reads of this.#pending.values()) {
+      for (const read of reads) {
+        read.voided = true
+        if (read.name !== undefined) this.#keysByName.set(read.name, read.key)
+      }
+    }
+  }
+
+  #forgetName(name: string | undefined): void {
+    if (name !== undefined) this.#keysByName.delete(name)
   }
 }

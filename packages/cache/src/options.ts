@@ -83,8 +83,16 @@ export interface CacheOptions {
   allowMemoryStore?: boolean
 }
 
+type WithoutDefault =
+  | 'redis'
+  | 'negativeTtlMs'
+  | 'l1TtlMs'
+  | 'compressAboveBytes'
+  | 'deadlineMs'
+  | 'loaderSoftTimeoutMs'
+
 /** The defaults of {@link CacheOptions}. */
-export const cacheDefaults = Object.freeze({
+export const cacheDefaults: Readonly<Required<Omit<CacheOptions, WithoutDefault>>> = Object.freeze({
   prefix: 'scale',
   name: 'default',
   ttlMs: 60_000,
@@ -95,8 +103,8 @@ export const cacheDefaults = Object.freeze({
   maxBytes: 64 * 1_048_576,
   maxValueBytes: 1_048_576,
   codec: jsonCodec,
-  isolation: 'freeze' as const,
-  writes: 'through' as const,
+  isolation: 'freeze',
+  writes: 'through',
   leaseMs: 3_000,
   waitMs: 10_000,
   loaderTimeoutMs: 30_000,

@@ -1,40 +1,22 @@
 import { randomBytes } from 'node:crypto'
 import {
-  keyPart,
-  keyspace,
+  type InvalidationChannel,
+  invalidationChannel,
   type OperationOptions,
   type RedisClient,
   type StoreGuard,
   storeGuard,
 } from '@scale/redis'
+import { braced, type CacheKeys, cacheKeys } from '../key-names.js'
 import { fillScript, putScript, renewScript } from '../lua/lease.lua.js'
 import { loadScript } from '../lua/load.lua.js'
 import { invalidateTagScript, openTagScript } from '../lua/tags.lua.js'
 import type { CacheStore, LeaseRequest, Loaded, StoredFrame, TagVersion } from '../store.js'
 
-/** Version of the key layout and of the frame. */
-const FORMAT = 1
-
-/** The beginnings of the names of the keys of one cache. Values and tags are watched, leases are not. */
-export interface CacheKeys {
-  readonly values: string
-  readonly leases: string
-  readonly tags: string
-}
-
-export function cacheKeys(prefix: string): CacheKeys {
-  const keys = keyspace(prefix, 'cache', FORMAT)
-  return { values: `${keys.plain('v')}:`, leases: `${keys.plain('l')}:`, tags: `${keys.plain('t')}:` }
-}
-
-/** The name of a key without its beginning: in braces, so that a value and its lease share a slot. */
-export function braced(part: string): string {
-  return `{${keyPart(part)}}`
-}
-
 /** Entries in Redis: a value and a lease per key in one slot, each tag in a slot of its own. */
 export class RedisStore implements CacheStore {
   readonly #guard: StoreGuard
+  readonly #channel: InvalidationChannel
   readonly #keys: CacheKeys
   readonly #options: OperationOptions
   readonly #binary: OperationOptions
@@ -42,6 +24,7 @@ export class RedisStore implements CacheStore {
   /** @param deadlineMs  of each operation. Default: the guard's */
   constructor(client: RedisClient, prefix: string, deadlineMs?: number) {
     this.#guard = storeGuard(client)
+    this.#channel = invalidationChannel(client)
     this.#keys = cacheKeys(prefix)
     this.#options = deadlineMs === undefined ? {} : { deadlineMs }
     this.#binary = { ...this.#options, asBuffer: true }
@@ -91,11 +74,15 @@ export class RedisStore implements CacheStore {
   }
 
   async put(key: string, frame: Buffer, lifetimeMs: number): Promise<void> {
-    await this.#guard.run(putScript, this.#pair(key), [frame, lifetimeMs], this.#options)
+    const pair = this.#pair(key)
+    await this.#guard.run(putScript, pair, [frame, lifetimeMs], this.#options)
+    await this.#channel.announce([pair[0]])
   }
 
   async remove(key: string): Promise<void> {
-    await this.#guard.call('del', this.#pair(key), this.#options)
+    const pair = this.#pair(key)
+    await this.#guard.call('del', pair, this.#options)
+    await this.#channel.announce([pair[0]])
   }
 
   openTags(tags: readonly string[], lifetimeMs: number): Promise<TagVersion[]> {
@@ -120,9 +107,9 @@ export class RedisStore implements CacheStore {
 
   async invalidateTags(tags: readonly string[], soft: boolean, lifetimeMs: number): Promise<void> {
     const args = [newVersion(), soft ? '1' : '0', lifetimeMs]
-    await Promise.all(
-      tags.map((tag) => this.#guard.run(invalidateTagScript, [this.#tag(tag)], args, this.#options)),
-    )
+    const names = tags.map((tag) => this.#tag(tag))
+    await Promise.all(names.map((name) => this.#guard.run(invalidateTagScript, [name], args, this.#options)))
+    await this.#channel.announce(names)
   }
 
   #value(key: string): string {
