@@ -58,6 +58,10 @@ function complaint(
       return defaults[name] === undefined
         ? undefined
         : `${name}: documented none, really ${JSON.stringify(defaults[name])}`
+    case 'code':
+      return isLiteral(defaults[name]) && defaults[name] !== documented.text
+        ? `${name}: documented \`${documented.text}\`, really ${JSON.stringify(defaults[name])}`
+        : undefined
     case 'words':
       return isLiteral(defaults[name])
         ? `${name}: documented in words, really ${JSON.stringify(defaults[name])}`
@@ -74,7 +78,10 @@ function isLiteral(value: unknown): boolean {
 }
 
 const files = publishedPackages().flatMap(({ folder }) =>
-  filesUnder(join(folder, 'src'), (path) => basename(path) === 'options.ts' || path.endsWith('-options.ts')),
+  filesUnder(join(folder, 'src'), (path) => path.endsWith('.ts')).filter(
+    (path) =>
+      basename(path) === 'options.ts' || exportsOf(path).some(({ name }) => /^[a-z]\w*Defaults$/.test(name)),
+  ),
 )
 
 // core's `options.ts` is the checker itself, and has no options of its own.

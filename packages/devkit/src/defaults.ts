@@ -4,6 +4,8 @@ export type DocumentedDefault =
   | { kind: 'value'; value: unknown }
   /** `Default none`: the defaults hold nothing under that name. */
   | { kind: 'none' }
+  /** Default `cookie()`, in backticks: code that runs later, or a string of unusual characters. */
+  | { kind: 'code'; text: string }
   /** `Default: the guard's own`: words, which no defaults object can hold. */
   | { kind: 'words' }
   /** `Default 10 minutes`: neither, and so an error of the text. */
@@ -45,5 +47,5 @@ function parseDefault(text: string): DocumentedDefault {
   }
   if (literal === text) return { kind: 'unclear', text }
   // In backticks a string needs no quotes: Default `lax`. Anything else is code that only runs later: Default `cookie()`.
-  return /^[\w-]+$/.test(literal) ? { kind: 'value', value: literal } : { kind: 'words' }
+  return /^[\w-]+$/.test(literal) ? { kind: 'value', value: literal } : { kind: 'code', text: literal }
 }

@@ -74,7 +74,7 @@ async function findInPackages(): Promise<FoundRedisServer> {
     const binary = packages.program('redis-server')
     if (binary === undefined) throw new Error('the package `redis-server` holds no such program')
     const name = await nameOf(binary, packages.env)
-    const source = `${name} from the distribution's package, unpacked into ${packages.root}`
+    const source = `${name} from the distribution's package`
     return { binary, cli: packages.program('redis-cli'), env: packages.env, source }
   } catch (error) {
     throw new Error(

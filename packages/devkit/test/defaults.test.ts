@@ -7,7 +7,7 @@ it.each([
   ['A share. Default 0.5.', { kind: 'value', value: 0.5 }],
   ["Default `'lax'`", { kind: 'value', value: 'lax' }],
   ['Default `lax`', { kind: 'value', value: 'lax' }],
-  ['Default `cookie()`', { kind: 'words' }],
+  ['Default `cookie()`', { kind: 'code', text: 'cookie()' }],
   ["Default 'lax': sent on top-level navigation", { kind: 'value', value: 'lax' }],
   ['Default false: nothing is written to disk', { kind: 'value', value: false }],
   ["Default `['index']`", { kind: 'value', value: ['index'] }],
