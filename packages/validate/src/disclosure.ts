@@ -36,7 +36,7 @@ export class ReceivedText {
   /** True if `text` repeats something received, or if too much was received to tell. */
   occursIn(text: string): boolean {
     if (this.#tooMuch) return true
-    const sentence = text.toLowerCase()
+    const sentence = text.toUpperCase()
     for (let start = 0; start + WINDOW <= sentence.length; start++) {
       if (this.#windows.has(sentence.slice(start, start + WINDOW))) return true
     }
@@ -67,10 +67,9 @@ export class ReceivedText {
       this.#tooMuch = true
       return
     }
-    const text = raw.trim().toLowerCase()
-    this.#addText(text)
-    const quoted = JSON.stringify(text).slice(1, -1)
-    if (quoted !== text) this.#addText(quoted)
+    const forms = new Set([raw, raw.trim(), JSON.stringify(raw).slice(1, -1)])
+    // Upper case, as lower case depends on the next letter: a final sigma is another one.
+    for (const form of forms) this.#addText(form.toUpperCase())
   }
 
   #addText(text: string): void {

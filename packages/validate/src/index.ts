@@ -22,13 +22,18 @@ export { validate } from './middleware.js'
 export type {
   DuplicatePolicy,
   Part,
-  RequestSchemas,
   ResponseKey,
   ResponseMap,
   ResponseMode,
   ValidateOptions,
-  ValidateSettings,
 } from './options.js'
-export { type Route, type RouteInput, type RouteOptions, type RouteOutput, route } from './route.js'
+export {
+  type Route,
+  type RouteHandler,
+  type RouteInput,
+  type RouteOptions,
+  type RouteOutput,
+  route,
+} from './route.js'
 export type { InputOf, OutputOf, Schema } from './schema.js'
 export type { Marked, MaybeSchema, Results, Valid, Validator, ValidParts, ValidRequest } from './valid.js'

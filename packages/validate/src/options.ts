@@ -24,28 +24,32 @@ export type ResponseKey = number | `${1 | 2 | 3 | 4 | 5}XX` | 'default'
 /** A schema per status; `null` says that a status has no body. */
 export type ResponseMap = { readonly [Key in ResponseKey]?: Schema | null }
 
-/** What becomes of a response: see `ValidateSettings.responseMode`. */
+/** What becomes of a response: see `ValidateOptions.responseMode`. */
 export type ResponseMode = 'off' | 'log' | 'strip' | 'enforce'
 
-/** What becomes of a query parameter that comes more than once: see `ValidateSettings.duplicates`. */
+/** What becomes of a query parameter that comes more than once: see `ValidateOptions.duplicates`. */
 export type DuplicatePolicy = 'reject' | 'first' | 'last' | 'array'
 
-/** One schema per part of the request; a part without a schema is not looked at. */
-export interface RequestSchemas<Body, Query, Params, Headers, Cookies> {
-  /** What `req.body` must be. A request without a body counts as `undefined`. */
+/** What `validate` takes: at least one schema, and settings that all have a default. */
+export interface ValidateOptions<Body, Query, Params, Headers, Cookies, Response = Schema | ResponseMap> {
+  /** What `req.body` must be. A request without a body counts as `undefined`. Default none */
   body?: Body
-  /** What the query string must be: an object of strings, and of arrays of strings for array parameters. */
+  /** What the query must be: an object of strings, and of arrays of strings for array parameters. Default none */
   query?: Query
-  /** What `req.params` must be, with those of parent routers if the router says `mergeParams`. */
+  /** What `req.params` must be, with those of parent routers if the router says `mergeParams`. Default none */
   params?: Params
-  /** What the headers must be; their names are lower case. */
+  /** What the headers must be; their names are lower case. Default none */
   headers?: Headers
-  /** What the cookies must be: `req.cookies` if a parser filled it, else the `Cookie` header read here. */
+  /** What the cookies must be: `req.cookies` if a parser filled it, else the `Cookie` header. Default none */
   cookies?: Cookies
-}
-
-/** Everything that has a default. */
-export interface ValidateSettings {
+  /** What a JSON response must be: one schema for every 2xx status, or one per status. Default none */
+  response?: Response
+  /**
+   * What becomes of a JSON response: `off` leaves it alone, `log` only publishes a mismatch, `enforce` answers a
+   * mismatch with 500, `strip` does too and sends what the schema makes of the body, so that fields the schema
+   * does not know stay inside. Default `strip`
+   */
+  responseMode?: ResponseMode
   /**
    * Status of the answer when a schema refuses the request: 422 or 400. Default 422
    * @see https://www.rfc-editor.org/rfc/rfc9110#section-15.5.21
@@ -55,39 +59,25 @@ export interface ValidateSettings {
   maxIssues?: number
   /**
    * Media types that a body may have; `*` stands for any run of characters. Another type is answered with 415.
-   * Default `['application/json', 'application/*+json']`
+   * Default `["application/json", "application/*+json"]`
    */
   bodyTypes?: readonly string[]
   /** How deep a body may nest, 1–1,000 levels, so that a recursive schema cannot exhaust the stack. Default 64 */
   maxBodyDepth?: number
   /**
    * What becomes of a query parameter that comes more than once and is no array parameter: `reject` reports it,
-   * `first` and `last` pick one, `array` passes all of them. Default `'reject'`
+   * `first` and `last` pick one, `array` passes all of them. Default `reject`
    */
   duplicates?: DuplicatePolicy
   /**
-   * Query parameters that are arrays, however often they come. Default: those that the schema's own JSON Schema
-   * declares with `"type": "array"`; name them here for a library without JSON Schema.
+   * Query parameters that are arrays, however often they come; to be named for a library without JSON Schema.
+   * Default: those that the schema's own JSON Schema declares with `"type": "array"`
    */
   queryArrays?: readonly string[]
   /** Longest query string in bytes, without the `?`, 1–1,048,576; a longer one is answered with 414. Default 8192 */
   maxQueryBytes?: number
   /** Most parameters in a query string, 1–10,000; more are answered with 414. Default 100 */
   maxQueryParameters?: number
-  /**
-   * What becomes of a JSON response: `off` leaves it alone, `log` only publishes a mismatch, `enforce` answers a
-   * mismatch with 500, `strip` does too and sends what the schema makes of the body, so that fields the schema
-   * does not know stay inside. Default `'strip'`
-   */
-  responseMode?: ResponseMode
-}
-
-/** What `validate` and `route` are told about the request and the settings, with the schema of the response. */
-export interface ValidateOptions<Body, Query, Params, Headers, Cookies, Response = Schema | ResponseMap>
-  extends RequestSchemas<Body, Query, Params, Headers, Cookies>,
-    ValidateSettings {
-  /** What a response must be: one schema for every 2xx status, or one per status. */
-  response?: Response
 }
 
 type AnyOptions = ValidateOptions<Schema, Schema, Schema, Schema, Schema>
@@ -128,19 +118,36 @@ const checks: OptionChecks<AnyOptions> = {
   responseMode: oneOf('off', 'log', 'strip', 'enforce'),
 }
 
-const defaults = Object.freeze({
-  status: 422 as const,
+type Defaults = Readonly<
+  Required<
+    Pick<
+      AnyOptions,
+      | 'responseMode'
+      | 'status'
+      | 'maxIssues'
+      | 'bodyTypes'
+      | 'maxBodyDepth'
+      | 'duplicates'
+      | 'maxQueryBytes'
+      | 'maxQueryParameters'
+    >
+  >
+>
+
+/** The defaults of `ValidateOptions`. */
+export const validateDefaults: Defaults = Object.freeze({
+  status: 422,
   maxIssues: 20,
   bodyTypes: Object.freeze(['application/json', 'application/*+json']),
   maxBodyDepth: 64,
-  duplicates: 'reject' as const,
+  duplicates: 'reject',
   maxQueryBytes: 8_192,
   maxQueryParameters: 100,
-  responseMode: 'strip' as const,
+  responseMode: 'strip',
 })
 
 /** The options after the check, the schemas of the response as a map. */
-export type Rules = Readonly<Omit<ResolvedOptions<AnyOptions, typeof defaults>, 'response'>> & {
+export type Rules = Readonly<Omit<ResolvedOptions<AnyOptions, Defaults>, 'response'>> & {
   readonly response: ResponseMap | undefined
 }
 
@@ -151,9 +158,9 @@ export type Rules = Readonly<Omit<ResolvedOptions<AnyOptions, typeof defaults>, 
  * @throws {InvalidOption} unknown name, wrong value, or no schema at all
  */
 export function resolveRules(owner: string, given: object): Rules {
-  const options = resolveOptions<AnyOptions, typeof defaults>(owner, given as AnyOptions, {
+  const options = resolveOptions<AnyOptions, Defaults>(owner, given as AnyOptions, {
     checks,
-    defaults,
+    defaults: validateDefaults,
   })
   const { response } = options
   if (owner === 'validate' && response === undefined && parts.every((part) => options[part] === undefined)) {

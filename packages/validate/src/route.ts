@@ -28,6 +28,18 @@ export type RouteInput<Body, Query, Params, Headers, Cookies> = Results<
   Cookies
 > & { req: Request; res: Response }
 
+/**
+ * The function that answers. TypeScript looks into a conditional type, not into a plain function type, while it
+ * infers: so `{ status: 204 }` stays the number 204.
+ */
+export type RouteHandler<Input, Declared> = Declared extends Schema | ResponseMap
+  ? (input: Input) => Answered<RouteOutput<Declared>>
+  : (input: Input) => Anything | Promise<Anything>
+
+/** As `unknown`, but a number as `status` is kept as that number, for a handler that is looked at before `response`. */
+type Anything = { status: 0 } | NonNullable<unknown> | null | undefined
+type Answered<Output> = Output | undefined | Response | Promise<Output | undefined | Response>
+
 /** The options of `validate`, and the handler. */
 export interface RouteOptions<Body, Query, Params, Headers, Cookies, Declared>
   extends ValidateOptions<Body, Query, Params, Headers, Cookies, Declared> {
@@ -35,9 +47,7 @@ export interface RouteOptions<Body, Query, Params, Headers, Cookies, Declared>
    * Answers the request with what it returns, as JSON: the body, with status 200, where `response` is one schema
    * or missing; `{ status, body }` where it is a map. A handler that answers through `res` returns `undefined`.
    */
-  handler: (
-    input: RouteInput<Body, Query, Params, Headers, Cookies>,
-  ) => RouteOutput<Declared> | undefined | Response | Promise<RouteOutput<Declared> | undefined | Response>
+  handler: RouteHandler<RouteInput<Body, Query, Params, Headers, Cookies>, Declared>
 }
 
 /** The middleware that `route` returns: a validator and a handler in one. */

@@ -185,7 +185,7 @@ describe.each(majors)('%s', (_name, express) => {
     app.get('/', validate({ query: broken, headers: slow }), (_req, res) => res.end())
     app.use(showError)
     const send = await serve(app)
-    expect((await send('/')).json).toMatchObject({ status: 500, detail: 'broken' })
+    expect((await send('/')).json).toEqual({ status: 500 })
   })
 
   it('reads its results back from any request, or says that it has not run', async () => {

@@ -10,11 +10,12 @@ export const majors: readonly (readonly [name: string, express: typeof express5]
   ['Express 4', express4 as unknown as typeof express5],
 ]
 
-/** Answers with what an error shows of itself, as any error handler for the shape of `ScaleError` does. */
+/** Answers with what an error of ours shows of itself; the words of others, such as body-parser, stay inside. */
 export const showError: ErrorRequestHandler = (error, _req, res, _next) => {
   const status = typeof error.status === 'number' ? error.status : 500
   res.status(status).set(error.headers ?? {})
-  res.json({ status, code: error.code, detail: error.message, ...error.extensions })
+  const isOurs = String(error.code).startsWith('ERR_SCALE_')
+  res.json(isOurs ? { status, code: error.code, detail: error.message, ...error.extensions } : { status })
 }
 
 export interface Answer {
