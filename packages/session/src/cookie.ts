@@ -5,7 +5,7 @@ import type { Transport } from './transport.js'
 /** Options of `cookie`. */
 export interface CookieOptions {
   /**
-   * Name of the cookie. Default `__Host-session`; `__Secure-session` if there is a `domain` or another `path`;
+   * Name of the cookie. Default: `__Host-session`; `__Secure-session` if there is a `domain` or another `path`;
    * `session` if it is not `secure`
    */
   name?: string

@@ -29,7 +29,13 @@ export {
   TooManySessions,
 } from './errors.js'
 export { type Sessions, session } from './middleware.js'
-export { type SessionOptions, sessionDefaults } from './options.js'
+export {
+  type EncryptionKey,
+  type EncryptionOptions,
+  encryptionDefaults,
+  type SessionOptions,
+  sessionDefaults,
+} from './options.js'
 export type { LoadedSession, PreviousToken, SessionRecord, StoredValue } from './record.js'
 export { type LoggedInSession, loggedIn, requireSession } from './require-session.js'
 export type { Schema, SchemaIssue, SchemaResult } from './schema.js'

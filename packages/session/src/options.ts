@@ -15,11 +15,28 @@ import {
 import { keyPrefix, type RedisClient, redisClient } from '@scale/redis'
 import { type Codec, plainCodec } from './codec.js'
 import { cookie } from './cookie.js'
+import { keyBytes, sealedCodec } from './encryption.js'
 import { keysOf, type Schema, standardSchema } from './schema.js'
 import type { SessionQuota, SessionStore } from './store.js'
 import { memoryStore } from './stores/memory.js'
 import { redisStore } from './stores/redis.js'
 import type { Transport } from './transport.js'
+
+/** A key of the ring. */
+export interface EncryptionKey {
+  /** Names the key in what is stored: 1–32 letters, digits, `_` or `-`. */
+  id: string
+  /** 32 random bytes, as such or in base64. */
+  key: string | Uint8Array
+}
+
+/** Encrypts the data, address and agent with AES-256-GCM. Key names of the data and the user id stay readable. */
+export interface EncryptionOptions {
+  /** The first seals, all of them open: put a new key first, and remove an old one when its last session is over. */
+  keys: readonly EncryptionKey[]
+  /** Also reads what was stored before encryption was switched on. Default false */
+  acceptPlain?: boolean
+}
 
 /** What `session` takes. */
 export interface SessionOptions<Data extends object = Record<string, unknown>> {
@@ -54,6 +71,8 @@ export interface SessionOptions<Data extends object = Record<string, unknown>> {
   clientInfo?: boolean
   /** Size of the data as JSON above which a save is refused, in bytes. 1,024–16,777,216. Default 65,536 */
   maxDataBytes?: number
+  /** Encrypts what is stored. Default none */
+  encryption?: EncryptionOptions
   /** Sets apps on one Redis apart. Default `scale` */
   prefix?: string
   /** Longest wait for a reply of Redis, in ms, 1–60,000. Default: the client's own, 100 */
@@ -119,6 +138,7 @@ const checks: OptionChecks<SessionOptions> = {
   },
   clientInfo: boolean,
   maxDataBytes: integer(1_024, 16_777_216),
+  encryption: object,
   prefix: keyPrefix,
   deadlineMs: durationMs(1, 60_000),
   allowMemoryStore: boolean,
@@ -159,7 +179,7 @@ export function resolveSessionOptions<Data extends object>(
   return {
     store: resolved.store ?? storeOf(resolved),
     transports: Array.isArray(transport) ? transport : [transport as Transport],
-    codec: plainCodec,
+    codec: codecOf(resolved.encryption),
     schema: resolved.schema,
     idleTimeoutMs: resolved.idleTimeoutMs,
     absoluteTimeoutMs: resolved.absoluteTimeoutMs,
@@ -172,6 +192,29 @@ export function resolveSessionOptions<Data extends object>(
     clientInfo: resolved.clientInfo,
     maxDataBytes: resolved.maxDataBytes,
   }
+}
+
+/** The defaults of {@link EncryptionOptions}. */
+export const encryptionDefaults: Readonly<{ acceptPlain: boolean }> = Object.freeze({ acceptPlain: false })
+
+const encryptionKey = (value: unknown): string | undefined => {
+  const { id, key } = (value ?? {}) as Partial<EncryptionKey>
+  const isNamed = typeof id === 'string' && /^[\w-]{1,32}$/.test(id)
+  const isKey = (typeof key === 'string' || key instanceof Uint8Array) && keyBytes(key).length === 32
+  return isNamed && isKey ? undefined : '`{ id, key }`, with 32 bytes of key, as such or in base64'
+}
+
+function codecOf(options: EncryptionOptions | undefined): Codec {
+  if (options === undefined) return plainCodec
+  const resolved = resolveOptions('session: encryption', options, {
+    checks: { keys: arrayOf(encryptionKey, 1), acceptPlain: boolean },
+    defaults: encryptionDefaults,
+    required: ['keys'],
+  })
+  if (new Set(resolved.keys.map(({ id }) => id)).size < resolved.keys.length) {
+    throw new InvalidOption('session: encryption: two keys have the same `id`.')
+  }
+  return sealedCodec(resolved)
 }
 
 /** A session begins with `{}`, and its data is read in the middle of a line of code: that cannot wait. */

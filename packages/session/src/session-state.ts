@@ -249,6 +249,7 @@ export class SessionState {
       maxPerUser,
     })
     if (created.outcome === 'full') throw new TooManySessions(maxPerUser!.quota)
+    if (created.outcome === 'exists') throw new SessionMisuse('The id of the new session is taken.')
     const { nowMs, evicted } = created
     if (evicted > 0 && revokedChannel.hasSubscribers) {
       revokedChannel.publish({ userId: userId!, by: 'quota', count: evicted })

@@ -50,7 +50,7 @@ export interface Session<Data extends object = SessionData> {
   readonly userId: string | undefined
   /** Any JSON. May be changed at any depth, or replaced. Read when it is first asked for. */
   data: Data
-  /** True if the request opened no stored session. */
+  /** True if it began in this request, or has not begun. */
   readonly isNew: boolean
   /** By the store's clock, in epoch ms; `undefined` until it is stored. */
   readonly createdAt: number | undefined

@@ -38,6 +38,8 @@ export type CreateOutcome =
   | { outcome: 'created'; nowMs: number; evicted: number }
   /** The quota is full and `evict` is `reject`: nothing was stored. */
   | { outcome: 'full' }
+  /** There is such a session: nothing was stored. */
+  | { outcome: 'exists' }
 
 /** What came of `save`. */
 export type SaveOutcome =
@@ -99,12 +101,14 @@ export interface SessionStore {
    * @param digest      of the token that the writer came with
    * @param changes     may be empty: then it only marks
    * @param onConflict  `report`: nothing is written if a key has changed since; `overwrite`: it is
+   * @param idleTimeoutMs  the session's idle timeout from now on. Default: as it was
    */
   save(
     ref: SessionRef,
     digest: string,
     changes: readonly Change[],
     onConflict: 'report' | 'overwrite',
+    idleTimeoutMs?: number,
   ): Promise<SaveOutcome>
   /**
    * Replaces the token; data, index and clocks stay.

@@ -1,5 +1,5 @@
 import { defineScript, type Script } from '@scale/redis'
-import { NOW } from './shared.lua.js'
+import { NOW } from './prelude.lua.js'
 
 // KEYS   index
 // ARGV   clock, id that stays ('' if none)

@@ -1,5 +1,5 @@
 import { defineScript, type Script } from '@scale/redis'
-import { KEEP, NOW, OPENS } from './shared.lua.js'
+import { KEEP, NOW, OPENS } from './prelude.lua.js'
 
 // KEYS   session, index
 // ARGV   clock, id, digest, new digest, nonce, grace, '1' to elevate

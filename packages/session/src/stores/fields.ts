@@ -1,6 +1,6 @@
 import type { SessionRecord, StoredValue } from '../record.js'
 
-/** The format that is written, and the only one that is read. Its fields are listed in lua/shared.lua.ts. */
+/** The format that is written, and the only one that is read. Its fields are listed in lua/prelude.lua.ts. */
 export const FORMAT = '1'
 
 /** The field of a top-level key of the data. */

@@ -47,6 +47,7 @@ class MemoryStore implements SessionStore {
   }
 
   create: SessionStore['create'] = async (ref, session) => {
+    if (this.load(ref) !== undefined) return { outcome: 'exists' }
     const nowMs = this.#clock()
     const { userId, idleTimeoutMs, maxPerUser } = session
     let evicted = 0
@@ -77,7 +78,7 @@ class MemoryStore implements SessionStore {
     return { outcome: 'created', nowMs, evicted }
   }
 
-  save: SessionStore['save'] = async (ref, digest, changes, onConflict) => {
+  save: SessionStore['save'] = async (ref, digest, changes, onConflict, idleTimeoutMs) => {
     const loaded = this.#opened(ref, digest)
     if (loaded === undefined) return { outcome: 'ended' }
     const { record, nowMs } = loaded
@@ -86,7 +87,13 @@ class MemoryStore implements SessionStore {
       return { outcome: 'conflict', current: new Map(changed.map(({ key }) => [key, current(record, key)])) }
     }
     const revision = changes.length === 0 ? record.revision : record.revision + 1
-    this.#put(ref, { ...record, lastSeenAt: nowMs, revision, data: applied(record.data, changes, revision) })
+    this.#put(ref, {
+      ...record,
+      lastSeenAt: nowMs,
+      idleTimeoutMs: idleTimeoutMs ?? record.idleTimeoutMs,
+      revision,
+      data: applied(record.data, changes, revision),
+    })
     return { outcome: 'saved', nowMs, revision, overwritten: changed.map(({ key }) => key) }
   }
 

@@ -51,8 +51,10 @@ export function redisStore(options: RedisStoreOptions): SessionStore {
     available: () => guard.available(),
     load: async (ref) => readLoaded(await run(loadScript, ref)),
     create: async (ref, session) => readCreated(await run(createScript, ref, ...createArgs(session))),
-    save: async (ref, digest, changes, onConflict) =>
-      readSaved(await run(saveScript, ref, digest, onConflict, ...changes.flatMap(changeArgs))),
+    save: async (ref, digest, changes, onConflict, idleTimeoutMs) =>
+      readSaved(
+        await run(saveScript, ref, digest, onConflict, idleTimeoutMs ?? '', ...changes.flatMap(changeArgs)),
+      ),
     rotate: async (ref, digest, rotation) =>
       readRotated(await run(rotateScript, ref, digest, ...rotateArgs(rotation))),
     end: async (ref) => readLoaded(await run(endScript, ref)),
@@ -84,7 +86,8 @@ function createArgs(session: NewSession): RedisArgument[] {
 
 function readCreated(reply: unknown): CreateOutcome {
   const [nowMs, evicted] = reply as [number, number]
-  return evicted === -1 ? { outcome: 'full' } : { outcome: 'created', nowMs, evicted }
+  if (evicted < 0) return { outcome: evicted === -1 ? 'full' : 'exists' }
+  return { outcome: 'created', nowMs, evicted }
 }
 
 function changeArgs({ key, revision, text }: Change): RedisArgument[] {

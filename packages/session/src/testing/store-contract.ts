@@ -59,6 +59,12 @@ export function sessionStoreContract(runner: ContractRunner, underTest: StoreUnd
         },
       })
     })
+    it('stores nothing where there is a session', async (store) => {
+      const { ref, digest } = await made(store, { data: [['a', '1']] })
+      const again = await store.create(ref, session(newToken(ref), { data: [['a', '2']] }))
+      assert.deepEqual(again, { outcome: 'exists' })
+      assert.equal((await store.load(ref))?.record.digest, digest)
+    })
     it('keeps an anonymous session without a user', async (store) => {
       const { ref } = await made(store, {})
       const loaded = await store.load(ref)
@@ -175,6 +181,14 @@ export function sessionStoreContract(runner: ContractRunner, underTest: StoreUnd
       await store.save(ref, digest, changes, 'report')
       const again = await store.save(ref, digest, changes, 'report')
       assert.equal(again.outcome === 'conflict' && again.current.size, 1_000)
+    })
+    it('changes the idle timeout when told to', async (store) => {
+      const { ref, digest } = await made(store, { userId: unique() })
+      await store.save(ref, digest, [], 'report', 2 * IDLE)
+      at(2 * IDLE - 1)
+      assert.equal(await isOpen(store, ref, digest), true)
+      at(2 * IDLE)
+      assert.equal(await isOpen(store, ref, digest), false)
     })
     it('refuses a token that does not open the session', async (store) => {
       const { ref } = await made(store, {})
