@@ -13,14 +13,22 @@ interface Connection {
   /** The last request. Pipelined ones are answered in order, so its answer is the last to finish. */
   request?: IncomingMessage
   response?: ServerResponse
+  /** When a sweep first found it without a request; `performance.now()`. */
+  idleSince?: number | undefined
   /** `websocket`, or another protocol, or `connect` for a tunnel. */
   upgraded?: string
 }
 
-/** A connection that was still open when time ran out. */
+interface Session {
+  openedAt: number
+  streams: Set<Http2Stream>
+  leavingSince?: number
+}
+
+/** A connection that was still busy when time ran out. */
 export interface OpenConnection {
-  kind: 'request' | 'upgraded' | 'http2' | 'idle' | 'silent'
-  /** Method and route template, never the URL: `GET /v1/users/:id`. Empty without a request or a route. */
+  kind: 'request' | 'upgraded' | 'http2'
+  /** Method and route template, never the URL: `GET /v1/users/:id`. */
   route: string
   /** Since the connection was opened, in ms. */
   ageMs: number
@@ -37,7 +45,7 @@ export class ConnectionTracker {
   /** Requests since the start. */
   requests = 0
   private readonly connections = new Set<Connection>()
-  private readonly sessions = new Map<Http2Session, { openedAt: number; streams: Set<Http2Stream> }>()
+  private readonly sessions = new Map<Http2Session, Session>()
   /** TCP connections that a TLS socket or an HTTP/2 session will take over, by the address of the peer. */
   private readonly underneath = new Map<string, Connection>()
   private draining = false
@@ -87,13 +95,28 @@ export class ConnectionTracker {
     for (const session of this.sessions.keys()) if (!session.destroyed) session.goaway(0, 2 ** 31 - 1)
   }
 
-  /** Ends what is idle or never spoke; asks each HTTP/2 session to end after its streams. */
-  closeIdle(): void {
-    const server = this.server as Partial<HttpServer>
-    // Node knows whether a request has begun to arrive; a connection in the middle of its headers is not idle.
-    server.closeIdleConnections?.()
-    for (const connection of this.connections) if (isSilent(connection)) connection.socket.destroy()
-    for (const session of this.sessions.keys()) if (!session.closed) session.close()
+  /**
+   * Ends what never spoke, or has been idle for `lingerMs`; asks each HTTP/2 session to end after its streams. An
+   * answer whose headers left before the drain could not say `close`: its client may send once more.
+   */
+  closeIdle(lingerMs: number): void {
+    const now = performance.now()
+    let someLinger = false
+    for (const connection of this.connections) {
+      if (connection.upgraded !== undefined || isBusy(connection)) {
+        connection.idleSince = undefined
+        continue
+      }
+      connection.idleSince ??= now
+      if (now - connection.idleSince < lingerMs) someLinger = true
+      else if (isSilent(connection)) connection.socket.destroy()
+    }
+    // Only Node knows whether a request has begun to arrive, and it closes all that are idle or none.
+    if (!someLinger) (this.server as Partial<HttpServer>).closeIdleConnections?.()
+    for (const [session, state] of this.sessions) {
+      state.leavingSince ??= now
+      if (now - state.leavingSince >= lingerMs && !session.closed) session.close()
+    }
   }
 
   /** Each upgraded connection and its protocol. */
@@ -103,17 +126,16 @@ export class ConnectionTracker {
     }
   }
 
-  /** Ends everything now. @returns what it was */
+  /** Ends everything now. @returns what was busy */
   destroyAll(): OpenConnection[] {
     const now = Date.now()
     const open: OpenConnection[] = []
     for (const connection of this.connections) {
-      open.push(describe(connection, now))
+      if (connection.upgraded !== undefined || isBusy(connection)) open.push(describe(connection, now))
       connection.socket.destroy()
     }
     for (const [session, { openedAt, streams }] of this.sessions) {
       for (const _ of streams) open.push({ kind: 'http2', route: '', ageMs: now - openedAt })
-      if (streams.size === 0) open.push({ kind: 'idle', route: '', ageMs: now - openedAt })
       session.destroy()
     }
     return open
@@ -229,21 +251,9 @@ function peerOf({ remoteAddress, remotePort }: Pick<Socket, 'remoteAddress' | 'r
   return `${remoteAddress} ${remotePort}`
 }
 
-function describe(connection: Connection, now: number): OpenConnection {
-  const { request, upgraded, openedAt } = connection
-  const kind =
-    upgraded !== undefined
-      ? 'upgraded'
-      : isBusy(connection)
-        ? 'request'
-        : isSilent(connection)
-          ? 'silent'
-          : 'idle'
-  return {
-    kind,
-    route: kind === 'idle' || request === undefined ? '' : routeOf(request),
-    ageMs: now - openedAt,
-  }
+function describe({ request, upgraded, openedAt }: Connection, now: number): OpenConnection {
+  const kind = upgraded === undefined ? 'request' : 'upgraded'
+  return { kind, route: request === undefined ? '' : routeOf(request), ageMs: now - openedAt }
 }
 
 /** Express leaves the template on the request. */

@@ -10,7 +10,7 @@ export interface DrainOptions {
    * and stop sending. At least probe period × failure threshold. Default 0
    */
   delayMs?: number
-  /** After the delay, how long an idle connection may still send one last request. Default 1,000 */
+  /** After the delay, how long a connection must be idle until it is closed: it may send one last request. Default 1,000 */
   lingerMs?: number
   /** When everything that is left is destroyed. Default 20,000 */
   timeoutMs?: number
@@ -47,10 +47,10 @@ const SWEEP_MS = 100
  * to idle keep-alive connections (nodejs/node#60617).
  *
  * In order: every answer says `Connection: close`; for `delayMs` new connections are still accepted; then the
- * servers stop listening while their connections live on; for `lingerMs` an idle connection may send one last
- * request; then idle and silent connections are closed, upgraded ones are asked to, HTTP/2 sessions end after
- * their streams, and requests in flight go on; at `abortAfterMs` long answers are told to end; at
- * `timeoutMs` the rest is destroyed and reported. It returns as soon as nothing is left.
+ * servers stop listening while their connections live on and may send one last request; what stays idle or silent for
+ * `lingerMs` is closed, upgraded connections are asked to end, HTTP/2 sessions end after their streams, and
+ * requests in flight go on; at `abortAfterMs` long answers are told to end; at `timeoutMs` the rest is
+ * destroyed and reported. It returns as soon as nothing is left.
  *
  * @param servers  `net`, `http`, `https` or `http2` servers; call `trackConnections` on each before it listens
  * @returns        never rejects for what a client does
@@ -84,13 +84,15 @@ export async function drain(
   for (const tracker of trackers) tracker.announceClose()
   await pause(Math.min(until(delayMs), until(timeoutMs)))
   for (const server of list) stopListening(server)
-  await waitUntil(isEmpty, Math.min(until(delayMs + lingerMs), until(timeoutMs)))
-  for (const tracker of trackers) politely(tracker, closeUpgraded)
+  const cancelPolitely = at(Math.min(lingerMs, until(timeoutMs)), () => {
+    for (const tracker of trackers) politely(tracker, closeUpgraded)
+  })
   await waitUntil(() => {
-    for (const tracker of trackers) tracker.closeIdle()
+    for (const tracker of trackers) tracker.closeIdle(lingerMs)
     return isEmpty()
   }, until(timeoutMs))
 
+  cancelPolitely()
   cancelAbort()
   const forced = trackers.flatMap((tracker) => tracker.destroyAll())
   // Only now `http.Server#close`: it stops the server's own timers.

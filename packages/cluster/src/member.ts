@@ -2,7 +2,7 @@ import cluster, { type Worker } from 'node:cluster'
 import type { WorkerState } from './events.js'
 import { exitCodes } from './exit-codes.js'
 import type { CheckState } from './health.js'
-import { type FromWorker, type Heartbeat, unwrap, wrap } from './messages.js'
+import { type FromPrimary, type FromWorker, type Heartbeat, unwrap, wrap } from './messages.js'
 
 /** How a worker process ended. */
 export interface Exit {
@@ -79,7 +79,7 @@ export class Member {
   async drain(delayMs: number, timeoutMs: number): Promise<number> {
     if (!this.hasExited) {
       this.enter('draining')
-      if (this.worker.isConnected()) this.worker.send(wrap({ type: 'drain', delayMs, timeoutMs }), () => {})
+      this.send({ type: 'drain', delayMs, timeoutMs })
     }
     const timer = setTimeout(() => this.kill('did not end in time'), timeoutMs + KILL_AFTER_MS)
     const { code } = await this.exited
@@ -99,6 +99,11 @@ export class Member {
     this.onStateChange(this)
   }
 
+  private send(message: FromPrimary): void {
+    // A worker that is just ending cannot be told anything; its end is told by its process.
+    if (this.worker.isConnected()) this.worker.send(wrap(message), () => {})
+  }
+
   private note(message: FromWorker): void {
     this.heardAt = performance.now()
     switch (message.type) {
@@ -115,6 +120,9 @@ export class Member {
         break
       case 'failing':
         this.enter('draining')
+        break
+      case 'drained':
+        this.send({ type: 'goodbye' })
     }
   }
 

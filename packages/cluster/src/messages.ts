@@ -32,7 +32,10 @@ export type FromWorker =
   | { type: 'drained'; report: EndReport }
 
 /** What the primary tells a worker. */
-export type FromPrimary = { type: 'drain'; delayMs: number; timeoutMs: number }
+export type FromPrimary =
+  | { type: 'drain'; delayMs: number; timeoutMs: number }
+  /** Every connection that was handed to the worker before it stopped accepting has reached it. */
+  | { type: 'goodbye' }
 
 /** Other messages travel on the same pipe: ours are wrapped. */
 const envelope = '@scale/cluster'

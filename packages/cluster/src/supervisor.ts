@@ -33,10 +33,10 @@ const RETRY_REPLACEMENT_MS = 60_000
 export class Supervisor {
   readonly slots: Slot[] = []
   /** Every process that has not ended, draining ones included. */
-  readonly members = new Set<Member>()
+  readonly members: Set<Member> = new Set()
   /** Resolves when every slot has had a ready worker; then the first boot is over. */
   readonly booted: Promise<void>
-  isBooted = false
+  isBooted: boolean = false
   private readonly crashes: CrashPolicy
   private readonly stopWatching: () => void
   private stopping = false
@@ -197,7 +197,7 @@ export class Supervisor {
         this.retire(slot, member, message.reason)
         break
       case 'failing':
-        if (slot.current === member) this.onCrash(slot, member)
+        if (slot.current === member) this.onCrash(slot, member, { code: exitCodes.uncaught, signal: null })
         break
       case 'warning':
         this.emit({
@@ -271,10 +271,10 @@ export class Supervisor {
   }
 
   /** The worker of a slot is gone, or going, without being asked. */
-  private onCrash(slot: Slot, member: Member, exit?: Exit): void {
+  private onCrash(slot: Slot, member: Member, exit: Exit): void {
     slot.current = undefined
     if (this.stopping) return
-    if (!this.isBooted && exit?.code === exitCodes.badConfig) {
+    if (!this.isBooted && exit.code === exitCodes.badConfig) {
       this.onGiveUp(exitCodes.badConfig)
       return
     }
@@ -284,7 +284,7 @@ export class Supervisor {
       nowMs: performance.now(),
     })
     if (verdict.action === 'give-up') {
-      this.onGiveUp(exit?.code || exitCodes.breakerOpen)
+      this.onGiveUp(exit.code || exitCodes.breakerOpen)
       return
     }
     if (verdict.action === 'hold' && !slot.isHeld) {

@@ -1,4 +1,5 @@
 import cluster from 'node:cluster'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { exitCodes } from './exit-codes.js'
 import { exitCodeOf, onUncaught, writeError } from './fatal.js'
 import { type FromPrimary, type FromWorker, unwrap, wrap } from './messages.js'
@@ -11,6 +12,9 @@ import { ignoreGroupSignals } from './signals.js'
 export const workerIdVariable = 'SCALE_CLUSTER_WORKER'
 /** How many workers there are. */
 export const workersVariable = 'SCALE_CLUSTER_WORKERS'
+
+/** How long a worker that has drained waits for its primary to let it go. */
+const GOODBYE_TIMEOUT_MS = 1_000
 
 /** Whether this process was forked by `runCluster`. */
 export function isOurWorker(): boolean {
@@ -32,7 +36,7 @@ export async function runWorker(options: ResolvedClusterOptions): Promise<void> 
 
   const end = async (delayMs: number, timeoutMs: number, cleanCode: number): Promise<never> => {
     const report = await serving.drain(delayMs, timeoutMs)
-    await send({ type: 'drained', report })
+    await Promise.race([goodbye(), send({ type: 'drained', report }).then(() => sleep(GOODBYE_TIMEOUT_MS))])
     process.exit(report.clean ? cleanCode : cleanCode || exitCodes.forced)
   }
 
@@ -66,6 +70,19 @@ export async function runWorker(options: ResolvedClusterOptions): Promise<void> 
     await serving.drain(0, timeoutMs)
     process.exit(exitCodeOf(error))
   }
+}
+
+/**
+ * A connection that the primary had just handed over when this worker stopped accepting is still on its way; the worker
+ * must live to give it back, or its client would wait for ever. The pipe keeps order: what comes before `goodbye` is all.
+ */
+function goodbye(): Promise<void> {
+  return new Promise((resolve) => {
+    if (!process.connected) resolve()
+    process.on('message', (raw) => {
+      if (unwrap<FromPrimary>(raw)?.type === 'goodbye') resolve()
+    })
+  })
 }
 
 /** Asks for this worker to be replaced. */
