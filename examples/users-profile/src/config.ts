@@ -1,0 +1,55 @@
+import { z } from 'zod'
+
+const port = z.coerce.number().int().min(0).max(65_535)
+const wholeMs = (max: number) => z.coerce.number().int().min(0).max(max)
+
+/** Every variable that the service reads. An empty one counts as not set. */
+const Environment = z.object({
+  NODE_ENV: z.enum(['development', 'test', 'production']).default('development'),
+  DATA_DIR: z.string().optional(),
+  HOST: z.string().default('0.0.0.0'),
+  PORT: port.default(3_000),
+  ADMIN_HOST: z.string().default('127.0.0.1'),
+  ADMIN_PORT: port.default(9_464),
+  REDIS_URL: z
+    .string()
+    .regex(/^(?:none|rediss?(?:\+sentinel|\+cluster)?:\/\/.+)$/)
+    .optional(),
+  DATABASE_URL: z
+    .string()
+    .regex(/^postgres(?:ql)?:\/\/.+/)
+    .optional(),
+  WEB_CONCURRENCY: z.coerce.number().int().min(1).max(1_024).optional(),
+  TRUST_PROXY: z.string().optional(),
+  PROFILE_LOOKUP_MS: wholeMs(60_000).default(200),
+  PROFILE_QUOTA: z.coerce.number().int().min(1).max(1_000_000_000).default(10),
+  PROFILE_WINDOW_MS: z.coerce.number().int().min(1_000).max(86_400_000).default(60_000),
+})
+
+/** What the service was told, checked once. */
+export type Config = Readonly<z.output<typeof Environment>>
+
+/** A variable has a value that cannot be used. Names the variables, never a value. */
+export class InvalidConfig extends Error {
+  /** `EX_CONFIG` of sysexits.h: a supervisor need not try again. */
+  readonly exitCode: number = 78
+
+  constructor(names: readonly string[]) {
+    super(
+      `These variables have values that cannot be used: ${names.join(', ')}. See the table in examples/users-profile/README.md.`,
+    )
+  }
+}
+
+/**
+ * Reads the configuration.
+ *
+ * @param env  usually `process.env`
+ * @throws {InvalidConfig} one or more variables are wrong; all of them are named
+ */
+export function readConfig(env: NodeJS.ProcessEnv): Config {
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
+  const result = Environment.safeParse(given)
+  if (result.success) return Object.freeze(result.data)
+  throw new InvalidConfig([...new Set(result.error.issues.map((issue) => String(issue.path[0])))])
+}

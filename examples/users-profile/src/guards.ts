@@ -1,0 +1,41 @@
+import { clientAddress } from '@scale/core'
+import { rateLimit } from '@scale/rate-limit'
+import type { RedisClient } from '@scale/redis'
+import { bearer, cookie, loggedIn, type Sessions, session } from '@scale/session'
+import type { Request, RequestHandler } from 'express'
+import type { Config } from './config.js'
+
+/** The middleware that stands in front of routes. */
+export interface Guards {
+  sessions: Sessions
+  /** Reads of a profile, per user. */
+  profileQuota: RequestHandler
+  /** Failed sign-ins, per account and address together. */
+  loginQuota: RequestHandler
+}
+
+/** @param redis  `undefined`: everything stays in this process, which is all there is */
+export function guards(config: Config, redis: RedisClient | undefined): Guards {
+  const store = redis === undefined ? { allowMemoryStore: true } : { redis }
+  return {
+    sessions: session({ ...store, transport: [bearer(), cookie()] }),
+    profileQuota: rateLimit({
+      ...store,
+      name: 'profile',
+      policies: [{ name: 'profile', quota: config.PROFILE_QUOTA, windowMs: config.PROFILE_WINDOW_MS }],
+      partitionKey: (req) => loggedIn(req).userId,
+    }),
+    loginQuota: rateLimit({
+      ...store,
+      name: 'login',
+      policies: [{ name: 'failed-logins', quota: 5, windowMs: 60_000 }],
+      partitionKey: (req) => [accountOf(req as Request), clientAddress(req)?.group ?? 'unknown'],
+      // Every attempt takes one, so that parallel guesses count too; one that was no wrong guess gives it back.
+      settle: (_req, res) => (res.statusCode === 401 ? 1 : 0),
+    }),
+  }
+}
+
+function accountOf(req: Request): string {
+  return String((req.body as { email?: unknown }).email).toLowerCase()
+}

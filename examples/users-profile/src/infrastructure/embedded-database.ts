@@ -1,0 +1,89 @@
+import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { mkdirSync } from 'node:fs'
+import { connect, type Socket } from 'node:net'
+import { fileURLToPath } from 'node:url'
+
+/** The first line that the database process says to whoever connects to its control port. */
+export const GREETING = 'users-profile embedded PostgreSQL'
+
+/** A running embedded PostgreSQL, shared by every copy of the service that uses the same folder. */
+export interface EmbeddedDatabase {
+  url: string
+  /** Lets go of it. It ends shortly after the last copy has let go. */
+  release(): void
+}
+
+/**
+ * Finds the embedded PostgreSQL of a folder, or starts it.
+ *
+ * One process owns the files; copies of the service share it over TCP on 127.0.0.1. Its control port follows from the
+ * folder's name: binding a port is atomic and ends with the process, so no lock file can be left behind.
+ *
+ * @param folder     where the files are kept; made if missing
+ * @param timeoutMs  longest wait for the start, in ms; the first one in a new folder takes some seconds
+ * @throws {Error} it did not come up in time
+ */
+export async function embeddedDatabase(
+  folder: string,
+  timeoutMs: number = 60_000,
+): Promise<EmbeddedDatabase> {
+  mkdirSync(folder, { recursive: true })
+  const controlPort = controlPortOf(folder)
+  const endsAt = performance.now() + timeoutMs
+  let isStarted = false
+  while (performance.now() < endsAt) {
+    const found = await tryConnect(controlPort)
+    if (found !== undefined) return found
+    if (!isStarted) startProcess(folder, controlPort)
+    isStarted = true
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  throw new Error(
+    `The embedded PostgreSQL did not start within ${timeoutMs} ms. Set DATABASE_URL to use another.`,
+  )
+}
+
+/** A port of the dynamic range that follows from the folder. */
+function controlPortOf(folder: string): number {
+  return 20_000 + (createHash('sha256').update(folder).digest().readUInt32BE() % 10_000)
+}
+
+function startProcess(folder: string, controlPort: number): void {
+  const program = fileURLToPath(new URL('database-process.ts', import.meta.url))
+  // Detached: Ctrl-C in a terminal reaches the whole group, and another copy may still need it.
+  const child = spawn(process.execPath, [...process.execArgv, program, folder, String(controlPort)], {
+    detached: true,
+    stdio: 'ignore',
+  })
+  child.unref()
+}
+
+/** The connection itself says that this copy needs the database; it is held until `release`. */
+async function tryConnect(controlPort: number): Promise<EmbeddedDatabase | undefined> {
+  const socket = connect(controlPort, '127.0.0.1')
+  socket.on('error', () => socket.destroy())
+  const line = await firstLine(socket)
+  const match = new RegExp(`^${GREETING} (\\d+)$`).exec(line ?? '')
+  if (match === null) {
+    socket.destroy()
+    return undefined
+  }
+  socket.unref()
+  return {
+    url: `postgres://postgres:postgres@127.0.0.1:${match[1]}/postgres`,
+    release: () => socket.destroy(),
+  }
+}
+
+function firstLine(socket: Socket): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    let text = ''
+    socket.setTimeout(30_000, () => socket.destroy())
+    socket.on('data', (data) => {
+      text += data.toString('utf8')
+      if (text.includes('\n') || text.length > 200) resolve(text.split('\n')[0])
+    })
+    socket.on('close', () => resolve(undefined))
+  })
+}

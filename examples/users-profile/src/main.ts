@@ -1,0 +1,55 @@
+import { type Prepared, type RunningCluster, runCluster } from '@scale/cluster'
+import { type Config, InvalidConfig, readConfig } from './config.js'
+import { findInfrastructure, type Infrastructure } from './infrastructure/find.js'
+import { startService } from './service.js'
+
+// The file runs in the primary and again in each worker. What happens once is in `prepare`.
+
+const config = readConfigOrExit()
+let found: Infrastructure | undefined
+
+const running = await runCluster({
+  admin: { port: config.ADMIN_PORT, host: config.ADMIN_HOST },
+  prepare: async ({ lifecycle }): Promise<Prepared> => {
+    found = await findInfrastructure(config)
+    await lifecycle.add('infrastructure', { phase: 'data', stop: found.stop })
+    return {
+      env: { REDIS_URL: found.redisUrl ?? 'none', DATABASE_URL: found.databaseUrl },
+      ...(found.redisUrl === undefined
+        ? { workers: { count: 1, reason: 'there is no Redis to share state in' } }
+        : {}),
+    }
+  },
+  // Read again: in the only process there is, `prepare` has completed the environment by now.
+  start: ({ lifecycle }) => startService(readConfig(process.env), { lifecycle }),
+  log: (event) => {
+    if (event.level !== 'info') process.stderr.write(`${event.message}\n`)
+  },
+})
+if (running.role !== 'worker') process.stdout.write(`${firstLine(running, found!)}\n`)
+
+function readConfigOrExit(): Config {
+  try {
+    return readConfig(process.env)
+  } catch (error) {
+    if (!(error instanceof InvalidConfig)) throw error
+    process.stderr.write(`${error.message}\n`)
+    process.exit(error.exitCode)
+  }
+}
+
+function firstLine(
+  { decision }: RunningCluster,
+  { redisSource, databaseSource, redisUrl }: Infrastructure,
+): string {
+  const host = config.HOST === '0.0.0.0' ? '127.0.0.1' : config.HOST
+  const workers = `${decision!.workers} ${decision!.workers === 1 ? 'worker' : 'workers'} (${decision!.reason})`
+  const warning =
+    redisUrl === undefined
+      ? 'WARNING: without Redis, sessions, quotas and cache live in this one process. '
+      : ''
+  return (
+    `${warning}http://${host}:${config.PORT} · ${workers} · Redis: ${redisSource} · PostgreSQL: ${databaseSource} · ` +
+    'choose others with PORT, WEB_CONCURRENCY, REDIS_URL, DATABASE_URL'
+  )
+}

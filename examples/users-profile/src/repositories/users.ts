@@ -1,0 +1,58 @@
+import { randomUUID } from 'node:crypto'
+import type { Pool } from 'pg'
+
+/** A user as the database holds it. */
+export interface UserRow {
+  id: string
+  name: string
+  email: string
+  role: 'user' | 'admin'
+  passwordHash: string
+  createdAt: Date
+  lastSeenAt: Date | null
+}
+
+/** Users in PostgreSQL. An e-mail address is one user's, whatever its case. */
+export interface UsersRepository {
+  /** @returns `undefined` if the address is taken */
+  insert(user: { name: string; email: string; passwordHash: string }): Promise<UserRow | undefined>
+  findByEmail(email: string): Promise<UserRow | undefined>
+  /** The user with everything a profile shows. Slow on purpose: it stands for a join over many tables. */
+  findProfile(id: string): Promise<UserRow | undefined>
+  rename(id: string, name: string): Promise<UserRow | undefined>
+  markSeen(id: string): Promise<void>
+}
+
+const COLUMNS = `id, name, email, role, password_hash AS "passwordHash", created_at AS "createdAt", last_seen_at AS "lastSeenAt"`
+const UNIQUE_VIOLATION = '23505'
+
+/**
+ * @param options.profileLookupMs  how long the join behind a profile takes, in ms
+ */
+export function usersRepository(pool: Pool, options: { profileLookupMs: number }): UsersRepository {
+  const one = async (text: string, values: unknown[]): Promise<UserRow | undefined> =>
+    (await pool.query<UserRow>(text, values)).rows[0]
+
+  return {
+    async insert({ name, email, passwordHash }) {
+      try {
+        return await one(
+          `INSERT INTO users (id, name, email, password_hash) VALUES ($1, $2, $3, $4) RETURNING ${COLUMNS}`,
+          [randomUUID(), name, email, passwordHash],
+        )
+      } catch (error) {
+        if ((error as { code?: string }).code === UNIQUE_VIOLATION) return undefined
+        throw error
+      }
+    },
+    findByEmail: (email) => one(`SELECT ${COLUMNS} FROM users WHERE lower(email) = lower($1)`, [email]),
+    async findProfile(id) {
+      await new Promise((resolve) => setTimeout(resolve, options.profileLookupMs))
+      return one(`SELECT ${COLUMNS} FROM users WHERE id = $1`, [id])
+    },
+    rename: (id, name) => one(`UPDATE users SET name = $2 WHERE id = $1 RETURNING ${COLUMNS}`, [id, name]),
+    async markSeen(id) {
+      await pool.query('UPDATE users SET last_seen_at = now() WHERE id = $1', [id])
+    },
+  }
+}

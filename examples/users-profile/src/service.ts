@@ -1,0 +1,61 @@
+import type { Server } from 'node:http'
+import { createCache } from '@scale/cache'
+import type { Lifecycle } from '@scale/cluster'
+import { createRedis, storeGuard, whenReady } from '@scale/redis'
+import { createApp } from './app.js'
+import type { Config } from './config.js'
+import { guards } from './guards.js'
+import { connectDatabase } from './infrastructure/database.js'
+import { usersRepository } from './repositories/users.js'
+import { accounts } from './services/accounts.js'
+import { Mailer } from './services/mailer.js'
+import { Passwords } from './services/passwords.js'
+import { profiles } from './services/profiles.js'
+
+/** How long a start waits for Redis, in ms. After that it starts all the same, and heals when Redis comes. */
+const REDIS_WAIT_MS = 2_000
+
+/** Puts the parts of one process together and listens. */
+export async function startService(config: Config, { lifecycle }: { lifecycle: Lifecycle }): Promise<Server> {
+  const redis = await openRedis(config, lifecycle)
+  const pool = connectDatabase(config.DATABASE_URL!)
+  const mailer = new Mailer({ send: async () => undefined })
+  const cache = createCache({
+    ...(redis === undefined ? { allowMemoryStore: true } : { redis }),
+    name: 'profiles',
+  })
+  await lifecycle.add('database', {
+    phase: 'data',
+    stop: () => pool.end(),
+    check: () => pool.query('SELECT 1'),
+  })
+  await lifecycle.add('cache', { phase: 'work', stop: () => cache.close() })
+  await lifecycle.add('mail', { phase: 'work', stop: () => mailer.flush() })
+
+  const users = usersRepository(pool, { profileLookupMs: config.PROFILE_LOOKUP_MS })
+  const services = {
+    accounts: accounts({ users, passwords: new Passwords(), mailer, cache }),
+    profiles: profiles(users, cache),
+  }
+  const server = createApp(config, services, guards(config, redis)).listen(config.PORT, config.HOST)
+  // Longer than a load balancer keeps an idle connection, or it sends a request into a closed one.
+  server.keepAliveTimeout = 65_000
+  return server
+}
+
+async function openRedis(
+  config: Config,
+  lifecycle: Lifecycle,
+): Promise<ReturnType<typeof createRedis> | undefined> {
+  if (config.REDIS_URL === undefined || config.REDIS_URL === 'none') return undefined
+  const redis = createRedis(config.REDIS_URL, { connectionName: 'users-profile' })
+  await lifecycle.add('redis', {
+    phase: 'data',
+    // Without Redis the service still answers what needs none: reported, not fatal.
+    required: false,
+    check: () => storeGuard(redis).available(),
+    stop: () => redis.disconnect(),
+  })
+  await whenReady(redis, REDIS_WAIT_MS)
+  return redis
+}
