@@ -1,5 +1,5 @@
 import { type Channel, channel } from '@scale/core'
-import type { BreakerState } from './breaker.js'
+import type { BreakerState } from './breaker-state.js'
 import type { UnavailableReason } from './errors.js'
 
 /** One guarded operation has ended. */

@@ -1,5 +1,6 @@
 import { InvalidOption } from '@scale/core'
-import { Breaker, type BreakerState } from './breaker.js'
+import { Breaker } from './breaker.js'
+import type { BreakerState } from './breaker-state.js'
 import { type OperationMessage, operationChannel } from './channels.js'
 import {
   type ClientStream,

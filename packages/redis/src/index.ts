@@ -1,4 +1,4 @@
-export type { BreakerState } from './breaker.js'
+export type { BreakerState } from './breaker-state.js'
 export {
   type BreakerMessage,
   breakerChannel,
