@@ -13,7 +13,7 @@ export interface StartRedisSentinelOptions extends ServerProgram {
   readonly name?: string
   /** Default 1 */
   readonly replicas?: number
-  /** How long the primary may be silent before a sentinel holds it for down, ms. Default 500 */
+  /** How long the primary may be silent before a sentinel holds it for down, ms. Default 1,000 */
   readonly downAfterMs?: number
   /** More arguments of the primary and its replicas, not of the sentinels; they win over ours. Default none */
   readonly args?: readonly string[]
@@ -91,7 +91,7 @@ async function startSentinel(
       'bind 127.0.0.1',
       `dir "${folder}"`,
       `sentinel monitor ${name} ${primary.host} ${primary.port} ${QUORUM}`,
-      `sentinel down-after-milliseconds ${name} ${options.downAfterMs ?? 500}`,
+      `sentinel down-after-milliseconds ${name} ${options.downAfterMs ?? 1_000}`,
       `sentinel failover-timeout ${name} ${FAILOVER_TIMEOUT_MS}`,
     ]
     writeFileSync(file, `${lines.join('\n')}\n`)
