@@ -43,6 +43,7 @@ function writeDeclarations(packageFolder: string): void {
         customConditions: [],
         noEmit: false,
         emitDeclarationOnly: true,
+        noEmitOnError: true,
         stripInternal: true,
         rootDir: from('src'),
         outDir: from('dist'),

@@ -36,7 +36,8 @@ export async function packAll(): Promise<void> {
 }
 
 function isBuilt({ folder }: Project): boolean {
-  const built = join(folder, 'dist/index.js')
+  // Written last, and not at all if a type is wrong.
+  const built = join(folder, 'dist/index.d.ts')
   if (!existsSync(built)) return false
   const builtAt = statSync(built).mtimeMs
   return filesUnder(join(folder, 'src')).every((path) => statSync(path).mtimeMs <= builtAt)

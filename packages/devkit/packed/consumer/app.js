@@ -5,13 +5,14 @@ import { runCluster } from '@scale/cluster'
 import { compose, ScaleError } from '@scale/core'
 import { errorHandler, notFound } from '@scale/errors'
 import { rateLimit } from '@scale/rate-limit'
-import { createRedis } from '@scale/redis'
+import { createRedis, whenReady } from '@scale/redis'
 import { bearer, requireSession, session } from '@scale/session'
 import { validate } from '@scale/validate'
 import express from 'express'
 import { z } from 'zod'
 
-const redis = createRedis(process.env.REDIS_URL)
+// Patient, because it runs where everything else is tested at the same time.
+const redis = createRedis(process.env.REDIS_URL, { guard: { deadlineMs: 5_000 } })
 const sessions = session({ redis, transport: bearer() })
 const limiter = rateLimit({ redis, policies: [{ name: 'profile', quota: 3, windowMs: 60_000 }] })
 const cache = createCache({ redis, ttlMs: 60_000 })
@@ -44,7 +45,8 @@ app.use(notFound(), errorHandler())
 
 runCluster({
   workers: 1,
-  start: () => {
+  start: async () => {
+    await whenReady(redis, 10_000)
     const server = app.listen(0, '127.0.0.1', () => {
       console.log(JSON.stringify(server.address()))
     })

@@ -1,0 +1,95 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { chmod, chown, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { unpackDebianPackages } from './debian.js'
+
+/** A private PostgreSQL server. */
+export interface PostgresServer {
+  /** `postgres://postgres@127.0.0.1:port/postgres` */
+  readonly url: string
+  stop(): Promise<void>
+}
+
+/** PostgreSQL refuses to run as root; then it runs as the user that owns nothing. */
+const NOBODY = { uid: 65_534, gid: 65_534 }
+
+/**
+ * Starts a private PostgreSQL of the distribution, unpacked without root, with its files in a temporary folder.
+ *
+ * @throws {Error} it cannot be had, or does not start; the message ends with what it said
+ */
+export async function testPostgres(): Promise<PostgresServer> {
+  const packages = await unpackDebianPackages(['postgresql'])
+  const bin = await binFolder(packages.root)
+  const folder = await mkdtemp(join(tmpdir(), 'scale-postgres-'))
+  const user = process.getuid?.() === 0 ? NOBODY : {}
+  if ('uid' in user) await chown(folder, user.uid, user.gid)
+  await chmod(folder, 0o700)
+  const env = { ...process.env, ...packages.env, LC_ALL: 'C' }
+  const data = join(folder, 'data')
+  const init = ['-D', data, '-U', 'postgres', '--auth=trust', '--no-sync', '--encoding=UTF8']
+  const { status, stderr } = spawnSync(join(bin, 'initdb'), init, {
+    ...user,
+    env,
+    cwd: folder,
+    encoding: 'utf8',
+  })
+  if (status !== 0) throw new Error(`initdb failed: ${stderr}`)
+
+  const port = await freePort()
+  const settings = [
+    'fsync=off',
+    'listen_addresses=127.0.0.1',
+    `port=${port}`,
+    `unix_socket_directories=${folder}`,
+  ]
+  const args = ['-D', data, ...settings.flatMap((setting) => ['-c', setting])]
+  const child = spawn(join(bin, 'postgres'), args, {
+    ...user,
+    env,
+    cwd: folder,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  await untilReady(child)
+  return {
+    url: `postgres://postgres@127.0.0.1:${port}/postgres`,
+    async stop() {
+      const exited = new Promise((resolve) => child.once('exit', resolve))
+      child.kill('SIGINT')
+      await exited
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+async function binFolder(root: string): Promise<string> {
+  const versions = join(root, 'usr/lib/postgresql')
+  const newest = (await readdir(versions)).sort((a, b) => Number(b) - Number(a))[0]
+  const bin = join(versions, String(newest), 'bin')
+  if (!existsSync(join(bin, 'initdb'))) throw new Error('the package `postgresql` holds no initdb')
+  return bin
+}
+
+function untilReady(child: ChildProcess): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let log = ''
+    child.stderr!.on('data', (data) => {
+      log += data
+      if (/ready to accept connections/.test(log)) resolve()
+    })
+    child.on('exit', () => reject(new Error(`PostgreSQL did not start: ${log.slice(-2_000)}`)))
+  })
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer().on('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number }
+      server.close(() => resolve(port))
+    })
+  })
+}
