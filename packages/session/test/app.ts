@@ -7,7 +7,7 @@ import express4 from 'express4'
 /** The two major versions of Express that are supported. */
 export const expressVersions: [name: string, make: () => Express][] = [
   ['Express 5', () => express()],
-  ['Express 4', () => express4()],
+  ['Express 4', () => express4() as unknown as Express],
 ]
 
 /** An answer, read to its end. */
