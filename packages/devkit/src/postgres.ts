@@ -22,13 +22,13 @@ const NOBODY = { uid: 65_534, gid: 65_534 }
  * @throws {Error} it cannot be had, or does not start; the message ends with what it said
  */
 export async function testPostgres(): Promise<PostgresServer> {
-  const packages = await unpackDebianPackages(['postgresql'])
-  const bin = await binFolder(packages.root)
+  const { bin, libraries } = await findPostgres()
   const folder = await mkdtemp(join(tmpdir(), 'scale-postgres-'))
-  const user = process.getuid?.() === 0 ? NOBODY : {}
-  if ('uid' in user) await chown(folder, user.uid, user.gid)
+  const isRoot = process.getuid?.() === 0
+  const user = isRoot ? NOBODY : {}
+  if (isRoot) await chown(folder, NOBODY.uid, NOBODY.gid)
   await chmod(folder, 0o700)
-  const env = { ...process.env, ...packages.env, LC_ALL: 'C' }
+  const env = { ...process.env, ...libraries, LC_ALL: 'C' }
   const data = join(folder, 'data')
   const init = ['-D', data, '-U', 'postgres', '--auth=trust', '--no-sync', '--encoding=UTF8']
   const { status, stderr } = spawnSync(join(bin, 'initdb'), init, {
@@ -65,12 +65,24 @@ export async function testPostgres(): Promise<PostgresServer> {
   }
 }
 
-async function binFolder(root: string): Promise<string> {
+/** On the machine, else in the distribution's packages. */
+async function findPostgres(): Promise<{ bin: string; libraries: Record<string, string> }> {
+  const installed = await newestBin('/')
+  if (installed !== undefined) return { bin: installed, libraries: {} }
+  const { root, env } = await unpackDebianPackages(['postgresql'])
+  const bin = await newestBin(root)
+  if (bin === undefined)
+    throw new Error('There is no PostgreSQL server, neither here nor in the package `postgresql`.')
+  return { bin, libraries: env }
+}
+
+async function newestBin(root: string): Promise<string | undefined> {
   const versions = join(root, 'usr/lib/postgresql')
-  const newest = (await readdir(versions)).sort((a, b) => Number(b) - Number(a))[0]
-  const bin = join(versions, String(newest), 'bin')
-  if (!existsSync(join(bin, 'initdb'))) throw new Error('the package `postgresql` holds no initdb')
-  return bin
+  const folders = await readdir(versions).catch((): string[] => [])
+  return folders
+    .sort((a, b) => Number(b) - Number(a))
+    .map((version) => join(versions, version, 'bin'))
+    .find((bin) => existsSync(join(bin, 'initdb')))
 }
 
 function untilReady(child: ChildProcess): Promise<void> {
