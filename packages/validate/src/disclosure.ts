@@ -37,7 +37,7 @@ export class ReceivedText {
   occursIn(text: string): boolean {
     if (this.#tooMuch) return true
     const sentence = text.toUpperCase()
-    for (let start = 0; start + WINDOW <= sentence.length; start++) {
+    for (let start = 0; this.#windows.size > 0 && start + WINDOW <= sentence.length; start++) {
       if (this.#windows.has(sentence.slice(start, start + WINDOW))) return true
     }
     return this.#words.some((word) =>
