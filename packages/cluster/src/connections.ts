@@ -1,5 +1,5 @@
 import type { Server as HttpServer, IncomingMessage, ServerResponse } from 'node:http'
-import type { Http2Session, Http2Stream } from 'node:http2'
+import { constants, type Http2Session, type Http2Stream } from 'node:http2'
 import type { Server, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
@@ -21,6 +21,8 @@ interface Connection {
 
 interface Session {
   openedAt: number
+  /** The TCP connection underneath: a session that was asked to close no longer destroys it. */
+  socket: Socket | undefined
   streams: Set<Http2Stream>
   leavingSince?: number
 }
@@ -33,6 +35,9 @@ export interface OpenConnection {
   /** Since the connection was opened, in ms. */
   ageMs: number
 }
+
+/** How long the frames that reset streams may take to leave. */
+const RESET_FLUSH_MS = 20
 
 const connectionOf: unique symbol = Symbol('connection')
 type TrackedSocket = Duplex & { [connectionOf]?: Connection }
@@ -115,7 +120,10 @@ export class ConnectionTracker {
     if (!someLinger) (this.server as Partial<HttpServer>).closeIdleConnections?.()
     for (const [session, state] of this.sessions) {
       state.leavingSince ??= now
-      if (now - state.leavingSince >= lingerMs && !session.closed) session.close()
+      if (now - state.leavingSince < lingerMs) continue
+      // Without the client's preface, `close` would wait for ever.
+      if (state.socket?.bytesRead === 0) state.socket.destroy()
+      else if (!session.closed) session.close()
     }
   }
 
@@ -134,9 +142,14 @@ export class ConnectionTracker {
       if (connection.upgraded !== undefined || isBusy(connection)) open.push(describe(connection, now))
       connection.socket.destroy()
     }
-    for (const [session, { openedAt, streams }] of this.sessions) {
+    for (const [session, { openedAt, streams, socket }] of this.sessions) {
       for (const _ of streams) open.push({ kind: 'http2', route: '', ageMs: now - openedAt })
-      session.destroy()
+      for (const stream of streams) stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+      // First the client is told that its answer was cut; an HTTP/2 connection that just ends looks like a clean end.
+      setTimeout(() => {
+        session.destroy()
+        socket?.destroy()
+      }, RESET_FLUSH_MS)
     }
     return open
   }
@@ -157,15 +170,16 @@ export class ConnectionTracker {
     })
   }
 
-  private takeOver(upper: Pick<Socket, 'remoteAddress' | 'remotePort'>): void {
+  private takeOver(upper: Pick<Socket, 'remoteAddress' | 'remotePort'>): Socket | undefined {
     const connection = this.underneath.get(peerOf(upper))
     if (connection !== undefined) this.connections.delete(connection)
+    return connection?.socket
   }
 
   private openSession(session: Http2Session): void {
     const streams = new Set<Http2Stream>()
-    this.sessions.set(session, { openedAt: Date.now(), streams })
-    this.takeOver(session.socket)
+    const socket = this.takeOver(session.socket)
+    this.sessions.set(session, { openedAt: Date.now(), socket, streams })
     session.on('stream', (stream: Http2Stream) => {
       this.requests++
       streams.add(stream)

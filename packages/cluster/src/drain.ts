@@ -42,6 +42,9 @@ const defaults = Object.freeze({
 /** How often idle connections are looked for. */
 const SWEEP_MS = 100
 
+/** How long what was destroyed may take to be gone. */
+const DESTROY_MS = 100
+
 /**
  * Stops servers without cutting an answer or resetting a client that is just sending, which `server.close()` does
  * to idle keep-alive connections (nodejs/node#60617).
@@ -95,6 +98,7 @@ export async function drain(
   cancelPolitely()
   cancelAbort()
   const forced = trackers.flatMap((tracker) => tracker.destroyAll())
+  await waitUntil(isEmpty, DESTROY_MS)
   // Only now `http.Server#close`: it stops the server's own timers.
   for (const server of list) server.close(() => {})
   return { tookMs: performance.now() - startedAt, forced }

@@ -3,19 +3,37 @@ import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { build } from 'tsup'
-import { afterAll, onTestFinished } from 'vitest'
+import { afterAll } from 'vitest'
 
 const packageFolder = fileURLToPath(new URL('..', import.meta.url))
 const compiled = new Map<string, Promise<string>>()
-const outDirs: string[] = []
+const folders: string[] = []
+const apps: AppProcess[] = []
 
+// Not at the end of each test: tests that run side by side would end one another's apps.
 afterAll(() => {
-  for (const folder of outDirs) rmSync(folder, { recursive: true })
+  for (const { pid } of apps) {
+    try {
+      process.kill(-pid, 'SIGKILL')
+    } catch {
+      // The group is gone.
+    }
+  }
+  for (const folder of folders) rmSync(folder, { recursive: true })
 })
+
+/** A folder of its own, until the file's tests are over. */
+export function temporaryFolder(): string {
+  const path = mkdtempSync(join(tmpdir(), 'scale-cluster-'))
+  folders.push(path)
+  return path
+}
 
 /** Bundles one file of `test/fixtures` to JavaScript, so that processes start as fast as a built app. */
 export function compile(fixture: string): Promise<string> {
@@ -31,7 +49,7 @@ async function bundle(fixture: string): Promise<string> {
   const cache = join(packageFolder, 'node_modules/.cache/fixtures')
   await mkdir(cache, { recursive: true })
   const outDir = mkdtempSync(join(cache, 'build-'))
-  outDirs.push(outDir)
+  folders.push(outDir)
   await build({
     config: false,
     silent: true,
@@ -51,7 +69,7 @@ async function bundle(fixture: string): Promise<string> {
 /** One JSON line of the app. */
 export type AppEvent = { type: string } & Record<string, unknown>
 
-/** An app under test and everything that it said. Killed, with its workers, when the test ends. */
+/** An app under test and everything that it said. Killed, with its workers, after the last test of the file. */
 export class AppProcess {
   readonly events: AppEvent[] = []
   readonly other: string[] = []
@@ -89,6 +107,13 @@ export class AppProcess {
   async until(condition: () => boolean, what: string, timeoutMs = 20_000): Promise<void> {
     const deadline = Date.now() + timeoutMs
     while (!condition()) {
+      const { exitCode, signalCode } = this.child
+      if (exitCode !== null || signalCode !== null) {
+        // Its last words may still be on their way.
+        await sleep(200)
+        if (condition()) return
+        throw new Error(`no ${what}: it ended (${signalCode ?? exitCode}); said:\n${this.transcript()}`)
+      }
       const left = deadline - Date.now()
       if (left <= 0) throw new Error(`no ${what} within ${timeoutMs} ms; said:\n${this.transcript()}`)
       await new Promise<void>((resolve) => {
@@ -141,13 +166,7 @@ export function launch(
     detached: true,
   })
   const app = new AppProcess(child)
-  onTestFinished(() => {
-    try {
-      process.kill(-app.pid, 'SIGKILL')
-    } catch {
-      // The group is gone.
-    }
-  })
+  apps.push(app)
   return app
 }
 

@@ -1,8 +1,7 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, onTestFinished, test } from 'vitest'
-import { type AppProcess, freePort, isAlive, startApp } from './app-process.js'
+import { describe, expect, test } from 'vitest'
+import { type AppProcess, freePort, isAlive, startApp, temporaryFolder } from './app-process.js'
 
 const watchdog = { intervalMs: 200, timeoutMs: 2_000 }
 
@@ -79,7 +78,7 @@ describe.concurrent('a worker that ends is replaced, the other serves meanwhile'
   })
 
   test('a loop that is stuck: report, then kill', async ({ expect }) => {
-    const reportDirectory = folder()
+    const reportDirectory = temporaryFolder()
     const { app, url } = await running({ watchdog: { intervalMs: 200, timeoutMs: 4_000, reportDirectory } })
     fetch(`${url}/block`).catch(() => {})
     const exit = await app.said('worker', { state: 'exited' })
@@ -196,14 +195,8 @@ async function get(url: string): Promise<string> {
   return response.text()
 }
 
-function folder(): string {
-  const path = mkdtempSync(join(tmpdir(), 'scale-cluster-'))
-  onTestFinished(() => rmSync(path, { recursive: true }))
-  return path
-}
-
 function buildFile(build: object): string {
-  const file = join(folder(), 'build.json')
+  const file = join(temporaryFolder(), 'build.json')
   writeFileSync(file, JSON.stringify(build))
   return file
 }

@@ -1,8 +1,7 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, onTestFinished, test } from 'vitest'
-import { type AppProcess, freePort, startApp } from './app-process.js'
+import { describe, expect, test } from 'vitest'
+import { type AppProcess, freePort, startApp, temporaryFolder } from './app-process.js'
 import { Load, type LoadResult } from './load.js'
 
 const clients = { get: 4, 'slow-body': 2, 'large-answer': 1, numbered: 3 }
@@ -124,9 +123,7 @@ async function running(options: object = {}): Promise<{
   adminUrl: string
   build: (build: object) => void
 }> {
-  const folder = mkdtempSync(join(tmpdir(), 'scale-cluster-'))
-  onTestFinished(() => rmSync(folder, { recursive: true }))
-  const buildFile = join(folder, 'build.json')
+  const buildFile = join(temporaryFolder(), 'build.json')
   const build = (content: object): void => writeFileSync(buildFile, JSON.stringify(content))
   build({ version: '1' })
   const port = await freePort()
