@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:
 import { type Next, prefetch } from '@scale/core'
 import { SessionMisuse } from './errors.js'
 import { Exchange } from './exchange.js'
+import { onResponse } from './on-response.js'
 import { type Opening, open } from './opening.js'
 import { resolveSessionOptions, type SessionConfig, type SessionOptions } from './options.js'
 import { RequestSession } from './request-session.js'
@@ -92,19 +93,11 @@ function enter(
   const exchange = new Exchange(config.transports, req, res)
   const session = new RequestSession(config, exchange, opening)
   exchange.attach(session)
-  followResponse(exchange, res)
+  onResponse(res, {
+    beforeHeaders: () => exchange.session?.beforeHeaders(),
+    afterEnd: () => exchange.session?.afterResponse(),
+  })
   const renewing = session.renewIfDue()
   if (renewing === undefined) next()
   else renewing.then(() => next())
-}
-
-/** Calls the session when the headers go out, and when the response is over. */
-function followResponse(exchange: Exchange, res: ServerResponse): void {
-  const { writeHead } = res
-  res.writeHead = function writeHeadWithSession(this: ServerResponse, ...args: unknown[]) {
-    res.writeHead = writeHead
-    exchange.session?.beforeHeaders()
-    return Reflect.apply(writeHead, this, args)
-  } as typeof res.writeHead
-  res.once('close', () => exchange.session?.afterResponse())
 }
