@@ -152,9 +152,12 @@ const value = fc.oneof(
   word.map((text) => encodeURIComponent(text)),
   fc.constantFrom('1', '%', '%zz', '%ff%fe', '+', '=', '%00', '1'.repeat(400), 'e'.repeat(9_000)),
 )
-const query = fc
-  .array(fc.tuple(parameter, value), { maxLength: 12 })
-  .map((pairs) => pairs.map(([name, text]) => `${name}=${text}`).join('&'))
+const query = fc.oneof(
+  fc.constantFrom('', 'page=7'),
+  fc
+    .array(fc.tuple(parameter, value), { maxLength: 12 })
+    .map((pairs) => pairs.map(([name, text]) => `${name}=${text}`).join('&')),
+)
 
 const headerValue = fc
   .string({
@@ -164,8 +167,8 @@ const headerValue = fc
   })
   .map((text) => text.trim())
 const id = fc.oneof(
-  fc.constant('7'),
-  word.filter((text) => text !== '').map((text) => encodeURIComponent(text)),
+  { weight: 3, arbitrary: fc.constant('7') },
+  { weight: 1, arbitrary: word.filter((text) => text !== '').map((text) => encodeURIComponent(text)) },
 )
 
 const hostile = fc.record({
@@ -173,11 +176,11 @@ const hostile = fc.record({
   query,
   contentType,
   body,
-  page: fc.oneof(fc.constant('1'), headerValue),
+  page: fc.oneof({ weight: 2, arbitrary: fc.constant('1') }, { weight: 1, arbitrary: headerValue }),
   cookie: fc.oneof(
-    fc.constant('theme=dark'),
-    headerValue,
-    headerValue.map((text) => `theme=${text}`),
+    { weight: 4, arbitrary: fc.constant('theme=dark') },
+    { weight: 1, arbitrary: headerValue },
+    { weight: 1, arbitrary: headerValue.map((text) => `theme=${text}`) },
   ),
 })
 type Hostile = typeof hostile extends fc.Arbitrary<infer Value> ? Value : never
