@@ -67,6 +67,11 @@ export class Breaker {
     this.#become('open')
   }
 
+  /** An admitted operation was never sent: that says nothing of the server, but if it was the probe, it is over. */
+  abandon(nowMs: number): void {
+    if (this.#state === 'half-open') this.fail(nowMs)
+  }
+
   /** The connection is new: ask it at once, with one probe. */
   reconnected(nowMs: number): void {
     if (this.#state === 'closed') return

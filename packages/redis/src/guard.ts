@@ -11,6 +11,7 @@ import {
   redisClient,
   streamsOf,
 } from './client.js'
+import { prepareClusterNodes } from './cluster-nodes.js'
 import { Deadlines } from './deadlines.js'
 import { RedisUnavailable } from './errors.js'
 import { Operation } from './operation.js'
@@ -121,6 +122,7 @@ class Guard implements StoreGuard {
       const nowMs = performance.now()
       for (const breaker of this.#breakers.values()) breaker.reconnected(nowMs)
     })
+    if (client.isCluster) prepareClusterNodes(client)
     warnOfRepeatedWrites(client)
   }
 

@@ -56,8 +56,13 @@ export class Operation implements Waiting {
       this.#report('error')
       this.#reject(error)
     } else {
-      this.#fail(reason, performance.now(), error)
+      this.#fail(reason === 'connection' && !this.#isWritten ? 'not-ready' : reason, performance.now(), error)
     }
+  }
+
+  /** False in the turn in which it was called: what fails then was refused by the client and never left. */
+  get #isWritten(): boolean {
+    return this.dueAt !== Number.POSITIVE_INFINITY
   }
 
   expire(nowMs: number): void {
@@ -66,8 +71,9 @@ export class Operation implements Waiting {
     this.#onSilence(this.#breaker, nowMs)
   }
 
-  #fail(reason: 'timeout' | 'connection' | 'refused', nowMs: number, cause?: unknown): void {
-    this.#breaker.fail(nowMs)
+  #fail(reason: 'timeout' | 'connection' | 'refused' | 'not-ready', nowMs: number, cause?: unknown): void {
+    if (reason === 'not-ready') this.#breaker.abandon(nowMs)
+    else this.#breaker.fail(nowMs)
     this.#report(reason)
     this.#reject(new RedisUnavailable(reason, { retryAfterMs: this.#breaker.retryAfterMs(nowMs), cause }))
   }

@@ -31,6 +31,17 @@ describe('Breaker', () => {
     expect(breaker.retryAfterMs(1_200)).toBe(300)
   })
 
+  it('holds nothing against the server for what was never sent, but ends a probe', () => {
+    const closed = new Breaker('', policy)
+    for (let i = 0; i < 10; i++) closed.abandon(0)
+    expect(closed.state).toBe('closed')
+    const probing = openBreaker(1_000)
+    probing.admit(1_500)
+    probing.abandon(1_501)
+    expect(probing.admit(1_502)).toBe(false)
+    expect(probing.admit(2_001)).toBe(true)
+  })
+
   it('lets exactly one probe through after the pause', () => {
     const breaker = openBreaker(1_000)
     expect(breaker.allows(1_500)).toBe(true)
