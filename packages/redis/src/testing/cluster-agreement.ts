@@ -1,6 +1,7 @@
 import { type SeenNode, viewOf } from './cluster-view.js'
 import { onlineReplicas } from './replication.js'
 import type { RedisServer } from './server.js'
+import { isAwake } from './several.js'
 import { waitUntil } from './wait-until.js'
 
 const TIMEOUT_MS = 15_000
@@ -14,7 +15,7 @@ export async function acquaintance(nodes: readonly RedisServer[]): Promise<void>
 }
 
 /**
- * Waits until all nodes that run say that the cluster is well and have the same picture of who serves what, one that
+ * Waits until all nodes that run, and are not paused, say that the cluster is well and have the same picture of who serves what, one that
  * satisfies `holds`, and all replicas are in step with their primaries.
  */
 export async function agreement(
@@ -22,11 +23,11 @@ export async function agreement(
   holds: (view: readonly SeenNode[]) => boolean = () => true,
 ): Promise<void> {
   await waitUntil('that all nodes agree', TIMEOUT_MS, async () => {
-    const running = nodes.filter((node) => node.running)
-    const views = await Promise.all(running.map(viewOf))
+    const awake = nodes.filter(isAwake)
+    const views = await Promise.all(awake.map(viewOf))
     const view = views[0]!.filter((node) => node.isHealthy)
     if (new Set(views.map(pictureOf)).size !== 1 || !holds(view)) return false
-    return (await Promise.all(running.map((node) => isWell(node, view)))).every(Boolean)
+    return (await Promise.all(awake.map((node) => isWell(node, view)))).every(Boolean)
   })
 }
 

@@ -1,7 +1,7 @@
 import { acquaintance, agreement } from './cluster-agreement.js'
 import { owns, type SeenNode, viewOf } from './cluster-view.js'
 import { flags, type RedisServer, type ServerProgram, startRedis } from './server.js'
-import { startAll, stopAll } from './several.js'
+import { isAwake, startAll, stopAll } from './several.js'
 import { beginSlotMove, idOf, type SlotMove } from './slot-move.js'
 
 /** Options of `startRedisCluster`. */
@@ -35,7 +35,7 @@ export interface RedisCluster {
   /** Starts to move a slot and stops in the middle, where its owner answers ASK for keys that it does not have. */
   beginMove(slot: number, to: RedisServer): Promise<SlotMove>
   /**
-   * Puts a replica in the place of a primary; resolves with it when every node that runs knows.
+   * Puts a replica in the place of a primary; resolves with it when every node that runs, and is not paused, knows.
    *
    * @param how  `handover`: asked for, nothing is lost (CLUSTER FAILOVER). `crash`: the primary is killed and its
    *             replica notices, `nodeTimeoutMs` and about 1 s later; what was not yet replicated is lost.
@@ -107,9 +107,9 @@ function share(index: number, primaries: number): number[] {
 }
 
 function redisCluster(nodes: readonly RedisServer[]): RedisCluster {
-  /** Any node that runs. */
+  /** Any node that can be asked. */
   function witness(): RedisServer {
-    const node = nodes.find((candidate) => candidate.running)
+    const node = nodes.find(isAwake)
     if (node === undefined) throw new Error('no node of the cluster runs')
     return node
   }
@@ -140,7 +140,7 @@ function redisCluster(nodes: readonly RedisServer[]): RedisCluster {
   }
 
   async function failover(primary: RedisServer, how = 'handover'): Promise<RedisServer> {
-    const replicas = (await replicasOf(primary)).filter((replica) => replica.running)
+    const replicas = (await replicasOf(primary)).filter(isAwake)
     if (replicas[0] === undefined)
       throw new Error(`the node on port ${primary.port} has no replica that runs`)
     if (how === 'crash') await primary.kill()

@@ -4,7 +4,7 @@ import { onlineReplicas } from './replication.js'
 import { ErrorReply } from './resp.js'
 import { sentinelView } from './sentinel-view.js'
 import { type RedisServer, type ServerProgram, startRedis, startServer } from './server.js'
-import { startAll, stopAll } from './several.js'
+import { isAwake, startAll, stopAll } from './several.js'
 import { waitUntil } from './wait-until.js'
 
 /** Options of `startRedisSentinel`. */
@@ -116,9 +116,9 @@ function redisSentinel(
   servers: readonly RedisServer[],
   sentinels: readonly RedisServer[],
 ): RedisSentinel {
-  /** Any sentinel that runs. */
+  /** Any sentinel that can be asked. */
   function witness(): RedisServer {
-    const sentinel = sentinels.find((candidate) => candidate.running)
+    const sentinel = sentinels.find(isAwake)
     if (sentinel === undefined) throw new Error('no sentinel runs')
     return sentinel
   }
@@ -128,10 +128,10 @@ function redisSentinel(
 
   /** The primary on which all agree; `undefined` as long as anything is in motion. */
   async function agreed(): Promise<RedisServer | undefined> {
-    const running = sentinels.filter((sentinel) => sentinel.running)
-    const views = await Promise.all(running.map((sentinel) => sentinelView(sentinel, name)))
+    const awake = sentinels.filter(isAwake)
+    const views = await Promise.all(awake.map((sentinel) => sentinelView(sentinel, name)))
     const chosen = ofPort(views[0]!.primaryPort)
-    const others = servers.filter((server) => server.running && server !== chosen)
+    const others = servers.filter((server) => isAwake(server) && server !== chosen)
     const isSettled = views.every(
       (view) =>
         view.primaryPort === chosen.port &&
@@ -139,7 +139,7 @@ function redisSentinel(
         view.otherSentinels === SENTINELS - 1 &&
         others.every((server) => view.followers.includes(server.port)),
     )
-    if (!isSettled || !chosen.running) return undefined
+    if (!isSettled || !isAwake(chosen)) return undefined
     const online = await onlineReplicas(chosen)
     return others.every((server) => online.includes(server.port)) ? chosen : undefined
   }

@@ -35,6 +35,8 @@ export interface RedisServer {
   readonly pid: number
   /** False after `kill()` or `stop()`, or when the server died. */
   readonly running: boolean
+  /** True between `pause()` and `resume()`. */
+  readonly paused: boolean
   /** Ends the server for good and removes its files. Calling it twice is harmless. */
   stop(): Promise<void>
   /** Kills the server as a crash would (SIGKILL); `restart()` brings it back. Resolves when it is gone. */
@@ -114,6 +116,7 @@ function redisServer(
   log: string,
 ): RedisServer {
   let current = first
+  let paused = false
   return {
     host: '127.0.0.1',
     port,
@@ -124,15 +127,25 @@ function redisServer(
     get running() {
       return current.ending === null
     },
+    get paused() {
+      return paused && current.ending === null
+    },
     stop: async () => {
       await current.kill()
       await rm(folder, { recursive: true, force: true })
     },
     kill: () => current.kill(),
-    pause: () => current.signal('SIGSTOP'),
-    resume: () => current.signal('SIGCONT'),
+    pause: () => {
+      paused = true
+      current.signal('SIGSTOP')
+    },
+    resume: () => {
+      paused = false
+      current.signal('SIGCONT')
+    },
     restart: async () => {
       await current.kill()
+      paused = false
       current = await launchAgain()
     },
     command: (...args) => sendCommand(port, ...args),

@@ -17,3 +17,8 @@ export async function startAll(
 export async function stopAll(servers: readonly RedisServer[]): Promise<void> {
   await Promise.all(servers.map((server) => server.stop()))
 }
+
+/** Whether a server can answer: it runs and is not paused. */
+export function isAwake(server: RedisServer): boolean {
+  return server.running && !server.paused
+}

@@ -3,6 +3,7 @@ import {
   createRedis,
   type GuardOptions,
   type RedisClient,
+  type RedisConnection,
   type StoreGuard,
   storeGuard,
 } from '../../src/index.js'
@@ -56,6 +57,11 @@ function five(client: Redis5 | Cluster5, options: GuardOptions = {}): GuardedCli
   // As `createRedis` does: without a listener ioredis writes to the console.
   client.on('error', () => {})
   return { client, guard: storeGuard(client, options) }
+}
+
+/** The port of a Cluster client's connection to a node. */
+export function portOf(node: RedisConnection): number {
+  return (node as { options?: { port?: number } }).options?.port ?? 0
 }
 
 function addresses(hosts: string): { host: string; port: number }[] {

@@ -2,7 +2,7 @@ import { findRedisServer } from '@scale/devkit/redis-server'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { guardDefaults, slotOf } from '../../src/index.js'
 import { type RedisCluster, type RedisServer, startRedisCluster } from '../../src/testing/index.js'
-import { bothClusterClients, type GuardedClient } from './clients.js'
+import { bothClusterClients, type GuardedClient, portOf } from './clients.js'
 import { eventually, outcomeOf, PATIENT, traffic } from './traffic.js'
 
 let cluster: RedisCluster
@@ -40,6 +40,15 @@ async function primaryOf(lost: string, kept: string): Promise<RedisServer> {
   return primary
 }
 
+it('every primary is connected before the first command for it, which would make others fail', async () => {
+  for (const { client } of clients) {
+    await eventually(() => {
+      const primaries = client.nodes!('master').map(({ status }) => status)
+      expect(primaries).toEqual(['ready', 'ready', 'ready'])
+    })
+  }
+})
+
 it('a key whose slot moves stays within reach', async () => {
   const slot = slotOf('travelling')
   const from = await cluster.primaryOf(slot)
@@ -66,4 +75,32 @@ it('when a primary is frozen the other slots go on, and its own heal with its re
   primary.pause()
   await expectOthersToGoOn('frozen-1', 'kept-1')
   await served('frozen-1')
+  primary.resume()
+  await cluster.settled()
+})
+
+it('a node that dies while it is asked for a key on the move does not end the process', async () => {
+  const slot = slotOf('travelling')
+  const to = await cluster.primaryOf(slotOf('kept-1'))
+  const move = await cluster.beginMove(slot, to)
+  await move.moveKeys()
+  to.pause()
+  const asked = clients.map(({ guard }) => outcomeOf(guard.call('get', ['travelling'])))
+  expect(await Promise.all(asked)).toEqual(['timeout', 'timeout'])
+  // ioredis leaves the rejection of its ASKING to nobody; the test run would fail by it.
+  await to.kill()
+  await eventually(() =>
+    expect(clients.flatMap(({ client }) => client.nodes!('all').map(portOf))).not.toContain(to.port),
+  )
+})
+
+it('a client that is made while the whole Cluster is away heals when it comes', async () => {
+  await Promise.all(cluster.nodes.map((node) => node.kill()))
+  const early = bothClusterClients(cluster.url)
+  for (const { guard } of early) expect(await outcomeOf(guard.call('get', ['a']))).toBe('not-ready')
+  await Promise.all(cluster.nodes.map((node) => node.restart()))
+  for (const { guard } of [...early, ...clients]) {
+    await eventually(async () => expect(await outcomeOf(guard.call('get', ['a'], PATIENT))).toBe('ok'))
+  }
+  for (const { client } of early) client.disconnect()
 })

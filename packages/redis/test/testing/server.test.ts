@@ -43,7 +43,9 @@ describe('startRedis', () => {
     })
     await until(() => processState(server.pid) === 'T')
     expect(answered).toBe(false)
+    expect(server).toMatchObject({ running: true, paused: true })
     server.resume()
+    expect(server.paused).toBe(false)
     expect(await answer).toBe('PONG')
   })
 
