@@ -24,7 +24,7 @@ const folders = ['packages', 'examples'].flatMap((parent) =>
 /** What it tests is packed first. */
 function packedConsumers(): TestProjectInlineConfiguration {
   const { test, ...rest } = project('packages/devkit', 'check:packed', 'packed/**/*.test.ts')
-  return { ...rest, test: { ...test, globalSetup: 'packed/setup.ts' } }
+  return { ...rest, test: { ...test, globalSetup: `${root}packages/devkit/packed/setup.ts` } }
 }
 
 /**

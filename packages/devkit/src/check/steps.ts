@@ -17,6 +17,7 @@ export interface Step {
 
 /** In this order; each runs whatever became of those before it. */
 export const steps: readonly Step[] = [
+  { name: 'lock file', run: lockFile },
   { name: 'format and lint', run: () => tool('@biomejs/biome/bin/biome', 'check', '--error-on-warnings') },
   { name: 'types', run: types },
   { name: 'build', run: build },
@@ -34,6 +35,12 @@ export const steps: readonly Step[] = [
 async function tool(script: string, ...args: string[]): Promise<Outcome> {
   const { code, output } = await runTool(script, args)
   return outcome(code === 0 ? '' : output.trim() || `${script} ended with ${code}`)
+}
+
+/** A fresh clone installs exactly what was tested, or nothing. */
+async function lockFile(): Promise<Outcome> {
+  const { code, output } = await pnpm(['install', '--frozen-lockfile', '--lockfile-only'])
+  return outcome(code === 0 ? '' : output.trim())
 }
 
 async function types(): Promise<Outcome> {
