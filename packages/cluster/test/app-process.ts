@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -75,13 +75,18 @@ export class AppProcess {
   readonly other: string[] = []
   readonly exited: Promise<{ code: number | null; signal: string | null }>
   private waiters = new Set<() => void>()
+  /** Nobody is left who could say anything: its workers, too, have ended. */
+  private isSilent = false
 
   constructor(readonly child: ChildProcess) {
     this.exited = once(child, 'exit').then(([code, signal]) => ({ code, signal }))
     for (const stream of [child.stderr!, child.stdout!]) {
       createInterface(stream).on('line', (line) => this.onLine(line))
     }
-    void this.exited.then(() => this.wake())
+    child.once('close', () => {
+      this.isSilent = true
+      this.wake()
+    })
   }
 
   get pid(): number {
@@ -107,12 +112,10 @@ export class AppProcess {
   async until(condition: () => boolean, what: string, timeoutMs = 20_000): Promise<void> {
     const deadline = Date.now() + timeoutMs
     while (!condition()) {
-      const { exitCode, signalCode } = this.child
-      if (exitCode !== null || signalCode !== null) {
-        // Its last words may still be on their way.
+      if (this.isSilent) {
         await sleep(200)
         if (condition()) return
-        throw new Error(`no ${what}: it ended (${signalCode ?? exitCode}); said:\n${this.transcript()}`)
+        throw new Error(`no ${what}: all processes have ended; said:\n${this.transcript()}`)
       }
       const left = deadline - Date.now()
       if (left <= 0) throw new Error(`no ${what} within ${timeoutMs} ms; said:\n${this.transcript()}`)
@@ -195,11 +198,13 @@ export async function freePort(): Promise<number> {
   return port
 }
 
+/** Whether a process runs; one that has ended and waits for a parent that died before it does not. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0)
-    return true
-  } catch {
-    return false
+    return !/^State:\s*Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  } catch (error) {
+    // Without /proc, to be signalled is to be alive.
+    return (error as NodeJS.ErrnoException).code === 'ENOENT' && !existsSync('/proc/self')
   }
 }

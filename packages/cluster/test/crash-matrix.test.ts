@@ -7,14 +7,14 @@ const watchdog = { intervalMs: 200, timeoutMs: 2_000 }
 
 describe.concurrent('an app that cannot start ends the primary, after 3 failures per worker', () => {
   test.for([
-    { boot: 'throw', code: 70 },
-    { boot: 'reject', code: 70 },
-    { boot: 'exit', code: 9 },
-    { boot: 'exit-zero', code: 75 },
-    { boot: 'hang', code: 75 },
-    { boot: 'block', code: 75 },
-  ])('$boot at boot: status $code', async ({ boot, code }, { expect }) => {
-    const options = { workers: 2, bootTimeoutMs: 1_000, respawn: { baseMs: 20 } }
+    { boot: 'throw', code: 70, bootTimeoutMs: 20_000 },
+    { boot: 'reject', code: 70, bootTimeoutMs: 20_000 },
+    { boot: 'exit', code: 9, bootTimeoutMs: 20_000 },
+    { boot: 'exit-zero', code: 75, bootTimeoutMs: 20_000 },
+    { boot: 'hang', code: 75, bootTimeoutMs: 1_000 },
+    { boot: 'block', code: 75, bootTimeoutMs: 1_000 },
+  ])('$boot at boot: status $code', async ({ boot, code, bootTimeoutMs }, { expect }) => {
+    const options = { workers: 2, bootTimeoutMs, respawn: { baseMs: 20 } }
     const app = await startApp({ options, buildFile: buildFile({ boot }) })
     expect(await app.exited).toEqual({ code, signal: null })
     expect(app.of('worker', { state: 'exited' }).length).toBeGreaterThanOrEqual(6)
@@ -79,12 +79,12 @@ describe.concurrent('a worker that ends is replaced, the other serves meanwhile'
 
   test('a loop that is stuck: report, then kill', async ({ expect }) => {
     const reportDirectory = temporaryFolder()
-    const { app, url } = await running({ watchdog: { intervalMs: 200, timeoutMs: 4_000, reportDirectory } })
+    const { app, url } = await running({ watchdog: { intervalMs: 200, timeoutMs: 8_000, reportDirectory } })
     fetch(`${url}/block`).catch(() => {})
     const exit = await app.said('worker', { state: 'exited' })
     expect(exit).toMatchObject({
       signal: 'SIGKILL',
-      message: expect.stringContaining('was silent for 4000 ms'),
+      message: expect.stringContaining('was silent for 8000 ms'),
     })
     const [file] = readdirSync(reportDirectory)
     const report = JSON.parse(readFileSync(join(reportDirectory, file!), 'utf8'))
