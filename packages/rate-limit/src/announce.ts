@@ -21,10 +21,12 @@ export class Announcer {
   /** Adds the headers when the head of the response is written. */
   announce(res: ServerResponse, decision: Decision, policies: readonly DescribedPolicy[]): void {
     if (decision.policies.length === 0 || this.#styles.length === 0) return
-    const headers = this.#styles.flatMap((style) => style(decision, policies))
-    const waiting = (res as Announced)[announced]
-    if (waiting === undefined) writeLate(res, headers)
-    else waiting.push(...headers)
+    const [first, ...others] = this.#styles
+    const headers = first!(decision, policies)
+    for (const style of others) headers.push(...style(decision, policies))
+    const { announced } = res.writeHead as Partial<LateWriteHead>
+    if (announced === undefined) writeLate(res, headers)
+    else merge(announced, headers)
   }
 
   /** What belongs to a refusal; set at once, so that any error handler sends it. */
@@ -37,31 +39,36 @@ export class Announcer {
   }
 }
 
-const announced: unique symbol = Symbol('@scale/rate-limit headers')
-type Announced = ServerResponse & { [announced]?: Header[] }
+/** A `writeHead` that has headers to add first. */
+interface LateWriteHead {
+  (...args: unknown[]): ServerResponse
+  announced: Header[]
+}
 
 /**
  * Sets headers at the last moment: only then is it known whether a cache may keep the response, and another client
  * must not be told this one's quota. So also a cache in this process, further in, never sees them.
  */
 function writeLate(res: ServerResponse, headers: Header[]): void {
-  ;(res as Announced)[announced] = headers
   const { writeHead } = res
-  res.writeHead = function writeHeadWithQuota(this: ServerResponse, ...args: unknown[]) {
-    if (!res.headersSent && !mayBeKept(res, args)) addAll(res, headers)
-    headers.length = 0
-    return (writeHead as (...args: unknown[]) => ServerResponse).apply(this, args)
-  } as typeof writeHead
+  const late = function writeHeadWithQuota(this: ServerResponse, ...args: unknown[]) {
+    if (!res.headersSent && !mayBeKept(res, args)) {
+      for (const [name, value] of late.announced) res.setHeader(name, value)
+    }
+    late.announced = []
+    return (writeHead as (...args: unknown[]) => ServerResponse).apply(res, args)
+  } as LateWriteHead
+  late.announced = headers
+  res.writeHead = late as typeof writeHead
 }
 
 /** Several limiters share a field: in a list, each adds its own. */
-function addAll(res: ServerResponse, headers: readonly Header[]): void {
-  const fields = new Map<string, string>()
+function merge(announced: Header[], headers: readonly Header[]): void {
   for (const [name, value] of headers) {
-    const before = fields.get(name)
-    fields.set(name, before === undefined || name.startsWith('X-') ? value : `${before}, ${value}`)
+    const index = announced.findIndex(([known]) => known === name)
+    if (index === -1) announced.push([name, value])
+    else announced[index] = [name, name.startsWith('X-') ? value : `${announced[index]![1]}, ${value}`]
   }
-  for (const [name, value] of fields) res.setHeader(name, value)
 }
 
 /** Whether the response says that a cache may answer the next request with it, or that one already has. */

@@ -1,10 +1,23 @@
 import type { Decision, PolicyDecision } from './decision.js'
 
-/** What a header says of a policy beside what a decision does. */
+/** A policy as headers describe it. */
 export interface DescribedPolicy {
   readonly name: string
+  /** Quota units per window. */
+  readonly limit: number
   readonly windowMs: number
-  readonly unit: string
+  /** The name as a String of RFC 9651. */
+  readonly item: string
+  /** The whole member of `RateLimit-Policy`. */
+  readonly terms: string
+}
+
+/** Writes once what stays the same from answer to answer. */
+export function describePolicy(name: string, limit: number, windowMs: number, unit: string): DescribedPolicy {
+  const item = sfString(name)
+  const units = unit === 'requests' ? '' : `;qu=${sfString(unit)}`
+  const terms = `${item};q=${sfInteger(limit)};w=${seconds(windowMs)}${units}`
+  return Object.freeze({ name, limit, windowMs, item, terms })
 }
 
 /** Name and value of one response header. */
@@ -20,18 +33,16 @@ export type WriteHeaders = (decision: Decision, policies: readonly DescribedPoli
  */
 const draft10: WriteHeaders = (decision, policies) => {
   let state = ''
-  let policy = ''
-  for (const [index, one] of decision.policies.entries()) {
-    const name = sfString(one.policy)
+  let terms = ''
+  for (let index = 0; index < policies.length; index++) {
     const comma = index === 0 ? '' : ', '
-    state += `${comma}${name};r=${sfInteger(one.remaining)};t=${seconds(one.resetAfterMs)}`
-    const { windowMs, unit } = policies[index]!
-    const units = unit === 'requests' ? '' : `;qu=${sfString(unit)}`
-    policy += `${comma}${name};q=${sfInteger(one.limit)};w=${seconds(windowMs)}${units}`
+    const { remaining, resetAfterMs } = decision.policies[index]!
+    state += `${comma}${policies[index]!.item};r=${sfInteger(remaining)};t=${seconds(resetAfterMs)}`
+    terms += comma + policies[index]!.terms
   }
   return [
     ['RateLimit', state],
-    ['RateLimit-Policy', policy],
+    ['RateLimit-Policy', terms],
   ]
 }
 

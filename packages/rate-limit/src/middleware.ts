@@ -63,8 +63,9 @@ export function rateLimit<Request extends IncomingMessage = LimitedRequest>(
   const limiter = new Limiter(resolved)
   const { spendings } = limiter
   const announcer = new Announcer(resolved.headers)
-  const started = new WeakMap<Request, Started>()
-  const decisions = new WeakMap<Request, Decision>()
+  // On the request itself: a WeakMap would cost more than all the rest of a local decision.
+  const state: unique symbol = Symbol('@scale/rate-limit') as never
+  type Stateful = Request & { [state]?: Started | Decided }
 
   function rateLimit(req: Request, res: ServerResponse, next: Next): void {
     try {
@@ -76,8 +77,8 @@ export function rateLimit<Request extends IncomingMessage = LimitedRequest>(
   }
 
   function decideAndEnforce(req: Request, res: ServerResponse, next: Next): void {
-    const { spending, decision } = started.get(req) ?? start(req)
-    started.delete(req)
+    const known = (req as Stateful)[state]
+    const { spending, decision } = known === undefined || 'decided' in known ? start(req) : known
     if (decision instanceof Promise) {
       decision.then((decided) => enforce(spending, decided, req, res, next)).catch(next)
     } else {
@@ -98,7 +99,7 @@ export function rateLimit<Request extends IncomingMessage = LimitedRequest>(
     next: Next,
   ): void {
     const refused = !decision.allowed
-    decisions.set(req, decision)
+    ;(req as Stateful)[state] = { decided: decision }
     if (decisionChannel.hasSubscribers) decisionChannel.publish({ limiter: name, refused, shadow, decision })
     if (typeof settle === 'function' && !refused) settleAtEnd(settle, decision, req, res)
     if (!shadow) announcer.announce(res, decision, spending.policies)
@@ -119,9 +120,9 @@ export function rateLimit<Request extends IncomingMessage = LimitedRequest>(
   const middleware = rateLimit as RateLimit<Request>
   if (resolved.early ?? spendings.knownEarly) {
     middleware[prefetch] = (req) => {
-      if (started.has(req) || skip?.(req) === true) return
+      if ((req as Stateful)[state] !== undefined || skip?.(req) === true) return
       const early = start(req)
-      started.set(req, early)
+      ;(req as Stateful)[state] = early
       // It is for the middleware to report; that it may never be reached is no reason to crash.
       if (early.decision instanceof Promise) early.decision.catch(() => {})
     }
@@ -131,12 +132,22 @@ export function rateLimit<Request extends IncomingMessage = LimitedRequest>(
   middleware.reset = (subject) => limiter.reset(spendings.ofSubject(subject))
   middleware.penalty = (subject, { blockMs }) => limiter.penalize(spendings.ofSubject(subject), blockMs)
   middleware.settle = (decision, cost) => limiter.settle(decision, cost)
-  middleware.decisionOf = (req) => decisions.get(req)
+  middleware.decisionOf = (req) => decidedOf((req as Stateful)[state])
   return middleware satisfies Middleware<Request>
 }
 
 type CostOf<Request> = (req: Request, res: ServerResponse) => number
 
+function decidedOf(known: Started | Decided | undefined): Decision | undefined {
+  return known !== undefined && 'decided' in known ? known.decided : undefined
+}
+
+/** What is kept on a request once it is decided on. */
+interface Decided {
+  readonly decided: Decision
+}
+
+/** What is kept on a request whose decision was asked for early. */
 interface Started {
   readonly spending: Spending
   readonly decision: Decision | Promise<Decision>

@@ -29,7 +29,7 @@ export interface PolicyOptions<Request = LimitedRequest> {
    * with `undefined` when there is no request.
    */
   quota: number | ((req: Request | undefined) => number)
-  /** Length of the window, in ms. 1 ms–10 years; quota × window below 2^52 */
+  /** Length of the window, in ms. 1 ms–10 years */
   windowMs: number
   /** How to count. Default 'fixed' */
   algorithm?: AlgorithmName
@@ -114,11 +114,7 @@ export const rateLimitDefaults: Readonly<Required<Pick<RateLimitOptions, WithDef
 
 /** The defaults of {@link PolicyOptions}. */
 export const policyDefaults: Readonly<Required<Pick<PolicyOptions, 'algorithm' | 'buckets' | 'unit'>>> =
-  Object.freeze({
-    algorithm: 'fixed',
-    buckets: 10,
-    unit: 'requests',
-  })
+  Object.freeze({ algorithm: 'fixed', buckets: 10, unit: 'requests' })
 
 const TEN_YEARS_MS = 3_653 * 86_400_000
 

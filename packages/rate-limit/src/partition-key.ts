@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { type AddressedRequest, clientAddress } from '@scale/core'
+import { keyPart } from '@scale/redis'
+import { Memo } from './memo.js'
 
 /**
  * Who is counted: one name, or a list of parts that can never be mistaken for another list. Parts may come from a
@@ -32,11 +34,35 @@ export type LimitedRequest = IncomingMessage &
 export function byAddress(
   options: { ipv6Prefix?: number } = {},
 ): (req: AddressedRequest) => readonly string[] {
-  const partitionKey = (req: AddressedRequest): readonly string[] => {
-    const client = clientAddress(req, options)
-    return ['ip', client?.group ?? 'unknown']
-  }
-  return known(partitionKey)
+  const memo = new Memo<EscapedParts>(10_000)
+  return known((req) => {
+    const address = req.ip ?? req.socket?.remoteAddress ?? ''
+    return (
+      memo.get(address) ??
+      memo.set(address, escapedParts(['ip', clientAddress(req, options)?.group ?? 'unknown']))
+    )
+  })
+}
+
+const escaped: unique symbol = Symbol('escaped')
+
+/** A partition that knows how it is written in a key. */
+interface EscapedParts extends ReadonlyArray<string> {
+  readonly [escaped]?: string
+}
+
+function escapedParts(parts: readonly string[]): EscapedParts {
+  return Object.assign(parts, { [escaped]: escapeParts(parts) })
+}
+
+function escapeParts(parts: readonly string[]): string {
+  return parts.map(keyPart).join(':')
+}
+
+/** A partition as it stands in a key: two different ones never look the same, and no brace or colon is the client's. */
+export function escapePartition(partition: PartitionKey): string {
+  if (typeof partition === 'string') return keyPart(partition)
+  return (partition as EscapedParts)[escaped] ?? escapeParts(partition)
 }
 
 /**

@@ -16,7 +16,7 @@ export interface Quota {
   readonly text: string
 }
 
-/** Largest product the algorithms form: below it, integer arithmetic in doubles is exact, in Lua as well. */
+/** Largest number the algorithms form: below it, integer arithmetic in doubles is exact, in Lua as well. */
 const EXACT = 2 ** 52
 
 /**
@@ -34,13 +34,20 @@ export function createQuota(
   assertInteger(policy, 'windowMs', windowMs, 1)
   assertInteger(policy, 'burst', burst, 0)
   assertInteger(policy, 'buckets', buckets, 1)
-  if (Math.max(quota, burst, 1) * windowMs > EXACT) {
+  if (largest(algorithm, quota, windowMs, burst) > EXACT) {
     throw new InvalidOption(
-      `rateLimit: policy \`${policy}\`: \`quota\` times \`windowMs\` must be below 2^52.`,
+      `rateLimit: policy \`${policy}\`: \`${algorithm}\` cannot count so much over such a window exactly. ` +
+        'Choose larger units, a shorter window, or `fixed`.',
     )
   }
   const text = `${algorithm} ${quota} ${windowMs} ${burst} ${buckets}`
   return Object.freeze({ algorithm, quota, windowMs, burst, buckets, text })
+}
+
+function largest(algorithm: AlgorithmName, quota: number, windowMs: number, burst: number): number {
+  if (algorithm === 'token-bucket') return Math.max(burst, 1) * windowMs
+  if (algorithm === 'gcra') return (Math.max(burst, 1) / Math.max(quota, 1)) * windowMs * 1_000
+  return quota
 }
 
 function assertInteger(policy: string, name: string, value: number, min: number): void {

@@ -1,9 +1,15 @@
 import type { IncomingMessage } from 'node:http'
 import { InvalidOption } from '@scale/core'
 import { keyPart, keyspace } from '@scale/redis'
-import type { DescribedPolicy } from './headers.js'
+import { type DescribedPolicy, describePolicy } from './headers.js'
 import type { ResolvedPolicy, ResolvedRateLimitOptions } from './options.js'
-import { byAddress, isKnownEarly, type PartitionKey, type PartitionKeyOf } from './partition-key.js'
+import {
+  byAddress,
+  escapePartition,
+  isKnownEarly,
+  type PartitionKey,
+  type PartitionKeyOf,
+} from './partition-key.js'
 import { createQuota, type Quota } from './policy.js'
 import type { Charge } from './store.js'
 
@@ -13,12 +19,8 @@ export type Subject = PartitionKey | Readonly<Record<string, PartitionKey | fals
 /** What is to be decided on: the charges, and the policy behind each. */
 export interface Spending {
   readonly charges: readonly Charge[]
-  readonly policies: readonly SpendingPolicy[]
-}
-
-/** The policy behind a charge, with the quota that holds for this request. */
-export interface SpendingPolicy extends DescribedPolicy {
-  readonly limit: number
+  /** As described to clients, with the quota that holds for this request. */
+  readonly policies: readonly DescribedPolicy[]
 }
 
 /** Turns requests and names into charges: knows the policies, whom they count, and how keys are written. */
@@ -79,7 +81,7 @@ export class Spendings<Request extends IncomingMessage> {
     req: Request | undefined,
   ): Spending {
     const charges: Charge[] = []
-    const policies: SpendingPolicy[] = []
+    const policies: DescribedPolicy[] = []
     for (const policy of this.#policies) {
       const partition = partitionOf(policy)
       if (partition === false) continue
@@ -93,7 +95,7 @@ export class Spendings<Request extends IncomingMessage> {
   }
 
   #keyOf(policy: CountedPolicy<Request>, partition: PartitionKey): string {
-    const who = typeof partition === 'string' ? keyPart(partition) : partition.map(keyPart).join(':')
+    const who = escapePartition(partition)
     return this.#slot === undefined
       ? `${this.#keyBase}{${who}}${policy.keySuffix}`
       : `${this.#keyBase}{${this.#slot}}${policy.keySuffix}:${who}`
@@ -114,7 +116,7 @@ class CountedPolicy<Request> {
   readonly knownEarly: boolean
   readonly #options: ResolvedPolicy<Request>
   readonly #cost: number | ((req: Request) => number)
-  readonly #quotas = new Map<number, { quota: Quota; described: SpendingPolicy }>()
+  readonly #quotas = new Map<number, { quota: Quota; described: DescribedPolicy }>()
 
   constructor(options: ResolvedPolicy<Request>, limiter: string, cost: number | ((req: Request) => number)) {
     const { name, algorithm, windowMs, buckets, quota } = options
@@ -141,17 +143,17 @@ class CountedPolicy<Request> {
     return this.#remember(typeof quota === 'number' ? quota : quota(req)).quota
   }
 
-  described(quota: Quota): SpendingPolicy {
+  described(quota: Quota): DescribedPolicy {
     return this.#remember(quota.quota).described
   }
 
-  #remember(quota: number): { quota: Quota; described: SpendingPolicy } {
+  #remember(quota: number): { quota: Quota; described: DescribedPolicy } {
     let known = this.#quotas.get(quota)
     if (known === undefined) {
       const { name, windowMs, unit } = this.#options
       known = {
         quota: createQuota(name, { ...this.#options, quota }),
-        described: Object.freeze({ name, windowMs, unit, limit: quota }),
+        described: describePolicy(name, quota, windowMs, unit),
       }
       if (this.#quotas.size >= REMEMBERED_QUOTAS) this.#quotas.clear()
       this.#quotas.set(quota, known)
