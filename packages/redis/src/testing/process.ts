@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { closeSync, openSync, readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 
 /** A child process that does not outlive this one. */
 export interface ServerProcess {
@@ -25,15 +27,17 @@ export async function runServer(
   options: { env: Record<string, string>; folder: string; log: string },
 ): Promise<ServerProcess> {
   const log = openSync(options.log, 'a')
-  const child = spawn(binary, args, {
+  // A path is meant from here, not from the server's folder.
+  const program = binary.includes('/') ? resolve(binary) : binary
+  const child = spawn(program, args, {
     cwd: options.folder,
     env: { ...process.env, ...options.env },
     stdio: ['ignore', log, log],
     detached: true,
   })
   closeSync(log)
-  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()))
-  await new Promise<void>((resolve, reject) => child.once('spawn', resolve).once('error', reject))
+  const exited = new Promise((settle) => child.once('exit', settle))
+  await once(child, 'spawn')
   const pid = child.pid!
   const guardian = killWhenThisProcessEnds(pid, options.folder)
   child.once('exit', () => guardian.kill('SIGKILL'))

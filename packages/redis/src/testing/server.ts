@@ -8,7 +8,7 @@ import { waitUntil } from './wait-until.js'
 
 /** How to run the server program; shared by everything that starts one. */
 export interface ServerProgram {
-  /** Path of `redis-server` or `valkey-server`. */
+  /** `redis-server` or `valkey-server`: a path, or a name on the PATH. */
   readonly binary: string
   /** Environment variables it needs on top of this process's, such as `LD_LIBRARY_PATH`. Default none */
   readonly env?: Record<string, string>
