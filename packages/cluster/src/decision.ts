@@ -13,7 +13,8 @@ export interface WorkerDecision {
   resources: Resources
 }
 
-const MAX_WORKERS = 1_024
+/** More than any machine that Node runs on can use. */
+export const MAX_WORKERS = 1_024
 
 /**
  * Decides the number of workers: what code says, else `WEB_CONCURRENCY`, else the whole CPUs of the control

@@ -50,6 +50,13 @@ export class NotPrimary extends ScaleError {
   }
 }
 
+/** A command to a running cluster could not be given, or failed there. */
+export class ControlFailed extends ScaleError {
+  constructor(message: string, cause?: unknown) {
+    super(`${message}.`, { code: 'ERR_SCALE_CONTROL_FAILED', cause })
+  }
+}
+
 function codeOf(error: unknown): string {
   return (error as NodeJS.ErrnoException | undefined)?.code ?? 'unknown error'
 }

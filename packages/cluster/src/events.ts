@@ -20,6 +20,12 @@ export interface DecidedEvent extends Line {
   adminUrl: string | undefined
 }
 
+/** Every worker, or the only process, has been ready. */
+export interface ReadyEvent extends Line {
+  type: 'ready'
+  tookMs: number
+}
+
 /** A worker changed its state. */
 export interface WorkerEvent extends Line {
   type: 'worker'
@@ -100,6 +106,7 @@ export interface WarningEvent extends Line {
 /** Everything that runCluster reports; each type is also a channel, `scale:cluster:<type>`. */
 export type ClusterEvent =
   | DecidedEvent
+  | ReadyEvent
   | WorkerEvent
   | RespawnEvent
   | BreakerEvent
@@ -113,6 +120,7 @@ export type ClusterEvent =
 
 const channels: { [Type in ClusterEvent['type']]: Channel<Extract<ClusterEvent, { type: Type }>> } = {
   decided: channel('scale:cluster:decided'),
+  ready: channel('scale:cluster:ready'),
   worker: channel('scale:cluster:worker'),
   respawn: channel('scale:cluster:respawn'),
   breaker: channel('scale:cluster:breaker'),
@@ -127,10 +135,10 @@ const channels: { [Type in ClusterEvent['type']]: Channel<Extract<ClusterEvent, 
 
 export type Emit = (event: ClusterEvent) => void
 
-/** Publishes each event on its channel and hands it to the app's sink. */
-export function emitter(log: (event: ClusterEvent) => void): Emit {
+/** Publishes each event on its channel and hands it to the app's sink and to systemd. */
+export function emitter(...sinks: ((event: ClusterEvent) => void)[]): Emit {
   return (event) => {
     ;(channels[event.type] as Channel<ClusterEvent>).publish(event)
-    log(event)
+    for (const sink of sinks) sink(event)
   }
 }

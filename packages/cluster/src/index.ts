@@ -2,7 +2,7 @@ export type { AdminHandler, AdminOptions } from './admin.js'
 export { type ConnectionTracker, type OpenConnection, trackConnections } from './connections.js'
 export { decideWorkers, type WorkerDecision } from './decision.js'
 export { type DrainOptions, type DrainReport, drain } from './drain.js'
-export { AdminNotListening, NoServer, NotPrimary, ReloadFailed } from './errors.js'
+export { AdminNotListening, ControlFailed, NoServer, NotPrimary, ReloadFailed } from './errors.js'
 export type {
   BreakerEvent,
   ClusterEvent,

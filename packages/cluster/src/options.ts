@@ -115,13 +115,18 @@ export interface ClusterOptions {
    * is longer; a shorter one that was set by hand is warned of. 0 leaves them alone. Default 60,000
    */
   loadBalancerIdleMs?: number
+  /**
+   * Path of a Unix socket on which `scale-cluster reload`, `status`, `scale` and `stop` reach this cluster.
+   * Default none; the command sets one
+   */
+  control?: string
   /** Gets every event worth a line, with the line in `message`. Default: written to stderr */
   log?: (event: ClusterEvent) => void
 }
 
 /** With every default filled in. */
 export type ResolvedClusterOptions = Readonly<
-  Pick<ClusterOptions, 'prepare'> &
+  Pick<ClusterOptions, 'prepare' | 'control'> &
     Required<
       Pick<
         ClusterOptions,
@@ -157,6 +162,7 @@ export function resolveClusterOptions(given: ClusterOptions): ResolvedClusterOpt
       watchdog: object,
       health: object,
       loadBalancerIdleMs: durationMs(0),
+      control: string(),
       log: func,
     },
     defaults: {

@@ -71,7 +71,11 @@ export class Primary {
     onOrder('SIGTTIN', () => void this.scale(this.supervisor.slots.length + 1))
     onOrder('SIGTTOU', () => void this.scale(Math.max(1, this.supervisor.slots.length - 1)))
     this.supervisor.addSlots(decision.workers)
+    const startedAt = performance.now()
     await this.supervisor.booted
+    const tookMs = performance.now() - startedAt
+    const ready = `${decision.workers} workers ready in ${Math.round(tookMs)} ms`
+    this.emit({ type: 'ready', level: 'info', message: ready, tookMs })
   }
 
   /** One at a time. While one runs, all that ask share the one after it. */

@@ -1,7 +1,8 @@
 import { InvalidOption, integer } from '@scale/core'
-import { decideWorkers, type WorkerDecision } from './decision.js'
+import { startControl } from './control.js'
+import { decideWorkers, MAX_WORKERS, type WorkerDecision } from './decision.js'
 import { NotPrimary } from './errors.js'
-import { emitter } from './events.js'
+import { type Emit, emitter } from './events.js'
 import { exitCodeOf, writeError } from './fatal.js'
 import { LifecycleRegistry } from './lifecycle.js'
 import {
@@ -14,6 +15,7 @@ import { Primary, type WorkerStatus } from './primary.js'
 import type { ReloadReport } from './reload.js'
 import { resources } from './resources.js'
 import { runSingle } from './single.js'
+import { systemdNotifier } from './systemd.js'
 import { askToStop, isOurWorker, runWorker } from './worker.js'
 
 /** What runs now, seen from this process. */
@@ -55,6 +57,7 @@ export interface RunningCluster {
  * @returns when every worker (or, in a worker, this one) is ready
  * @throws {InvalidOption} a wrong option, or a wrong `WEB_CONCURRENCY`
  * @throws {AdminNotListening} the admin port is taken
+ * @throws {ControlFailed} another process answers on the `control` socket
  */
 export async function runCluster(options: ClusterOptions): Promise<RunningCluster> {
   const resolved = resolveClusterOptions(options)
@@ -68,14 +71,32 @@ export async function runCluster(options: ClusterOptions): Promise<RunningCluste
     workers === undefined
       ? decideWorkers({ workers: resolved.workers, resources: resources(), env: process.env })
       : { workers: workers.count, source: 'prepare', reason: workers.reason, resources: resources() }
-  const emit = emitter(resolved.log)
-  if (decision.workers === 1) {
-    Object.assign(process.env, env)
-    return { ...notPrimary('single'), decision, ...(await runSingle(resolved, decision, prepared, emit)) }
-  }
-  const primary = new Primary(resolved, decision, prepared, env, emit)
+  const systemd = systemdNotifier(process.env)
+  const emit = emitter(resolved.log, ...(systemd === undefined ? [] : [systemd]))
+  const start = decision.workers === 1 ? startSingle : startPrimary
+  return start({ options: resolved, decision, prepared, env, emit })
+}
+
+interface Start {
+  options: ResolvedClusterOptions
+  decision: WorkerDecision
+  prepared: LifecycleRegistry
+  env: Record<string, string>
+  emit: Emit
+}
+
+async function startSingle({ options, decision, prepared, env, emit }: Start): Promise<RunningCluster> {
+  Object.assign(process.env, env)
+  const { adminUrl, stop } = await runSingle(options, decision, prepared, emit)
+  const cluster: RunningCluster = { ...notPrimary('single'), decision, adminUrl, stop }
+  await control(options, cluster)
+  return cluster
+}
+
+async function startPrimary({ options, decision, prepared, env, emit }: Start): Promise<RunningCluster> {
+  const primary = new Primary(options, decision, prepared, env, emit)
   await primary.start()
-  return {
+  const cluster: RunningCluster = {
     role: 'primary',
     decision,
     adminUrl: primary.adminUrl,
@@ -84,13 +105,26 @@ export async function runCluster(options: ClusterOptions): Promise<RunningCluste
     },
     reload: () => primary.reload(),
     scale: async (workers) => {
-      if (integer(1, 1_024)(workers) !== undefined) {
-        throw new InvalidOption('scale: the number of workers must be an integer from 1 to 1024.')
+      if (integer(1, MAX_WORKERS)(workers) !== undefined) {
+        throw new InvalidOption(`scale: the number of workers must be an integer from 1 to ${MAX_WORKERS}.`)
       }
       await primary.scale(workers)
     },
     stop: () => primary.stop('stop()'),
   }
+  await control(options, cluster)
+  return cluster
+}
+
+async function control({ control }: ResolvedClusterOptions, cluster: RunningCluster): Promise<void> {
+  if (control === undefined) return
+  await startControl(control, {
+    reload: () => cluster.reload(),
+    status: () => ({ role: cluster.role, workers: cluster.workers }),
+    scale: (workers) => cluster.scale(workers as number),
+    // Its end is the answer; whoever asks need not wait for it.
+    stop: () => void cluster.stop(),
+  })
 }
 
 function notPrimary(

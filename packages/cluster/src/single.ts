@@ -59,6 +59,7 @@ export async function runSingle(
   onUncaught(() => void end(exitCodes.uncaught, 0))
   const admin = options.admin && (await startAdmin(options.admin, health))
   emit({ type: 'decided', level: 'info', message: singleLine(decision), decision, adminUrl: admin?.url })
+  const startedAt = performance.now()
   const giveUp = setTimeout(() => {
     writeError(`runCluster: not ready after ${options.bootTimeoutMs} ms`)
     void end(exitCodes.uncaught, 0)
@@ -67,6 +68,8 @@ export async function runSingle(
     await serving.boot({ workerId: 1, workers: 1 }, () => {})
     clearTimeout(giveUp)
     if (state === 'starting') state = 'ready'
+    const tookMs = performance.now() - startedAt
+    emit({ type: 'ready', level: 'info', message: `ready in ${Math.round(tookMs)} ms`, tookMs })
     // pm2 with `wait_ready` waits for this word.
     process.send?.('ready')
   } catch (error) {
