@@ -1,11 +1,18 @@
+import type { IncomingMessage } from 'node:http'
+import type { Middleware } from '@scale/core'
 import { type InvalidationChannel, invalidationChannel as redisInvalidations } from '@scale/redis'
 import type { CacheOutcome } from './cache-status.js'
 import { corruptChannel, invalidationChannel, storeErrorChannel } from './channels.js'
 import { Entries } from './entries.js'
 import type { Entry } from './entry.js'
 import { InvalidCacheKey } from './errors.js'
+import { Flights } from './flights.js'
+import type { Frame } from './frame.js'
+import { httpCache, type Settled } from './http/middleware.js'
+import { type HttpCacheOptions, resolveHttpOptions } from './http/options.js'
+import { decodeResponse } from './http/stored-response.js'
 import { type Invalidation, Invalidations } from './invalidations.js'
-import { cacheKeys, unbraced } from './key-names.js'
+import { cacheKeys, HTTP_KEY, unbraced } from './key-names.js'
 import { type CacheResult, type Loader, Loads } from './loads.js'
 import { type Coherence, LocalCopies } from './local-copies.js'
 import {
@@ -81,6 +88,16 @@ export interface Cache {
     fn: (...args: Args) => Value | Promise<Value>,
     options: WrapOptions<Args, Value>,
   ): (...args: Args) => Promise<Value>
+  /**
+   * Middleware that stores responses and answers from them, as a shared cache by RFC 9111.
+   *
+   * Requests with credentials pass it by, unless `partition` says who shares their responses.
+   *
+   * @throws {InvalidOption} an option is wrong
+   */
+  http<Request extends IncomingMessage = IncomingMessage>(
+    options?: HttpCacheOptions<Request>,
+  ): Middleware<IncomingMessage>
   /** What values in this process take, in bytes, about. */
   readonly bytes: number
   /** Stops timers and connections of its own; never the client that was passed in. Reads go on without copies. */
@@ -112,6 +129,7 @@ class FunctionCache implements Cache {
   readonly #format: ValueFormat
   readonly #loads: Loads
   readonly #invalidations: Invalidations
+  readonly #flights = new Flights<Settled>()
   readonly #stopWatching: () => void
 
   constructor(options: ResolvedCacheOptions) {
@@ -131,7 +149,7 @@ class FunctionCache implements Cache {
         ? new MemoryStore(maxBytes)
         : new RedisStore(redis, options.prefix, options.deadlineMs)
     this.#entries = new Entries(store, this.#local, {
-      decoder: this.#format,
+      decoder: { decode: (frame) => decode(frame, this.#format, onCorrupt) },
       leaseMs: options.leaseMs,
       onCorrupt,
     })
@@ -239,6 +257,25 @@ class FunctionCache implements Cache {
     }
   }
 
+  http<Request extends IncomingMessage = IncomingMessage>(
+    options?: HttpCacheOptions<Request>,
+  ): Middleware<IncomingMessage> {
+    const { ttlMs, staleWhileRevalidateMs, staleIfErrorMs, maxValueBytes } = this.#options
+    const resolved = resolveHttpOptions(options, {
+      ttlMs,
+      staleWhileRevalidateMs,
+      staleIfErrorMs,
+      maxBodyBytes: maxValueBytes,
+    })
+    return httpCache(resolved, {
+      ...this.#options,
+      entries: this.#entries,
+      flights: this.#flights,
+      settle: async () => !this.#invalidations.hasUnacknowledged || this.#invalidations.flush(),
+      invalidateTags: (tags) => this.#invalidate({ kind: 'tags', tags, soft: false }, tags.length),
+    })
+  }
+
   async close(): Promise<void> {
     this.#stopWatching()
     this.#invalidations.close()
@@ -307,22 +344,43 @@ class FunctionCache implements Cache {
   #overtakeKey(key: string): void {
     this.#local.invalidateKey(key)
     this.#loads.overtakeKey(key)
+    this.#flights.overtakeKey(key)
   }
 
   #overtakeTag(tag: string): void {
     this.#local.invalidateTag(tag)
     this.#loads.overtakeTag(tag)
+    this.#flights.overtakeTag(tag)
   }
 
   #overtakeAll(): void {
     this.#local.invalidateAll()
     this.#loads.overtakeAll()
+    this.#flights.overtakeAll()
   }
 
   #storeFailed(operation: 'read' | 'put' | 'invalidate', error: unknown): void {
     if (storeErrorChannel.hasSubscribers)
       storeErrorChannel.publish({ cache: this.#options.name, operation, error })
   }
+}
+
+/** Values of functions, or responses: the frame says which. */
+async function decode(
+  frame: Frame,
+  format: ValueFormat,
+  onCorrupt: (reason: 'body', error: unknown) => void,
+): Promise<{ value: unknown; bytes: number } | undefined> {
+  try {
+    if (frame.kind === 'response') return decodeResponse(frame)
+    if (frame.kind === 'vary' || frame.kind === 'uncacheable') {
+      return { value: JSON.parse(frame.body.toString()), bytes: frame.body.length * 3 }
+    }
+  } catch (error) {
+    onCorrupt('body', error)
+    return undefined
+  }
+  return format.decode(frame)
 }
 
 function coherence(
@@ -336,13 +394,20 @@ function coherence(
 }
 
 function assertKey(key: unknown): asserts key is string {
-  if (typeof key !== 'string' || key.length === 0 || key.length > MAX_KEY_LENGTH)
-    throw new InvalidCacheKey('key')
+  if (!isName(key)) throw new InvalidCacheKey('key')
 }
 
 function assertTag(tag: unknown): void {
-  if (typeof tag !== 'string' || tag.length === 0 || tag.length > MAX_KEY_LENGTH)
-    throw new InvalidCacheKey('tag')
+  if (!isName(tag)) throw new InvalidCacheKey('tag')
+}
+
+function isName(value: unknown): boolean {
+  return (
+    typeof value === 'string' &&
+    value.length > 0 &&
+    value.length <= MAX_KEY_LENGTH &&
+    !value.startsWith(HTTP_KEY)
+  )
 }
 
 function assertTags(tags: readonly unknown[]): void {

@@ -152,6 +152,27 @@ export class Entries {
     }
   }
 
+  /**
+   * Stores under another key what was loaded under a lease: a variant of a response, say. Its tags fence it off from
+   * invalidations, as they were when the lease was granted.
+   *
+   * @throws RedisUnavailable
+   */
+  async fillBeside(lease: Lease, key: string, draft: Draft, tags: readonly string[]): Promise<boolean> {
+    const stamps = await this.#stamps(lease, tags, lifetimeOf(draft))
+    if (stamps === undefined) return false
+    const frame = frameOf(draft, stamps)
+    const nowMs = performance.now()
+    const read = this.local.beginRead(key)
+    try {
+      await this.store.put(key, encodeFrame(frame), lifetimeOf(draft))
+      this.local.keep({ ...read, startedAt: lease.read.startedAt }, entryOf(frame, { ...draft, nowMs }))
+      return true
+    } finally {
+      this.local.endRead(read)
+    }
+  }
+
   /** Gives a lease back: nothing was loaded, or it is not to be stored. @throws RedisUnavailable */
   async release(key: string, lease: Lease): Promise<void> {
     this.local.endRead(lease.read)
@@ -262,6 +283,7 @@ function entryOf(
     id: frame.id,
     costMs: frame.costMs,
     freshUntil,
+    endsAt: freshUntil,
     staleUntil: freshUntil + frame.staleWhileRevalidateMs,
     errorUntil: freshUntil + frame.staleIfErrorMs,
     l1Until: frame.l1TtlMs === 0 ? Number.POSITIVE_INFINITY : nowMs + frame.l1TtlMs,

@@ -9,6 +9,8 @@ export interface Entry {
   /** What loading it cost, in ms. */
   readonly costMs: number
   readonly freshUntil: number
+  /** When it was to go stale as it was stored; a soft invalidation brings only `freshUntil` forward. */
+  readonly endsAt: number
   /** Until then it may be served while it is loaded anew. */
   readonly staleUntil: number
   /** Until then it may be served if loading fails. */

@@ -1,9 +1,12 @@
+import { createHash } from 'node:crypto'
 import { keyPart, keyspace } from '@scale/redis'
 
 /** Version of the key layout and of the frame. */
 const FORMAT = 1
 /** Keys up to this length can be read from their names; longer ones are hashed. */
-export const READABLE_LENGTH = 128
+const READABLE_LENGTH = 128
+/** How keys of stored responses begin; keys of values cannot. They hold URLs, so in Redis they are always hashed. */
+export const HTTP_KEY = '\0'
 
 /** The beginnings of the names of the keys of one cache. Values and tags are watched, leases are not. */
 export interface CacheKeys {
@@ -17,9 +20,15 @@ export function cacheKeys(prefix: string): CacheKeys {
   return { values: `${keys.plain('v')}:`, leases: `${keys.plain('l')}:`, tags: `${keys.plain('t')}:` }
 }
 
+/** True if the key cannot be read from its name. */
+export function isHashed(key: string): boolean {
+  return key.length > READABLE_LENGTH || key.startsWith(HTTP_KEY)
+}
+
 /** The name of a key without its beginning: in braces, so that a value and its lease share a slot. */
 export function braced(key: string): string {
-  return `{${keyPart(key)}}`
+  if (!key.startsWith(HTTP_KEY)) return `{${keyPart(key)}}`
+  return `{~${createHash('sha256').update(key).digest('base64url')}}`
 }
 
 /** The key of a name that `braced` gave; `undefined` if it is a hash. */

@@ -1,5 +1,5 @@
 import type { Entry } from './entry.js'
-import { braced, READABLE_LENGTH, unbraced } from './key-names.js'
+import { braced, isHashed, unbraced } from './key-names.js'
 import { L1 } from './l1.js'
 
 /** Says whether this process has heard of every invalidation. */
@@ -87,7 +87,7 @@ export class LocalCopies {
 
   /** Call it before the store is asked; what is found may be kept only if nothing was heard meanwhile. */
   beginRead(key: string): PendingRead {
-    const name = key.length > READABLE_LENGTH ? braced(key) : undefined
+    const name = isHashed(key) ? braced(key) : undefined
     if (name !== undefined) this.#keysByName.set(name, key)
     const read = { key, name, startedAt: this.#sequence, voided: false }
     const reads = this.#pending.get(key)

@@ -1,0 +1,61 @@
+/**
+ * Directives of `Cache-Control`: names in lower case; the argument, or `true` if there is none. Several fields, or one
+ * directive twice, are judged conservatively: the shorter lifetime counts, and a lifetime that is no number is 0.
+ */
+export type Directives = ReadonlyMap<string, string | true>
+
+const NONE: Directives = new Map()
+/** Directives whose argument is a number of seconds. */
+const SECONDS = new Set(['max-age', 's-maxage', 'stale-while-revalidate', 'stale-if-error'])
+/** RFC 9111 §1.2.2: larger numbers count as this. */
+const MAX_SECONDS = 2 ** 31
+
+/** @see RFC 9111 §5.2; the grammar of the list is RFC 9110 §5.6.1 */
+export function parseCacheControl(field: string | readonly string[] | undefined): Directives {
+  if (field === undefined || field.length === 0) return NONE
+  const text = typeof field === 'string' ? field : field.join(',')
+  const directives = new Map<string, string | true>()
+  // A quoted string is one token, so that nothing inside it is taken for a directive.
+  for (const match of text.matchAll(
+    /([!#$%&'*+\-.^_`|~\w]+)\s*(?:=\s*("(?:[^"\\]|\\.)*"?|[^\s,"]*))?[^,"]*|"(?:[^"\\]|\\.)*"?/g,
+  )) {
+    const name = match[1]?.toLowerCase()
+    if (name === undefined) continue
+    const argument = match[2] === undefined ? true : unquoted(match[2])
+    directives.set(name, stricter(name, directives.get(name), argument))
+  }
+  return directives
+}
+
+/** Seconds of a directive: 0 if it has no usable number, `undefined` if it is not there. */
+export function secondsOf(directives: Directives, name: string): number | undefined {
+  const argument = directives.get(name)
+  if (argument === undefined) return undefined
+  return typeof argument === 'string' && /^\d+$/.test(argument) ? Math.min(Number(argument), MAX_SECONDS) : 0
+}
+
+function stricter(name: string, before: string | true | undefined, now: string | true): string | true {
+  if (before === undefined || before === now) return now
+  if (SECONDS.has(name)) {
+    const [a, b] = [before, now].map((value) => (/^\d+$/.test(String(value)) ? Number(value) : 0))
+    return String(Math.min(a!, b!))
+  }
+  // `no-cache` beside `no-cache="field"`: the one without fields forbids more.
+  return before === true || now === true ? true : `${before},${now}`
+}
+
+function unquoted(text: string): string {
+  return text.startsWith('"')
+    ? text.slice(1, text.endsWith('"') ? -1 : undefined).replace(/\\(.)/g, '$1')
+    : text
+}
+
+/** Field names of `no-cache="…"` and `private="…"`, in lower case. */
+export function fieldsOf(directives: Directives, name: 'no-cache' | 'private'): string[] {
+  const argument = directives.get(name)
+  if (typeof argument !== 'string') return []
+  return argument
+    .split(',')
+    .map((field) => field.trim().toLowerCase())
+    .filter((field) => field !== '')
+}

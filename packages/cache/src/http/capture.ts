@@ -1,0 +1,173 @@
+import type { OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import type { HeaderLine } from './stored-response.js'
+
+/** The beginning of a response: what the handler set, and what had been set before it. */
+export interface CapturedHead {
+  readonly status: number
+  readonly statusMessage: string | undefined
+  /** Set downstream of the middleware. */
+  readonly lines: readonly HeaderLine[]
+  /** The same by name, in lower case. */
+  readonly headers: ReadonlyMap<string, string | readonly string[]>
+}
+
+/** What becomes of a response that is being written. */
+export interface CaptureListener {
+  /**
+   * The head is complete and not yet sent; fields may be set on the response until this returns.
+   *
+   * @returns `send`: to the client as it is; `swallow`: nothing of it is sent, and the listener answers in `onEnd`
+   */
+  onHead(head: CapturedHead): 'send' | 'swallow'
+  /** The handler has ended the response. `body` is `undefined` if it grew beyond the limit, or was not wanted. */
+  onEnd(head: CapturedHead, body: Buffer | undefined): void
+  /** The connection was closed before the handler ended the response. */
+  onAbort(): void
+}
+
+/**
+ * Watches what a handler writes. Chunks are kept by reference and passed on untouched, with the return value of
+ * `write` and its callbacks; nothing is held back.
+ *
+ * @returns a function that stops it and puts the response's own methods back
+ */
+export function capture(
+  res: ServerResponse,
+  options: { maxBodyBytes: number; before: OutgoingHttpHeaders },
+  listener: CaptureListener,
+): () => void {
+  const { writeHead, write, end } = res
+  const chunks: Buffer[] = []
+  let bytes = 0
+  let head: CapturedHead | undefined
+  let swallowing = false
+  let over = false
+
+  function begin(): void {
+    if (head !== undefined) return
+    head = headOf(res, options.before)
+    swallowing = listener.onHead(head) === 'swallow'
+  }
+
+  function keep(chunk: unknown, encoding: unknown): void {
+    if (chunk === undefined || chunk === null || typeof chunk === 'function' || bytes > options.maxBodyBytes)
+      return
+    const kept =
+      typeof chunk === 'string' ? Buffer.from(chunk, asEncoding(encoding)) : asBuffer(chunk as Uint8Array)
+    bytes += kept.length
+    if (bytes > options.maxBodyBytes) chunks.length = 0
+    else chunks.push(kept)
+  }
+
+  function stop(): void {
+    over = true
+    res.writeHead = writeHead
+    res.write = write
+    res.end = end
+    res.off('close', onClose)
+  }
+
+  function onClose(): void {
+    if (over) return
+    stop()
+    listener.onAbort()
+  }
+
+  function writeHeadCaptured(status: number, ...rest: unknown[]): ServerResponse {
+    const reason = typeof rest[0] === 'string' ? (rest[0] as string) : undefined
+    res.statusCode = status
+    if (reason !== undefined) res.statusMessage = reason
+    setAll(
+      res,
+      (reason === undefined ? rest[0] : rest[1]) as OutgoingHttpHeaders | OutgoingHttpHeader[] | undefined,
+    )
+    begin()
+    if (swallowing) return res
+    return writeHead.call(res, status)
+  }
+
+  function writeCaptured(chunk: unknown, ...rest: unknown[]): boolean {
+    begin()
+    keep(chunk, rest[0])
+    if (!swallowing) return Reflect.apply(write, res, [chunk, ...rest]) as boolean
+    callBack(rest)
+    return true
+  }
+
+  function endCaptured(...args: unknown[]): ServerResponse {
+    if (over) return Reflect.apply(end, res, args) as ServerResponse
+    begin()
+    keep(args[0], args[1])
+    stop()
+    const body = bytes > options.maxBodyBytes ? undefined : Buffer.concat(chunks, bytes)
+    if (!swallowing) Reflect.apply(end, res, args)
+    else callBack(args)
+    listener.onEnd(head!, body)
+    return res
+  }
+
+  res.writeHead = writeHeadCaptured as typeof res.writeHead
+  res.write = writeCaptured as typeof res.write
+  res.end = endCaptured as typeof res.end
+  res.on('close', onClose)
+  return stop
+}
+
+/** What the response says beyond what had been set before the handler ran. */
+function headOf(res: ServerResponse, before: OutgoingHttpHeaders): CapturedHead {
+  const now = res.getHeaders()
+  const names = new Map(rawHeaderNames(res).map((name) => [name.toLowerCase(), name]))
+  const lines: HeaderLine[] = []
+  const headers = new Map<string, string | readonly string[]>()
+  for (const [lower, given] of Object.entries(now)) {
+    if (given === undefined || sameValue(given, before[lower])) continue
+    const value = Array.isArray(given) ? given.map(String) : String(given)
+    lines.push([names.get(lower) ?? lower, value])
+    headers.set(lower, value)
+  }
+  return { status: res.statusCode, statusMessage: res.statusMessage || undefined, lines, headers }
+}
+
+/** As the handler wrote them. In Node since 15.4, and not in its types. */
+function rawHeaderNames(res: ServerResponse): string[] {
+  return (res as unknown as { getRawHeaderNames(): string[] }).getRawHeaderNames()
+}
+
+function sameValue(a: OutgoingHttpHeader, b: OutgoingHttpHeader | undefined): boolean {
+  return (
+    a === b ||
+    (Array.isArray(a) && Array.isArray(b) && a.length === b.length && a.every((v, i) => v === b[i]))
+  )
+}
+
+/** Fields of `writeHead` become fields of the response, so that they can be seen and changed. */
+function setAll(res: ServerResponse, fields: OutgoingHttpHeaders | OutgoingHttpHeader[] | undefined): void {
+  if (fields === undefined || fields === null) return
+  if (!Array.isArray(fields)) {
+    for (const [name, value] of Object.entries(fields)) if (value !== undefined) res.setHeader(name, value)
+    return
+  }
+  const pairs = Array.isArray(fields[0])
+    ? (fields as unknown as [string, OutgoingHttpHeader][])
+    : fields.flatMap((name, i) => (i % 2 === 0 ? [[String(name), fields[i + 1]!] as const] : []))
+  const seen = new Set<string>()
+  for (const [name, value] of pairs) {
+    const lower = name.toLowerCase()
+    if (seen.has(lower)) res.appendHeader(name, value as string)
+    else res.setHeader(name, value)
+    seen.add(lower)
+  }
+}
+
+function callBack(args: readonly unknown[]): void {
+  const callback = args.find((arg) => typeof arg === 'function') as (() => void) | undefined
+  if (callback !== undefined) process.nextTick(callback)
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+function asEncoding(encoding: unknown): BufferEncoding {
+  return typeof encoding === 'string' ? (encoding as BufferEncoding) : 'utf8'
+}

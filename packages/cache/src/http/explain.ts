@@ -1,0 +1,28 @@
+import type { ServerResponse } from 'node:http'
+
+/** What `cache.http` did with a request, and why. */
+export interface CacheExplanation {
+  /** `hit`, `stale`, `miss`, `revalidated`, `bypass`: as in `Cache-Status`. */
+  readonly decision: 'hit' | 'stale' | 'miss' | 'revalidated' | 'bypass'
+  /** A word for it: `credentials`, `set-cookie`, `s-maxage`. */
+  readonly reason: string
+  /** The rule, in words or by its section. */
+  readonly rule: string
+  /** The response was stored, or is going to be. */
+  readonly stored: boolean
+}
+
+const explanations = new WeakMap<ServerResponse, CacheExplanation>()
+
+/**
+ * What `cache.http` decided for a response, and by which rule. The last decision, if several of them saw it.
+ *
+ * @returns `undefined` if none has
+ */
+export function explainCache(res: ServerResponse): CacheExplanation | undefined {
+  return explanations.get(res)
+}
+
+export function explained(res: ServerResponse, explanation: CacheExplanation): void {
+  explanations.set(res, explanation)
+}

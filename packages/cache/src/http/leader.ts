@@ -1,0 +1,389 @@
+import { createHash } from 'node:crypto'
+import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import type { Lease } from '../entries.js'
+import type { Entry } from '../entry.js'
+import { type CapturedHead, capture } from './capture.js'
+import { isNotModified, weaklyEqual } from './conditional.js'
+import { explained } from './explain.js'
+import { watchInputs } from './inputs.js'
+import type { ResolvedHttpOptions } from './options.js'
+import { type HttpRequest, hideParameters, type Plan } from './plan.js'
+import { serve } from './serve.js'
+import { statusMember } from './status-member.js'
+import { judge, type Refusal, type Storable, storedFields } from './storable.js'
+import { type HeaderLine, type StoredResponse, updatedBy, withValidators } from './stored-response.js'
+import { formatStringList } from './structured-fields.js'
+import { personalField } from './vary.js'
+
+/** What came of a handler's run that was to be stored. */
+export type LeadOutcome =
+  | {
+      readonly kind: 'stored'
+      readonly response: StoredResponse
+      readonly ttlMs: number
+      readonly swrMs: number
+      readonly groups: readonly string[]
+      readonly costMs: number
+    }
+  | { readonly kind: 'refused'; readonly reason: string; readonly transient: boolean }
+  | { readonly kind: 'aborted' }
+
+export interface LeadTask {
+  readonly req: HttpRequest
+  readonly res: ServerResponse
+  readonly plan: Extract<Plan, { kind: 'cache' }>
+  readonly options: ResolvedHttpOptions
+  readonly lease: Lease | undefined
+  readonly stale: Entry | undefined
+  /** How the request missed. */
+  readonly forward: 'uri-miss' | 'vary-miss' | 'stale'
+  readonly tags: readonly string[]
+  /** The client has been answered already. */
+  readonly detached: boolean
+  /** Runs the handler. */
+  readonly next: () => void
+  /** Known before the body is: it will not be stored. */
+  readonly onRefused: (reason: string, transient: boolean) => void
+  readonly onDone: (outcome: LeadOutcome) => void
+}
+
+const CONDITIONS = ['if-none-match', 'if-modified-since', 'if-range', 'range'] as const
+/** Failures for which a stale response may stand in. @see RFC 5861 §4 */
+const ERRORS = new Set([500, 502, 503, 504])
+
+type Disposition = 'pass' | 'not-modified' | 'revalidated' | 'stale-on-error'
+
+/** Runs the handler once, watching what it reads and writes, and says what is to be stored. */
+export function lead(task: LeadTask): void {
+  const { req, res, plan, options } = task
+  const stale = task.stale?.value as StoredResponse | undefined
+  const original = req.headers
+  const before: OutgoingHttpHeaders = { ...res.getHeaders() }
+  const startedAt = performance.now()
+  let disposition: Disposition = 'pass'
+  let verdict: Storable | Refusal | undefined
+  let readAtHead = 0
+
+  req.headers = handlerHeaders(original, stale)
+  const declared = options.headers
+  const inputs = watchInputs(req, options.unkeyed, declared, plan.partitioned)
+  hideParameters(req, plan.hidden, options.query ?? [])
+
+  function restore(): void {
+    inputs.stop()
+    req.headers = original
+  }
+
+  capture(
+    res,
+    { maxBodyBytes: options.maxBodyBytes, before },
+    {
+      onHead(head) {
+        disposition = dispositionOf(head, stale, task.stale)
+        if (disposition !== 'pass') return 'swallow'
+        readAtHead = inputs.log.headers.size
+        verdict = judged(head)
+        if (!verdict.store) task.onRefused(verdict.reason, head.status >= 500)
+        const announced = verdict.store ? undefined : verdict.reason
+        prepareHead(head, verdict, announced)
+        const validators = {
+          etag: text(head.headers.get('etag')),
+          lastModified: text(head.headers.get('last-modified')),
+          date: text(head.headers.get('date')),
+        }
+        if (head.status === 200 && hasValidator(validators) && isNotModified(original, validators)) {
+          disposition = 'not-modified'
+          return 'swallow'
+        }
+        return 'send'
+      },
+      onEnd(head, body) {
+        restore()
+        const costMs = performance.now() - startedAt
+        switch (disposition) {
+          case 'revalidated':
+            return endRevalidated(head, costMs)
+          case 'stale-on-error':
+            reset(res, before)
+            if (!task.detached) serveStale(task.stale!, 'stale-if-error')
+            return task.onDone({ kind: 'refused', reason: 'error', transient: true })
+          case 'not-modified':
+            sendNotModified(res)
+        }
+        task.onDone(outcomeOf(head, body, costMs))
+      },
+      onAbort() {
+        restore()
+        task.onDone({ kind: 'aborted' })
+      },
+    },
+  )
+  task.next()
+
+  function judged(head: CapturedHead): Storable | Refusal {
+    const { log } = inputs
+    const found = judge(
+      head.status,
+      head.headers,
+      { ...options, declared, partitioned: plan.partitioned },
+      Date.now(),
+    )
+    if (!found.store) return found
+    const length = Number(text(head.headers.get('content-length')) ?? 0)
+    if (length > options.maxBodyBytes) return { store: false, reason: 'size', rule: 'maxBodyBytes' }
+    if (log.personal !== undefined) {
+      return {
+        store: false,
+        reason: `unkeyed-${log.personal.toLowerCase()}`,
+        rule: `the handler read \`${log.personal}\``,
+      }
+    }
+    const read = [...log.headers]
+    const personal = personalField(read, declared)
+    if (read.length > 0 && (options.unkeyed === 'refuse' || personal !== undefined)) {
+      return {
+        store: false,
+        reason: `unkeyed-${personal ?? read[0]}`,
+        rule: 'the handler read a field that is not in the key',
+      }
+    }
+    return { ...found, vary: [...new Set([...found.vary, ...read])].sort() }
+  }
+
+  /** What clients and caches downstream are told. */
+  function prepareHead(head: CapturedHead, found: Storable | Refusal, refused: string | undefined): void {
+    explained(res, {
+      decision: 'miss',
+      reason: found.store ? found.rule : found.reason,
+      rule: found.rule,
+      stored: found.store,
+    })
+    for (const line of downstreamFields(head, found, task)) {
+      if (line.append) res.appendHeader(line.name, line.value)
+      else res.setHeader(line.name, line.value)
+    }
+    if (options.targets[0] !== undefined) res.removeHeader(options.targets[0])
+    res.appendHeader('Cache-Status', `${options.cacheName}; ${statusMember.miss(task.forward, refused)}`)
+  }
+
+  function outcomeOf(head: CapturedHead, body: Buffer | undefined, costMs: number): LeadOutcome {
+    if (verdict === undefined || !verdict.store) {
+      return { kind: 'refused', reason: verdict?.reason ?? 'no-head', transient: head.status >= 500 }
+    }
+    const declaredLength = text(head.headers.get('content-length'))
+    const personal = inputs.log.personal !== undefined || inputs.log.headers.size > readAtHead
+    if (
+      body === undefined ||
+      personal ||
+      (declaredLength !== undefined && Number(declaredLength) !== body.length)
+    ) {
+      return { kind: 'refused', reason: body === undefined ? 'size' : 'incomplete', transient: false }
+    }
+    const fields = storedFields(head.lines, head.headers.get('connection'), [...verdict.strip, 'vary'])
+    const response = withValidators({
+      status: head.status,
+      statusMessage: head.statusMessage,
+      headers: completed(
+        [...fields, ...downstreamLines(head, verdict, task)],
+        head.status,
+        body,
+        verdict.vary,
+      ).filter(([name]) => name.toLowerCase() !== options.targets[0]),
+      body,
+      lifetimeMs: verdict.lifetimeMs,
+      staleIfErrorMs: verdict.staleIfErrorMs,
+      vary: verdict.vary,
+    })
+    return stored(response, verdict, head, costMs)
+  }
+
+  function stored(
+    response: StoredResponse,
+    found: Storable,
+    head: CapturedHead,
+    costMs: number,
+  ): LeadOutcome {
+    return {
+      kind: 'stored',
+      response,
+      ttlMs: found.lifetimeMs - found.initialAgeMs,
+      swrMs: found.staleWhileRevalidateMs,
+      groups: groupsOf(head),
+      costMs,
+    }
+  }
+
+  /** RFC 9111 §4.3.4: the stored body with the new fields. */
+  function endRevalidated(head: CapturedHead, costMs: number): void {
+    reset(res, before)
+    const etag = text(head.headers.get('etag'))
+    const matches =
+      etag === undefined || stale!.validators.etag === undefined || weaklyEqual(etag, stale!.validators.etag)
+    const fields = storedFields(head.lines, head.headers.get('connection'), [])
+    const headers = updatedBy(
+      stale!,
+      fields.some(([name]) => name.toLowerCase() === 'date') ? fields : [...fields, dateLine()],
+    )
+    const byName = new Map(headers.map(([name, value]) => [name.toLowerCase(), value]))
+    const policy = { ...options, declared, partitioned: plan.partitioned }
+    const found = judge(stale!.status, byName, policy, Date.now())
+    const response = withValidators({ ...stale!, headers: matches ? headers : stale!.headers })
+    if (!found.store || !matches) {
+      if (!task.detached) {
+        explained(res, {
+          decision: 'revalidated',
+          reason: 'not-stored',
+          rule: 'RFC 9111 §4.3.4',
+          stored: false,
+        })
+        serve(req, res, response, 0, `${options.cacheName}; fwd=stale; fwd-status=304`)
+      }
+      task.onDone({ kind: 'refused', reason: 'revalidated', transient: true })
+      return
+    }
+    const renewed = { ...response, lifetimeMs: found.lifetimeMs, staleIfErrorMs: found.staleIfErrorMs }
+    if (!task.detached) {
+      const ttlMs = found.lifetimeMs - found.initialAgeMs
+      explained(res, { decision: 'revalidated', reason: found.rule, rule: 'RFC 9111 §4.3.4', stored: true })
+      serve(req, res, renewed, found.initialAgeMs, `${options.cacheName}; ${statusMember.revalidated(ttlMs)}`)
+    }
+    task.onDone(stored(renewed, { ...found, vary: stale!.vary }, head, costMs))
+  }
+
+  function serveStale(entry: Entry, why: string): void {
+    const nowMs = performance.now()
+    const ttlMs = entry.endsAt - nowMs
+    explained(res, { decision: 'stale', reason: why, rule: 'RFC 5861 §4', stored: true })
+    serve(
+      req,
+      res,
+      stale!,
+      stale!.lifetimeMs - ttlMs,
+      `${options.cacheName}; ${statusMember.stale(ttlMs, why)}`,
+    )
+  }
+}
+
+/** Conditions of the client are evaluated here: the handler would answer 304 to a cache that has nothing. */
+function handlerHeaders(
+  headers: IncomingHttpHeaders,
+  stale: StoredResponse | undefined,
+): IncomingHttpHeaders {
+  const copy = { ...headers }
+  for (const name of CONDITIONS) delete copy[name]
+  if (stale?.validators.etag !== undefined) copy['if-none-match'] = stale.validators.etag
+  if (stale?.validators.lastModified !== undefined) copy['if-modified-since'] = stale.validators.lastModified
+  // Express lets `no-cache` of the client hide that nothing has changed.
+  if (stale !== undefined) delete copy['cache-control']
+  return copy
+}
+
+function dispositionOf(
+  head: CapturedHead,
+  stale: StoredResponse | undefined,
+  entry: Entry | undefined,
+): Disposition {
+  if (stale === undefined || entry === undefined) return 'pass'
+  if (head.status === 304 && hasValidator(stale.validators)) return 'revalidated'
+  const allowed = performance.now() < entry.endsAt + stale.staleIfErrorMs
+  return ERRORS.has(head.status) && allowed ? 'stale-on-error' : 'pass'
+}
+
+function hasValidator({
+  etag,
+  lastModified,
+}: {
+  etag: string | undefined
+  lastModified: string | undefined
+}): boolean {
+  return etag !== undefined || lastModified !== undefined
+}
+
+interface FieldChange {
+  readonly name: string
+  readonly value: string
+  readonly append: boolean
+}
+
+function downstreamFields(head: CapturedHead, found: Storable | Refusal, task: LeadTask): FieldChange[] {
+  const changes: FieldChange[] = []
+  if (found.store) {
+    const said = String(head.headers.get('vary') ?? '').toLowerCase()
+    const added = found.vary.filter((name) => !said.split(',').some((other) => other.trim() === name))
+    if (added.length > 0) changes.push({ name: 'Vary', value: added.join(', '), append: true })
+  }
+  for (const [name, value] of downstreamLines(head, found, task)) {
+    changes.push({ name, value: String(value), append: false })
+  }
+  return changes
+}
+
+/** Fields that stored and first responses share. */
+function downstreamLines(head: CapturedHead, found: Storable | Refusal, task: LeadTask): HeaderLine[] {
+  const lines: HeaderLine[] = []
+  if (task.plan.partitioned) {
+    const said = text(head.headers.get('cache-control'))
+    if (said === undefined || !/\b(?:private|no-store)\b/i.test(said)) {
+      lines.push([
+        'Cache-Control',
+        said === undefined ? 'private' : `${said.replace(/\bpublic\b,?\s*/i, '')}, private`,
+      ])
+    }
+  }
+  if (found.store && task.options.sendTags && task.tags.length > 0) {
+    const tags = task.tags.filter((tag) => !tag.startsWith('\0'))
+    if (tags.length > 0) {
+      lines.push(['Cache-Groups', formatStringList(tags)])
+      lines.push(['Surrogate-Key', tags.filter((tag) => /^[\x21-\x7e]+$/.test(tag)).join(' ')])
+    }
+  }
+  return lines
+}
+
+/** Later lines win; with a date, a validator, and what it varies on. */
+function completed(lines: HeaderLine[], status: number, body: Buffer, vary: readonly string[]): HeaderLine[] {
+  const byName = new Map(lines.map((line) => [line[0].toLowerCase(), line]))
+  if (!byName.has('date')) byName.set('date', dateLine())
+  if (status === 200 && !byName.has('etag')) {
+    byName.set('etag', ['ETag', `"${createHash('sha1').update(body).digest('base64url')}"`])
+  }
+  if (vary.length > 0) byName.set('vary', ['Vary', vary.join(', ')])
+  return [...byName.values()]
+}
+
+function dateLine(): HeaderLine {
+  return ['Date', new Date().toUTCString()]
+}
+
+/** Groups that the response names, as a wire format of tags. */
+function groupsOf(head: CapturedHead): string[] {
+  return [text(head.headers.get('cache-groups')) ?? '', text(head.headers.get('surrogate-key')) ?? '']
+}
+
+/** Takes back what the handler has set, so that a stored response can be sent instead. */
+function reset(res: ServerResponse, before: OutgoingHttpHeaders): void {
+  for (const name of res.getHeaderNames()) res.removeHeader(name)
+  for (const [name, value] of Object.entries(before)) if (value !== undefined) res.setHeader(name, value)
+  res.statusCode = 200
+  res.statusMessage = ''
+}
+
+/** The client has what the handler wrote: its body stays here. @see RFC 9110 §15.4.5 */
+function sendNotModified(res: ServerResponse): void {
+  res.statusCode = 304
+  res.statusMessage = ''
+  for (const name of [
+    'Content-Type',
+    'Content-Length',
+    'Content-Encoding',
+    'Transfer-Encoding',
+    'Last-Modified',
+  ]) {
+    res.removeHeader(name)
+  }
+  res.end()
+}
+
+function text(value: string | readonly string[] | undefined): string | undefined {
+  return value === undefined ? undefined : typeof value === 'string' ? value : value.join(', ')
+}

@@ -1,0 +1,159 @@
+import type { IncomingMessage } from 'node:http'
+import {
+  anyOf,
+  arrayOf,
+  boolean,
+  durationMs,
+  func,
+  InvalidOption,
+  integer,
+  type OptionCheck,
+  type OptionChecks,
+  oneOf,
+  type ResolvedOptions,
+  resolveOptions,
+  string,
+} from '@scale/core'
+
+const MAX_MS = 366 * 86_400_000
+
+/** Options of `cache.http`. */
+export interface HttpCacheOptions<Request extends IncomingMessage = IncomingMessage> {
+  /**
+   * `route`: responses that say nothing of their lifetime are fresh for `ttlMs`. `origin`: only what responses say
+   * counts. What a response forbids is never stored. Default `route`
+   */
+  policy?: 'route' | 'origin'
+  /** Lifetime of 200, 203, 300, 301 and 308 that name none, in ms. Default: the cache's `ttlMs` */
+  ttlMs?: number
+  /** Lifetime of 404 and 410 that name none, in ms; 0 does not store them. Default 0 */
+  negativeTtlMs?: number
+  /** Unless the response says otherwise, in ms. Default: the cache's */
+  staleWhileRevalidateMs?: number
+  /** Unless the response says otherwise, in ms. Default: the cache's */
+  staleIfErrorMs?: number
+  /** For how long after that a response is kept only to be revalidated by its `ETag` or date, in ms. Default 60,000 */
+  keepMs?: number
+  /**
+   * Query parameters that are in the key. Others are removed from `req.url` and `req.query` before the handler sees
+   * them. Default: all, as they are written
+   */
+  query?: readonly string[]
+  /** Request fields that are in the key whatever the response says in `Vary`. Default `[]` */
+  headers?: readonly string[]
+  /**
+   * What a handler may read of a request that is not in the key, while its response is to be stored. `vary`: a field
+   * it reads becomes part of the key, and of `Vary`; anything personal refuses. `refuse`: the response is not stored.
+   * `strip`: the handler does not see it. `trust`: nothing is watched, and what the response says in `Vary` is
+   * believed; for a proxy to another origin, whose answers say it. Default `vary`
+   */
+  unkeyed?: 'vary' | 'refuse' | 'strip' | 'trust'
+  /** `ignore` says that no response depends on cookies; one that reads them all the same is not stored. Default `bypass` */
+  cookies?: 'bypass' | 'ignore'
+  /**
+   * Names who shares a response: a tenant, a role, a user. With it, requests with credentials are cached too, and
+   * responses are `private` to everyone downstream. `undefined` bypasses. Default none
+   */
+  partition?: (req: Request) => string | undefined
+  /** Tags of stored responses, for `invalidateTags`. Default none */
+  tags?: readonly string[] | ((req: Request) => readonly string[])
+  /** Tells a CDN in front the tags, as `Cache-Groups` and `Surrogate-Key`. Default false */
+  sendTags?: boolean
+  /**
+   * Fields of targeted cache control, in order of precedence. The first one is this cache's own, and is not sent on.
+   * Default `["Scale-Cache-Control","CDN-Cache-Control"]`
+   */
+  targets?: readonly string[]
+  /** Directives of requests: `honour` lets clients make the cache fetch anew. Default `ignore` */
+  clientDirectives?: 'ignore' | 'honour'
+  /** Largest body that is stored, in bytes. Default: the cache's `maxValueBytes` */
+  maxBodyBytes?: number
+  /** Names this cache in `Cache-Status`: a token. Default `scale` */
+  cacheName?: string
+}
+
+/** The defaults of {@link HttpCacheOptions}. */
+export const httpCacheDefaults: Readonly<
+  Required<
+    Pick<
+      HttpCacheOptions,
+      | 'policy'
+      | 'negativeTtlMs'
+      | 'keepMs'
+      | 'headers'
+      | 'unkeyed'
+      | 'cookies'
+      | 'sendTags'
+      | 'targets'
+      | 'clientDirectives'
+      | 'cacheName'
+    >
+  >
+> = Object.freeze({
+  policy: 'route',
+  negativeTtlMs: 0,
+  keepMs: 60_000,
+  headers: Object.freeze([]),
+  unkeyed: 'vary',
+  cookies: 'bypass',
+  sendTags: false,
+  targets: Object.freeze(['Scale-Cache-Control', 'CDN-Cache-Control']),
+  clientDirectives: 'ignore',
+  cacheName: 'scale',
+})
+
+const token: OptionCheck = (value) =>
+  typeof value === 'string' && /^[!#$%&'*+\-.^_`|~\w]{1,64}$/.test(value) ? undefined : 'a field name'
+
+const checks: OptionChecks<HttpCacheOptions> = {
+  policy: oneOf('route', 'origin'),
+  ttlMs: durationMs(1, MAX_MS),
+  negativeTtlMs: durationMs(0, MAX_MS),
+  staleWhileRevalidateMs: durationMs(0, MAX_MS),
+  staleIfErrorMs: durationMs(0, MAX_MS),
+  keepMs: durationMs(0, MAX_MS),
+  query: arrayOf(string(1, 128)),
+  headers: arrayOf(token),
+  unkeyed: oneOf('vary', 'refuse', 'strip', 'trust'),
+  cookies: oneOf('bypass', 'ignore'),
+  partition: func,
+  tags: anyOf(func, arrayOf(string(1, 1_024))),
+  sendTags: boolean,
+  targets: arrayOf(token),
+  clientDirectives: oneOf('ignore', 'honour'),
+  maxBodyBytes: integer(1),
+  cacheName: (value) =>
+    typeof value === 'string' && /^[A-Za-z*][!#$%&'*+\-.^_`|~\w:/]{0,63}$/.test(value)
+      ? undefined
+      : 'a token',
+}
+
+/** What `cache.http` inherits from its cache. */
+export interface Inherited {
+  readonly ttlMs: number
+  readonly staleWhileRevalidateMs: number
+  readonly staleIfErrorMs: number
+  readonly maxBodyBytes: number
+}
+
+export type ResolvedHttpOptions = Readonly<
+  ResolvedOptions<HttpCacheOptions, typeof httpCacheDefaults & Inherited>
+>
+
+export function resolveHttpOptions<Request extends IncomingMessage>(
+  options: HttpCacheOptions<Request> | undefined,
+  inherited: Inherited,
+): ResolvedHttpOptions {
+  const given = options as HttpCacheOptions | undefined
+  if (given?.policy === 'origin' && given.ttlMs !== undefined) {
+    throw new InvalidOption(
+      "cache.http: `ttlMs` has no effect under `policy: 'origin'`; leave one of them out.",
+    )
+  }
+  const resolved = resolveOptions('cache.http', given, {
+    checks,
+    defaults: { ...httpCacheDefaults, ...inherited },
+  })
+  const lower = (names: readonly string[]): string[] => names.map((name) => name.toLowerCase())
+  return Object.freeze({ ...resolved, headers: lower(resolved.headers), targets: lower(resolved.targets) })
+}

@@ -1,0 +1,160 @@
+import { createHash } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import { HTTP_KEY } from '../key-names.js'
+import type { ResolvedHttpOptions } from './options.js'
+
+/** An Express request, as far as it is looked at. */
+export interface HttpRequest extends IncomingMessage {
+  originalUrl?: string
+  query?: unknown
+}
+
+/** What is to be done with a request. */
+export type Plan =
+  /** Looked up, and stored. */
+  | {
+      readonly kind: 'cache'
+      /** Of all variants of this resource. */
+      readonly key: string
+      readonly uri: string
+      readonly partitioned: boolean
+      /** Query parameters that are hidden from the handler. */
+      readonly hidden: readonly string[]
+    }
+  /** Handed on; its success invalidates. */
+  | { readonly kind: 'unsafe'; readonly uri: string }
+  /** Handed on. `forward` is the parameter of `Cache-Status`. */
+  | { readonly kind: 'bypass'; readonly forward: 'bypass' | 'method' | 'request'; readonly reason: string }
+
+const SAFE_UNCACHED = new Set(['OPTIONS', 'TRACE', 'PROPFIND', 'SEARCH', 'REPORT', 'QUERY'])
+const METHOD_OVERRIDES = ['x-http-method-override', 'x-http-method', 'x-method-override'] as const
+
+/** Decides by the request alone. */
+export function planFor(req: HttpRequest, options: ResolvedHttpOptions): Plan {
+  const { method, headers } = req
+  const target = req.originalUrl ?? req.url ?? ''
+  if (method !== 'GET' && method !== 'HEAD') {
+    if (method === undefined || SAFE_UNCACHED.has(method)) return bypass('method', 'method')
+    return { kind: 'unsafe', uri: uriOf(req, queried(target, options.query).url) }
+  }
+  const { host } = headers
+  // Absolute and authority form would say a second time, and perhaps otherwise, which host is meant.
+  if (host === undefined || !target.startsWith('/')) return bypass('bypass', 'target')
+  if (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0) {
+    return bypass('bypass', 'request-body')
+  }
+  if (headers.upgrade !== undefined) return bypass('bypass', 'upgrade')
+  for (const name of METHOD_OVERRIDES)
+    if (headers[name] !== undefined) return bypass('bypass', 'method-override')
+  if (headers['if-match'] !== undefined || headers['if-unmodified-since'] !== undefined) {
+    return bypass('bypass', 'precondition')
+  }
+  const partition = options.partition?.(req)
+  if (options.partition === undefined ? hasCredentials(req, options) : partition === undefined) {
+    return bypass('bypass', 'credentials')
+  }
+  const { url, hidden } = queried(target, options.query)
+  const uri = uriOf(req, url)
+  let key = `${HTTP_KEY}${uri}`
+  // Lengths keep one part from running into the next.
+  if (partition !== undefined) key += `\n@${partition.length}:${partition}`
+  for (const name of options.headers) {
+    const value = headers[name]
+    key += value === undefined ? '\n-' : `\n=${String(value).length}:${value}`
+  }
+  return { kind: 'cache', key, uri, partitioned: partition !== undefined, hidden }
+}
+
+function bypass(forward: 'bypass' | 'method' | 'request', reason: string): Plan {
+  return { kind: 'bypass', forward, reason }
+}
+
+function hasCredentials({ headers }: HttpRequest, { cookies }: ResolvedHttpOptions): boolean {
+  return (
+    headers.authorization !== undefined ||
+    headers['proxy-authorization'] !== undefined ||
+    (headers.cookie !== undefined && cookies === 'bypass')
+  )
+}
+
+/** Scheme, host and target as routed: the host in lower case, nothing else decoded, collapsed or cut off. */
+export function uriOf(req: HttpRequest, target: string): string {
+  return `${originOf(req)}${target}`
+}
+
+/** Scheme and host, of the connection. */
+export function originOf({ socket, headers }: HttpRequest): string {
+  const secure = (socket as { encrypted?: boolean }).encrypted === true
+  return `${secure ? 'https' : 'http'}://${(headers.host ?? '').toLowerCase()}`
+}
+
+/** The target with the declared parameters only, sorted by name, and the names of the others. */
+function queried(target: string, declared: readonly string[] | undefined): { url: string; hidden: string[] } {
+  const mark = target.indexOf('?')
+  if (declared === undefined || mark === -1) return { url: target, hidden: [] }
+  const hidden: string[] = []
+  const kept = target
+    .slice(mark + 1)
+    .split('&')
+    .filter((pair) => {
+      if (pair === '') return false
+      const name = nameOf(pair)
+      if (declared.includes(name)) return true
+      hidden.push(name)
+      return false
+    })
+  const sorted = kept
+    .map((pair, index) => ({ pair, name: nameOf(pair), index }))
+    .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : a.index - b.index))
+    .map(({ pair }) => pair)
+  const path = target.slice(0, mark)
+  return { url: sorted.length === 0 ? path : `${path}?${sorted.join('&')}`, hidden }
+}
+
+/** `a[b]=1` belongs to `a`, as parsers of queries have it. */
+function nameOf(pair: string): string {
+  const raw = pair.split('=', 1)[0]!.replaceAll('+', ' ')
+  let name = raw
+  try {
+    name = decodeURIComponent(raw)
+  } catch {
+    // Not percent-encoded text: taken as it is.
+  }
+  return name.split('[', 1)[0]!
+}
+
+/** Takes undeclared parameters away, so that the handler cannot depend on them. */
+export function hideParameters(
+  req: HttpRequest,
+  hidden: readonly string[],
+  declared: readonly string[],
+): void {
+  if (hidden.length === 0 || req.url === undefined) return
+  const mark = req.url.indexOf('?')
+  if (mark === -1) return
+  const kept = req.url
+    .slice(mark + 1)
+    .split('&')
+    .filter((pair) => pair !== '' && declared.includes(nameOf(pair)))
+  req.url = req.url.slice(0, mark) + (kept.length === 0 ? '' : `?${kept.join('&')}`)
+  // Express 4 has parsed the query already; Express 5 parses `req.url` when it is asked.
+  const { query } = req
+  if (typeof query !== 'object' || query === null || !Object.hasOwn(req, 'query')) return
+  for (const name of Object.keys(query)) {
+    if (!declared.includes(name.split('[', 1)[0]!)) delete (query as Record<string, unknown>)[name]
+  }
+}
+
+/** The tag of all stored responses of one URI. */
+export function uriTag(uri: string): string {
+  return `${HTTP_KEY}u${digest(uri)}`
+}
+
+/** The tag of a cache group: groups of different origins are different (RFC 9875 §2.1). */
+export function groupTag(origin: string, group: string): string {
+  return `${HTTP_KEY}g${digest(`${origin}\n${group}`)}`
+}
+
+function digest(text: string): string {
+  return createHash('sha256').update(text).digest('base64url').slice(0, 22)
+}

@@ -1,0 +1,26 @@
+import type { ServerResponse } from 'node:http'
+
+/** Members of `Cache-Status` (RFC 9211 §2), without the cache's name. */
+export const statusMember = {
+  hit: (ttlMs: number, layer: 'l1' | 'l2'): string =>
+    `hit; ttl=${Math.floor(ttlMs / 1_000)}; detail=${layer}`,
+  stale: (ttlMs: number, why: string): string => `hit; ttl=${Math.floor(ttlMs / 1_000)}; detail=${why}`,
+  collapsed: (ttlMs: number): string => `fwd=uri-miss; collapsed; ttl=${Math.floor(ttlMs / 1_000)}`,
+  revalidated: (ttlMs: number): string =>
+    `fwd=stale; fwd-status=304; stored; ttl=${Math.floor(ttlMs / 1_000)}`,
+  /** @param detail  why it was not stored; none if it was */
+  miss: (forward: 'uri-miss' | 'vary-miss' | 'stale', detail: string | undefined): string =>
+    detail === undefined ? `fwd=${forward}; stored` : `fwd=${forward}; detail=${detail}`,
+  bypass: (forward: 'bypass' | 'method' | 'request' | 'uri-miss', detail: string): string =>
+    `fwd=${forward}; detail=${detail}`,
+}
+
+/** Calls back when the head of a response is about to be sent, once. */
+export function beforeHead(res: ServerResponse, callback: () => void): void {
+  const { writeHead } = res
+  res.writeHead = ((...args: Parameters<typeof res.writeHead>) => {
+    res.writeHead = writeHead
+    callback()
+    return writeHead.apply(res, args)
+  }) as typeof res.writeHead
+}

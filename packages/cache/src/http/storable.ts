@@ -1,0 +1,219 @@
+import { type Directives, fieldsOf, parseCacheControl, secondsOf } from './cache-control.js'
+import { parseHttpDate } from './http-date.js'
+import type { HeaderLine } from './stored-response.js'
+import { parseDictionary } from './structured-fields.js'
+import { parseVary, personalField } from './vary.js'
+
+/** What the route says about responses. */
+export interface StorePolicy {
+  /** `origin`: only what the response says. `route`: `ttlMs` where it says nothing. */
+  readonly policy: 'origin' | 'route'
+  readonly ttlMs: number
+  /** For 404 and 410 that say nothing; 0 does not store them. */
+  readonly negativeTtlMs: number
+  readonly staleWhileRevalidateMs: number
+  readonly staleIfErrorMs: number
+  /** Fields of targeted cache control, in order of precedence, in lower case. */
+  readonly targets: readonly string[]
+  /** Request fields that are in the key anyway, in lower case. */
+  readonly declared: readonly string[]
+  /** The request carries credentials, and the route named a partition for them. */
+  readonly partitioned: boolean
+}
+
+/** Why a response is not stored: a word for `Cache-Status`, and the rule. */
+export interface Refusal {
+  readonly store: false
+  readonly reason: string
+  readonly rule: string
+}
+
+/** How a response is stored. */
+export interface Storable {
+  readonly store: true
+  /** Freshness lifetime, from the response's generation on, in ms. */
+  readonly lifetimeMs: number
+  /** What of it has passed already, in ms. */
+  readonly initialAgeMs: number
+  readonly staleWhileRevalidateMs: number
+  readonly staleIfErrorMs: number
+  /** Request fields that chose this response. */
+  readonly vary: readonly string[]
+  /** Response fields that are not to be stored, in lower case. */
+  readonly strip: readonly string[]
+  /** What gave it its lifetime. */
+  readonly rule: string
+}
+
+/** Final statuses whose meaning is known here: those may be stored at all. 206 and 304 are parts, not responses. */
+const UNDERSTOOD = new Set([
+  200, 203, 204, 300, 301, 302, 303, 307, 308, 400, 401, 403, 404, 405, 406, 409, 410, 414, 415, 422, 451,
+  500, 501, 502, 503, 504,
+])
+/** Those that a route's lifetime applies to. */
+const ROUTE_STATUSES = new Set([200, 203, 300, 301, 308])
+const NEGATIVE_STATUSES = new Set([404, 410])
+
+/**
+ * Whether, and for how long, a shared cache may store a response.
+ *
+ * @param nowMs  epoch ms, when it was received
+ * @see RFC 9111 §3, §3.5, §4.2 · RFC 5861 · RFC 9213
+ */
+export function judge(
+  status: number,
+  headers: ReadonlyMap<string, string | readonly string[]>,
+  policy: StorePolicy,
+  nowMs: number,
+): Storable | Refusal {
+  const { directives, source } = effectiveDirectives(headers, policy.targets)
+  const vary = parseVary(headers.get('vary'))
+  if (!UNDERSTOOD.has(status))
+    return refusal('status', 'RFC 9111 §3: the status code is final and understood')
+  // `must-understand` with a status that is understood lifts `no-store`.
+  if (directives.has('no-store') && !directives.has('must-understand'))
+    return refusal('no-store', 'RFC 9111 §5.2.2.5')
+  if (directives.get('private') === true && !policy.partitioned)
+    return refusal('private', 'RFC 9111 §5.2.2.7')
+  if (directives.get('no-cache') === true) return refusal('no-cache', 'RFC 9111 §5.2.2.4')
+  if (headers.has('set-cookie')) return refusal('set-cookie', 'RFC 9111 §7.3: it is meant for one client')
+  if (vary === undefined) return refusal('vary', 'RFC 9111 §4.1: `*` never matches')
+  const personal = personalField(vary, policy.declared)
+  if (personal !== undefined)
+    return refusal('vary', `a variant for each ${personal}; declare it in \`headers\``)
+  if (headers.has('content-range')) return refusal('partial', 'RFC 9111 §3.3')
+  if (String(headers.get('content-type') ?? '').startsWith('text/event-stream')) {
+    return refusal('event-stream', 'it does not end')
+  }
+
+  const explicit = explicitLifetimeMs(directives, source === 'cache-control' ? headers : undefined, nowMs)
+  const given = explicit ?? routeLifetimeMs(status, policy)
+  if (given === undefined)
+    return refusal('no-freshness', 'RFC 9111 §3: no explicit lifetime, and no heuristics')
+  const initialAgeMs = initialAge(headers, nowMs)
+  if (given.lifetimeMs <= initialAgeMs) return refusal('stale', 'RFC 9111 §4.2: it was stale when it came')
+  return {
+    store: true,
+    lifetimeMs: given.lifetimeMs,
+    initialAgeMs,
+    ...staleLimits(directives, policy),
+    vary,
+    strip: [
+      ...fieldsOf(directives, 'no-cache'),
+      ...(policy.partitioned ? [] : fieldsOf(directives, 'private')),
+    ],
+    rule: given.rule,
+  }
+}
+
+function refusal(reason: string, rule: string): Refusal {
+  return { store: false, reason, rule }
+}
+
+/** The first target field that is valid and not empty stands for `Cache-Control` and `Expires` (RFC 9213 §2.2). */
+function effectiveDirectives(
+  headers: ReadonlyMap<string, string | readonly string[]>,
+  targets: readonly string[],
+): { directives: Directives; source: string } {
+  for (const target of targets) {
+    const field = headers.get(target)
+    if (field === undefined) continue
+    const directives = parseDictionary(typeof field === 'string' ? field : field.join(', '))
+    if (directives !== undefined && directives.size > 0) return { directives, source: target }
+  }
+  return { directives: parseCacheControl(headers.get('cache-control')), source: 'cache-control' }
+}
+
+/** RFC 9111 §4.2.1: `s-maxage`, then `max-age`, then `Expires`. */
+function explicitLifetimeMs(
+  directives: Directives,
+  headers: ReadonlyMap<string, string | readonly string[]> | undefined,
+  nowMs: number,
+): { lifetimeMs: number; rule: string } | undefined {
+  for (const name of ['s-maxage', 'max-age']) {
+    const seconds = secondsOf(directives, name)
+    if (seconds !== undefined) return { lifetimeMs: seconds * 1_000, rule: name }
+  }
+  const expires = headers?.get('expires')
+  if (expires === undefined) return undefined
+  // Several of them, or one that cannot be read, is in the past (RFC 9111 §5.3).
+  const at = typeof expires === 'string' ? parseHttpDate(expires) : undefined
+  return { lifetimeMs: at === undefined ? 0 : Math.max(0, at - dateOf(headers!, nowMs)), rule: 'expires' }
+}
+
+function routeLifetimeMs(
+  status: number,
+  policy: StorePolicy,
+): { lifetimeMs: number; rule: string } | undefined {
+  if (policy.policy === 'origin') return undefined
+  if (ROUTE_STATUSES.has(status)) return { lifetimeMs: policy.ttlMs, rule: 'route ttlMs' }
+  if (NEGATIVE_STATUSES.has(status) && policy.negativeTtlMs > 0) {
+    return { lifetimeMs: policy.negativeTtlMs, rule: 'route negativeTtlMs' }
+  }
+  return undefined
+}
+
+/** RFC 9111 §4.2.3, for a response that took no time to come. */
+function initialAge(headers: ReadonlyMap<string, string | readonly string[]>, nowMs: number): number {
+  const field = headers.get('age')
+  const first = (typeof field === 'string' ? field : field?.[0])?.split(',')[0]?.trim() ?? ''
+  const ageMs = /^\d+$/.test(first) ? Math.min(Number(first), 2 ** 31) * 1_000 : 0
+  return Math.max(ageMs, nowMs - dateOf(headers, nowMs), 0)
+}
+
+function dateOf(headers: ReadonlyMap<string, string | readonly string[]>, nowMs: number): number {
+  const date = headers.get('date')
+  // Dates have no fractions: one of this very second is now.
+  const at = typeof date === 'string' ? parseHttpDate(date) : undefined
+  return at === undefined || Math.abs(nowMs - at) < 1_000 ? nowMs : at
+}
+
+/** RFC 9111 §4.2.4: some directives forbid any stale response; then neither RFC 5861 nor the route allows one. */
+function staleLimits(
+  directives: Directives,
+  policy: StorePolicy,
+): { staleWhileRevalidateMs: number; staleIfErrorMs: number } {
+  if (['must-revalidate', 'proxy-revalidate', 's-maxage', 'no-cache'].some((name) => directives.has(name))) {
+    return { staleWhileRevalidateMs: 0, staleIfErrorMs: 0 }
+  }
+  const said = (name: string): number | undefined => {
+    const seconds = secondsOf(directives, name)
+    return seconds === undefined ? undefined : seconds * 1_000
+  }
+  return {
+    staleWhileRevalidateMs: said('stale-while-revalidate') ?? policy.staleWhileRevalidateMs,
+    staleIfErrorMs: said('stale-if-error') ?? policy.staleIfErrorMs,
+  }
+}
+
+/** Fields that belong to one connection, or that the cache writes itself. @see RFC 9111 §3.1 · RFC 9110 §7.6.1 */
+const NEVER_STORED = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authenticate',
+  'proxy-authentication-info',
+  'proxy-authorization',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'age',
+  'cache-status',
+  'content-length',
+])
+
+/** The fields that are stored. */
+export function storedFields(
+  lines: readonly HeaderLine[],
+  connection: string | readonly string[] | undefined,
+  strip: readonly string[],
+): HeaderLine[] {
+  const named = String(connection ?? '')
+    .split(',')
+    .map((name) => name.trim().toLowerCase())
+  return lines.filter(([name]) => {
+    const lower = name.toLowerCase()
+    return !NEVER_STORED.has(lower) && !named.includes(lower) && !strip.includes(lower)
+  })
+}

@@ -1,0 +1,62 @@
+import type { Frame } from '../frame.js'
+import type { Validators } from './conditional.js'
+
+/** A response field: name as the handler wrote it, and its value or values. */
+export type HeaderLine = readonly [name: string, value: string | readonly string[]]
+
+/** A response as it lies in the cache, ready to be sent. */
+export interface StoredResponse {
+  readonly status: number
+  readonly statusMessage: string | undefined
+  /** Only what was set downstream of the middleware. */
+  readonly headers: readonly HeaderLine[]
+  readonly body: Buffer
+  /** Freshness lifetime from its generation on, in ms: what is left of it tells the age. */
+  readonly lifetimeMs: number
+  readonly staleIfErrorMs: number
+  /** Request fields that chose it, for `Vary`. */
+  readonly vary: readonly string[]
+  readonly validators: Validators
+}
+
+type Meta = Omit<StoredResponse, 'body' | 'validators'>
+
+/** `[length of the description, 4 bytes][description as JSON][body]` */
+export function encodeResponse(response: StoredResponse): Buffer {
+  const { status, statusMessage, headers, lifetimeMs, staleIfErrorMs, vary, body } = response
+  const meta: Meta = { status, statusMessage, headers, lifetimeMs, staleIfErrorMs, vary }
+  const json = Buffer.from(JSON.stringify(meta))
+  const length = Buffer.allocUnsafe(4)
+  length.writeUInt32BE(json.length)
+  return Buffer.concat([length, json, body])
+}
+
+/** @throws anything, if it is not such a body */
+export function decodeResponse(frame: Pick<Frame, 'body'>): { value: StoredResponse; bytes: number } {
+  const end = 4 + frame.body.readUInt32BE(0)
+  const meta = JSON.parse(frame.body.toString('utf8', 4, end)) as Meta
+  // A copy: the frame is a view of a chunk that a socket gave.
+  const value = { ...meta, statusMessage: meta.statusMessage, body: Buffer.from(frame.body.subarray(end)) }
+  return { value: withValidators(value), bytes: frame.body.length * 2 }
+}
+
+export function withValidators(response: Omit<StoredResponse, 'validators'>): StoredResponse {
+  const find = (wanted: string): string | undefined => {
+    const line = response.headers.find(([name]) => name.toLowerCase() === wanted)
+    return line === undefined ? undefined : String(line[1])
+  }
+  return {
+    ...response,
+    validators: { etag: find('etag'), lastModified: find('last-modified'), date: find('date') },
+  }
+}
+
+/** Fields of a 304 that do not describe the stored response (RFC 9111 §3.2). */
+const NOT_UPDATED = new Set(['content-length', 'content-encoding', 'content-type', 'content-range', 'etag'])
+
+/** The stored response with the fields of a 304 that confirmed it. @see RFC 9111 §3.2, §4.3.4 */
+export function updatedBy(stored: StoredResponse, lines: readonly HeaderLine[]): readonly HeaderLine[] {
+  const fresh = lines.filter(([name]) => !NOT_UPDATED.has(name.toLowerCase()))
+  const replaced = new Set(fresh.map(([name]) => name.toLowerCase()))
+  return [...stored.headers.filter(([name]) => !replaced.has(name.toLowerCase())), ...fresh]
+}

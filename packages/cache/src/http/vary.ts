@@ -1,0 +1,79 @@
+import { createHash } from 'node:crypto'
+import type { IncomingHttpHeaders } from 'node:http'
+
+/** Fields whose values are as many as there are clients: a response that varies on them is not stored, unless declared. */
+const PERSONAL = new Set(['cookie', 'authorization', 'proxy-authorization', 'user-agent'])
+
+/**
+ * The request fields that a response depends on.
+ *
+ * @returns names in lower case, sorted; `undefined` if it depends on more than fields can tell (`*`)
+ * @see RFC 9110 §12.5.5 · RFC 9111 §4.1
+ */
+export function parseVary(field: string | readonly string[] | undefined): string[] | undefined {
+  if (field === undefined) return []
+  const names = (typeof field === 'string' ? field : field.join(','))
+    .split(',')
+    .map((name) => name.trim().toLowerCase())
+    .filter((name) => name !== '')
+  return names.includes('*') ? undefined : [...new Set(names)].sort()
+}
+
+/** The first of the names that would give each client a variant of its own, and is not declared. */
+export function personalField(names: readonly string[], declared: readonly string[]): string | undefined {
+  return names.find((name) => PERSONAL.has(name) && !declared.includes(name))
+}
+
+/** Names one variant: a hash of the values of the nominated fields. An absent field differs from an empty one. */
+export function variantOf(names: readonly string[], headers: IncomingHttpHeaders): string {
+  const hash = createHash('sha256')
+  for (const name of names) {
+    const value = normalised(name, headers[name])
+    hash.update(value === undefined ? `${name}\n` : `${name}:${value.length}:${value}\n`)
+  }
+  return hash.digest('base64url').slice(0, 22)
+}
+
+function normalised(name: string, value: string | string[] | undefined): string | undefined {
+  if (value === undefined) return undefined
+  const text = (typeof value === 'string' ? value : value.join(', ')).trim()
+  switch (name) {
+    case 'accept-encoding':
+      return acceptedEncodings(text).join(',')
+    case 'accept-language':
+      return byPreference(text).join(',')
+    default:
+      return text
+  }
+}
+
+const ENCODINGS = ['br', 'gzip', 'zstd', 'identity']
+
+/** Of the encodings that servers produce, those that a client takes: what else it names makes no difference. */
+export function acceptedEncodings(field: string): string[] {
+  const weights = weighted(field)
+  const any = weights.get('*')
+  return ENCODINGS.filter((encoding) => {
+    const weight = weights.get(encoding) ?? any ?? (encoding === 'identity' ? 1 : 0)
+    return weight > 0
+  })
+}
+
+/** Languages in the order of preference, in lower case; those that are refused last, with a mark. */
+function byPreference(field: string): string[] {
+  return [...weighted(field)]
+    .sort(([, a], [, b]) => b - a)
+    .map(([language, weight]) => (weight === 0 ? `!${language}` : language))
+}
+
+function weighted(field: string): Map<string, number> {
+  const weights = new Map<string, number>()
+  for (const part of field.split(',')) {
+    const [value = '', ...parameters] = part.split(';').map((piece) => piece.trim().toLowerCase())
+    if (value === '') continue
+    const q = parameters.find((parameter) => parameter.startsWith('q='))
+    const weight = q === undefined ? 1 : Number(q.slice(2))
+    weights.set(value, Number.isFinite(weight) ? weight : 0)
+  }
+  return weights
+}
