@@ -3,7 +3,7 @@ import { codeOf, type ErrorStatus, phraseOf } from './status.js'
 
 /** What an `AppError` may carry besides its status and its detail. */
 export interface AppErrorInit extends Omit<ScaleErrorInit, 'code' | 'status'> {
-  /** Stable name of the failure, for clients to branch on: `USER_EXISTS`. Default: the status, as `NOT_FOUND` */
+  /** Stable name of the failure, upper case, for clients to branch on: `USER_EXISTS`. Default: the status, as `NOT_FOUND` */
   code?: string
   /** When it is worth asking again, in ms from now. Sent as `Retry-After`, rounded up to seconds. Default none */
   retryAfterMs?: number

@@ -1,4 +1,5 @@
 import type { Next } from '@scale/core'
+import type { Request, Response } from 'express'
 
 /**
  * Lets an asynchronous handler fail under Express 4, as Express 5 does by itself: what it throws, or rejects with,
@@ -6,7 +7,7 @@ import type { Next } from '@scale/core'
  *
  * @example app.get('/users/:id', asyncHandler(async (req, res) => { res.json(await users.find(req.params.id)) }))
  */
-export function asyncHandler<Req, Res>(
+export function asyncHandler<Req = Request, Res = Response>(
   handler: (req: Req, res: Res, next: Next) => unknown,
 ): (req: Req, res: Res, next: Next) => void {
   return function asyncHandler(req, res, next) {

@@ -96,11 +96,14 @@ export function defineProblem<Schema extends ExtensionsSchema | undefined = unde
 }
 
 const checks: Record<keyof ProblemDefinition, OptionCheck> = {
-  type: (value) => (isProblemType(value) ? undefined : 'an absolute URI or a path that starts with /'),
+  type: (value) =>
+    isProblemType(value) && value !== 'about:blank'
+      ? undefined
+      : 'an absolute URI of its own, or a path that starts with /',
   title: string(1, 256),
   status: (value) => (isErrorStatus(value) ? undefined : 'an integer from 400 to 599'),
   code: (value) =>
-    isCode(value) ? undefined : 'letters, digits, `_`, `.` or `-`, first a letter, up to 128',
+    isCode(value) ? undefined : 'upper-case letters, digits and `_`, first a letter, up to 128',
   extensions: (value) =>
     typeof (value as Partial<ExtensionsSchema> | null)?.['~standard']?.validate === 'function'
       ? undefined

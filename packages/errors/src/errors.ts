@@ -15,7 +15,7 @@ export class InvalidExtensions extends ScaleError {
 export class MethodsUnknown extends ScaleError {
   constructor() {
     super(
-      'methodNotAllowed: no methods were given, and this is not the last handler of a route that has some. ' +
+      'methodNotAllowed: it cannot tell which methods are allowed here, or a handler of this very method called next(). ' +
         "Write app.route(path).get(…).all(methodNotAllowed()), or name them: methodNotAllowed('GET').",
       { code: 'ERR_SCALE_METHODS_UNKNOWN' },
     )

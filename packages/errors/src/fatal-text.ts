@@ -17,5 +17,5 @@ export function fatalText({ error, origin }: FatalMessage): string {
 function stackOf(thrown: unknown): string {
   const stack = textProperty(thrown, 'stack') ?? textProperty(thrown, 'message')
   if (stack !== undefined) return stack
-  return typeof thrown === 'object' || typeof thrown === 'function' ? typeof thrown : String(thrown)
+  return Object(thrown) === thrown ? typeof thrown : String(thrown)
 }

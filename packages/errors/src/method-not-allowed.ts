@@ -21,9 +21,10 @@ export function methodNotAllowed(...methods: readonly string[]): PlainMiddleware
   }
 
   return function methodNotAllowed(req, res, next) {
-    const known = given.length > 0 ? given : methodsOf(property(req, 'route'))
-    if (known.length === 0) return next(new MethodsUnknown())
-    const allow = allowHeader(known)
+    const known = withHead(given.length > 0 ? given : methodsOf(property(req, 'route')))
+    // `app.all()` makes a route that has every method: a method that is allowed cannot come here.
+    if (known.length === 0 || known.includes(req.method ?? '')) return next(new MethodsUnknown())
+    const allow = [...new Set([...known, 'OPTIONS'])].join(', ')
     if (req.method === 'OPTIONS') {
       res.writeHead(204, { Allow: allow }).end()
       return
@@ -45,7 +46,6 @@ function methodsOf(route: unknown): string[] {
     .filter((name) => METHODS.includes(name))
 }
 
-function allowHeader(methods: readonly string[]): string {
-  const all = new Set(methods.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])))
-  return [...all.add('OPTIONS')].join(', ')
+function withHead(methods: readonly string[]): string[] {
+  return methods.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method]))
 }

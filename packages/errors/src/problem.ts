@@ -90,7 +90,7 @@ export function isProblemType(value: unknown): value is string {
   )
 }
 
-/** Letters, digits and `_ . -`, up to 128: what can stand in a log query and a metric label. */
+/** Upper-case letters, digits and `_`, up to 128: what can stand in a log query and a metric label, and is no text. */
 export function isCode(value: unknown): value is string {
-  return typeof value === 'string' && /^[A-Za-z][\w.-]{0,127}$/.test(value)
+  return typeof value === 'string' && /^[A-Z][A-Z0-9_]{0,127}$/.test(value)
 }
