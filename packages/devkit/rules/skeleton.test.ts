@@ -21,6 +21,13 @@ it('the top level has what it should have, dotfiles, and nothing else', () => {
   expect([...names].filter((name) => !name.startsWith('.')).sort()).toEqual([...TOP_LEVEL].sort())
 })
 
+it('the README names the two commands of a fresh clone, and CI runs the one for tests', () => {
+  const readme = readFileSync(join(root, 'README.md'), 'utf8')
+  expect(readme).toMatch(/^npx --yes pnpm dev\b/m)
+  expect(readme).toMatch(/^npx --yes pnpm test\b/m)
+  expect(readFileSync(join(root, '.ci/run'), 'utf8')).toMatch(/^npx --yes pnpm test /m)
+})
+
 it('all published packages carry one version', () => {
   expect(new Set(publishedPackages().map(({ manifest }) => manifest.version)).size).toBe(1)
 })
