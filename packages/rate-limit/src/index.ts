@@ -1,4 +1,5 @@
 export type { AlgorithmName } from './algorithms/index.js'
+export type { PolicyBound } from './bound.js'
 export {
   type DecisionMessage,
   decisionChannel,

@@ -1,15 +1,17 @@
 import type { IncomingMessage } from 'node:http'
 import { assertMemoryStoreAllowed } from '@scale/core'
-import { storeGuard } from '@scale/redis'
+import { mostAdmitted, type PolicyBound } from './bound.js'
 import { type RateLimitStoreErrorMessage, storeErrorChannel } from './channels.js'
 import { type Decision, toDecision } from './decision.js'
 import { RateLimitStoreUnavailable } from './errors.js'
+import { type Fleet, fleetOf } from './fleet.js'
 import type { ResolvedRateLimitOptions } from './options.js'
-import { quotaShare } from './policy.js'
 import { type Spending, Spendings } from './spending.js'
 import type { Balance, Charge, QuotaStore, StoreReply } from './store.js'
+import { LeasedStore } from './stores/leased.js'
+import { LocalStore } from './stores/local.js'
 import { MemoryStore } from './stores/memory.js'
-import { RedisStore } from './stores/redis.js'
+import { redisStore } from './stores/redis.js'
 
 /** What a decision took, and from where. */
 interface Receipt {
@@ -22,14 +24,16 @@ interface Receipt {
 export class Limiter<Request extends IncomingMessage> {
   readonly spendings: Spendings<Request>
   readonly #options: ResolvedRateLimitOptions<Request>
+  readonly #fleet: Fleet | undefined
   readonly #store: QuotaStore
-  #fallback: MemoryStore | undefined
   readonly #receipts = new WeakMap<Decision, Receipt>()
+  #fallback: QuotaStore | undefined
 
   constructor(options: ResolvedRateLimitOptions<Request>) {
     this.#options = options
     this.spendings = new Spendings(options)
-    this.#store = openStore(options)
+    this.#fleet = this.#findFleet()
+    this.#store = this.#openStore()
   }
 
   /** Spends, if all policies allow it. At once if the decision is made in this process. */
@@ -71,11 +75,14 @@ export class Limiter<Request extends IncomingMessage> {
         throw new RateLimitStoreUnavailable(error)
       case 'open':
         return NOT_DECIDED
-      case 'local': {
-        this.#fallback ??= new MemoryStore({ maxKeys: this.#options.maxKeys, source: 'fallback' })
-        const own = { ...spending, charges: spending.charges.map(ownShare) }
-        return this.#decide(this.#fallback, own, this.#fallback.consume(own.charges, count, 1), count)
-      }
+      case 'local':
+        this.#fallback ??= this.#localStore('fallback')
+        return this.#decide(
+          this.#fallback,
+          spending,
+          this.#fallback.consume(spending.charges, count, 1) as StoreReply,
+          count,
+        )
     }
   }
 
@@ -106,8 +113,24 @@ export class Limiter<Request extends IncomingMessage> {
 
   /** @throws what the store throws */
   async reset({ charges }: Spending): Promise<void> {
-    this.#fallback?.reset(charges)
+    await this.#fallback?.reset(charges)
     await this.#store.reset(charges)
+  }
+
+  /** What each policy admits at most. */
+  bound(): PolicyBound[] {
+    const { mode, leaseMs, redis, store, onStoreError } = this.#options
+    const shared = redis !== undefined || store !== undefined
+    return this.spendings.quotas().map(({ policy, quota }) => {
+      const most = (asked: typeof mode): number => mostAdmitted(quota, asked, leaseMs, this.#processes())
+      const without = { open: Number.POSITIVE_INFINITY, closed: 0, local: most('local') }[onStoreError]
+      return {
+        policy,
+        windowMs: quota.windowMs,
+        most: most(shared ? mode : 'exact'),
+        mostWithoutStore: shared && mode !== 'local' ? without : most(shared ? mode : 'exact'),
+      }
+    })
   }
 
   /** Says that the store failed, to whoever listens. */
@@ -115,6 +138,32 @@ export class Limiter<Request extends IncomingMessage> {
     if (!storeErrorChannel.hasSubscribers) return
     const { name, onStoreError } = this.#options
     storeErrorChannel.publish({ limiter: name, operation, onStoreError, error })
+  }
+
+  readonly #processes = (): number => this.#fleet?.size ?? 1
+
+  /** Only who divides something must know by how many. */
+  #findFleet(): Fleet | undefined {
+    const { redis, prefix, mode, onStoreError } = this.#options
+    if (redis === undefined || (mode === 'exact' && onStoreError !== 'local')) return undefined
+    return fleetOf(redis, prefix, (error) => this.report('heartbeat', error))
+  }
+
+  #openStore(): QuotaStore {
+    const { store, redis, mode, leaseMs, deadlineMs, maxKeys, allowMemoryStore } = this.#options
+    if (store === undefined && redis === undefined) {
+      assertMemoryStoreAllowed('rateLimit', allowMemoryStore)
+      return new MemoryStore({ maxKeys })
+    }
+    if (mode === 'local') return this.#localStore('memory')
+    const shared = store ?? redisStore(redis!, deadlineMs)
+    if (mode === 'exact') return shared
+    const onError = (error: unknown): void => this.report('settle', error)
+    return new LeasedStore(shared, { leaseMs, processes: this.#processes, maxKeys, onError })
+  }
+
+  #localStore(source: 'memory' | 'fallback'): LocalStore {
+    return new LocalStore({ maxKeys: this.#options.maxKeys, source, processes: this.#processes })
   }
 }
 
@@ -126,20 +175,3 @@ const NOT_DECIDED: Decision = Object.freeze({
 })
 
 const NOT_CONCERNED: Decision = Object.freeze({ ...NOT_DECIDED, source: 'memory' })
-
-function ownShare(charge: Charge): Charge {
-  return { ...charge, quota: quotaShare(charge.quota, 1) }
-}
-
-function openStore<Request extends IncomingMessage>(options: ResolvedRateLimitOptions<Request>): QuotaStore {
-  const { store, redis, allowMemoryStore, deadlineMs, maxKeys } = options
-  if (store !== undefined) return store
-  if (redis === undefined) {
-    assertMemoryStoreAllowed('rateLimit', allowMemoryStore)
-    return new MemoryStore({ maxKeys })
-  }
-  return new RedisStore(storeGuard(redis), {
-    isCluster: redis.isCluster ?? false,
-    ...(deadlineMs === undefined ? {} : { deadlineMs }),
-  })
-}

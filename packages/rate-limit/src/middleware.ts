@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type Middleware, type Next, prefetch } from '@scale/core'
 import { Announcer } from './announce.js'
+import type { PolicyBound } from './bound.js'
 import { decisionChannel } from './channels.js'
 import type { Decision } from './decision.js'
 import { RateLimited } from './errors.js'
@@ -42,6 +43,8 @@ export interface RateLimit<Request extends IncomingMessage = LimitedRequest> {
    * @throws {RedisUnavailable} no answer
    */
   settle(decision: Decision, cost: number): Promise<void>
+  /** The most that each policy lets one partition have. Quotas that are functions are asked without a request. */
+  bound(): PolicyBound[]
   /** What was decided for a request; `undefined` before that, and for one that was skipped. */
   decisionOf(req: Request): Decision | undefined
 }
@@ -132,6 +135,7 @@ export function rateLimit<Request extends IncomingMessage = LimitedRequest>(
   middleware.reset = (subject) => limiter.reset(spendings.ofSubject(subject))
   middleware.penalty = (subject, { blockMs }) => limiter.penalize(spendings.ofSubject(subject), blockMs)
   middleware.settle = (decision, cost) => limiter.settle(decision, cost)
+  middleware.bound = () => limiter.bound()
   middleware.decisionOf = (req) => decidedOf((req as Stateful)[state])
   return middleware satisfies Middleware<Request>
 }

@@ -69,6 +69,14 @@ export interface RateLimitOptions<Request extends IncomingMessage = LimitedReque
    * everything pass; `closed` answers 503. Default 'local'
    */
   onStoreError?: 'open' | 'closed' | 'local'
+  /**
+   * `exact`: each request is decided by the store. `leased`: this process takes quota in advance where demand is high,
+   * and decides by itself as long as it lasts. `local`: this process counts its share of the quota by itself. Without
+   * `redis` there is nothing to share, and no difference. Default 'exact'
+   */
+  mode?: 'exact' | 'leased' | 'local'
+  /** Longest life of quota taken in advance, in ms. 10 ms–1 min. Default 1,000 */
+  leaseMs?: number
   /** Counts and reports, but never refuses. Default false */
   shadow?: boolean
   /** Requests that are not counted. Default none */
@@ -94,6 +102,8 @@ type WithDefault =
   | 'name'
   | 'cost'
   | 'onStoreError'
+  | 'mode'
+  | 'leaseMs'
   | 'shadow'
   | 'headers'
   | 'prefix'
@@ -105,6 +115,8 @@ export const rateLimitDefaults: Readonly<Required<Pick<RateLimitOptions, WithDef
   name: 'default',
   cost: 1,
   onStoreError: 'local',
+  mode: 'exact',
+  leaseMs: 1_000,
   shadow: false,
   headers: 'draft-10',
   prefix: 'scale',
@@ -148,6 +160,8 @@ const checks: OptionChecks<RateLimitOptions> = {
   cost: costCheck,
   settle: anyOf((value) => (value === true ? undefined : 'true'), func),
   onStoreError: oneOf('open', 'closed', 'local'),
+  mode: oneOf('exact', 'leased', 'local'),
+  leaseMs: durationMs(10, 60_000),
   shadow: boolean,
   skip: func,
   headers: anyOf((value) => (value === false ? undefined : 'false'), headerStyle, arrayOf(headerStyle, 1)),

@@ -29,7 +29,9 @@ export function createQuota(
   fields: { algorithm: AlgorithmName; quota: number; windowMs: number; burst?: number; buckets?: number },
 ): Quota {
   const { algorithm, quota, windowMs, buckets = 10 } = fields
-  const burst = algorithm === 'fixed' || algorithm === 'strict' ? quota : (fields.burst ?? quota)
+  // A burst that nothing refills would be waited for in vain.
+  const hasBurst = quota > 0 && (algorithm === 'token-bucket' || algorithm === 'gcra')
+  const burst = hasBurst ? (fields.burst ?? quota) : quota
   assertInteger(policy, 'quota', quota, 0)
   assertInteger(policy, 'windowMs', windowMs, 1)
   assertInteger(policy, 'burst', burst, 0)

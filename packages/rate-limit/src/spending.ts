@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { InvalidOption } from '@scale/core'
 import { keyPart, keyspace } from '@scale/redis'
+import { countedWindowMs } from './bound.js'
 import { type DescribedPolicy, describePolicy } from './headers.js'
 import type { ResolvedPolicy, ResolvedRateLimitOptions } from './options.js'
 import {
@@ -35,7 +36,7 @@ export class Spendings<Request extends IncomingMessage> {
 
   constructor(options: ResolvedRateLimitOptions<Request>) {
     this.#partitionKey = options.partitionKey ?? (byAddress() as PartitionKeyOf<Request>)
-    this.#policies = options.policies.map((policy) => new CountedPolicy(policy, options.name, options.cost))
+    this.#policies = options.policies.map((policy) => new CountedPolicy(policy, options))
     this.#keyBase = keyspace(options.prefix, 'rate-limit', 1).plain()
     this.#slot = options.policies.some(({ partitionKey }) => partitionKey !== undefined)
       ? keyPart(options.name)
@@ -75,6 +76,14 @@ export class Spendings<Request extends IncomingMessage> {
     )
   }
 
+  /** The quotas as they are without a request. */
+  quotas(): { policy: string; quota: Quota }[] {
+    return this.#policies.map((policy) => ({
+      policy: policy.name,
+      quota: policy.quotaOf(undefined).promised,
+    }))
+  }
+
   #of(
     partitionOf: (policy: CountedPolicy<Request>) => PartitionKey | false,
     costOf: (policy: CountedPolicy<Request>) => number,
@@ -85,11 +94,11 @@ export class Spendings<Request extends IncomingMessage> {
     for (const policy of this.#policies) {
       const partition = partitionOf(policy)
       if (partition === false) continue
-      const quota = policy.quotaOf(req)
+      const { quota, described } = policy.quotaOf(req)
       const cost = costOf(policy)
       if (!Number.isSafeInteger(cost) || cost < 0) throw wrongCost(policy.name, cost)
       charges.push({ key: this.#keyOf(policy, partition), quota, cost })
-      policies.push(policy.described(quota))
+      policies.push(described)
     }
     return { charges, policies }
   }
@@ -107,8 +116,21 @@ const ADDRESS = byAddress() as (req: IncomingMessage) => PartitionKey
 /** Quotas that a function gave, kept so that equal ones are made once. */
 const REMEMBERED_QUOTAS = 256
 
+/** A quota of a policy: as it was promised, as it is counted, and as clients are told. */
+interface PolicyQuota {
+  readonly promised: Quota
+  readonly quota: Quota
+  readonly described: DescribedPolicy
+}
+
+/** What a policy takes from its limiter. */
+type LimiterTerms<Request extends IncomingMessage> = Pick<
+  ResolvedRateLimitOptions<Request>,
+  'name' | 'cost' | 'mode' | 'leaseMs'
+>
+
 /** A policy as it is applied. */
-class CountedPolicy<Request> {
+class CountedPolicy<Request extends IncomingMessage> {
   readonly name: string
   readonly partitionKey: PartitionKeyOf<Request> | undefined
   /** What follows the partition in a key: a change of the window or the algorithm starts new counts. */
@@ -116,16 +138,18 @@ class CountedPolicy<Request> {
   readonly knownEarly: boolean
   readonly #options: ResolvedPolicy<Request>
   readonly #cost: number | ((req: Request) => number)
-  readonly #quotas = new Map<number, { quota: Quota; described: DescribedPolicy }>()
+  readonly #limiter: LimiterTerms<Request>
+  readonly #quotas = new Map<number, PolicyQuota>()
 
-  constructor(options: ResolvedPolicy<Request>, limiter: string, cost: number | ((req: Request) => number)) {
-    const { name, algorithm, windowMs, buckets, quota } = options
+  constructor(options: ResolvedPolicy<Request>, limiter: LimiterTerms<Request>) {
+    this.#limiter = limiter
+    const { name, algorithm, buckets, quota } = options
     this.name = name
     this.partitionKey = options.partitionKey
     this.#options = options
-    this.#cost = options.cost ?? cost
+    this.#cost = options.cost ?? limiter.cost
     const format = algorithm === 'strict' ? `${algorithm}-${buckets}` : algorithm
-    this.keySuffix = `:${keyPart(limiter)}:${keyPart(name)}:${format}:${windowMs}`
+    this.keySuffix = `:${keyPart(limiter.name)}:${keyPart(name)}:${format}:${countedWindowMs(options, limiter)}`
     this.knownEarly =
       typeof quota === 'number' &&
       typeof this.#cost === 'number' &&
@@ -138,27 +162,24 @@ class CountedPolicy<Request> {
     return req === undefined ? 1 : this.#cost(req)
   }
 
-  quotaOf(req: Request | undefined): Quota {
+  quotaOf(req: Request | undefined): PolicyQuota {
     const { quota } = this.#options
-    return this.#remember(typeof quota === 'number' ? quota : quota(req)).quota
+    return this.#remember(typeof quota === 'number' ? quota : quota(req))
   }
 
-  described(quota: Quota): DescribedPolicy {
-    return this.#remember(quota.quota).described
-  }
-
-  #remember(quota: number): { quota: Quota; described: DescribedPolicy } {
-    let known = this.#quotas.get(quota)
-    if (known === undefined) {
-      const { name, windowMs, unit } = this.#options
-      known = {
-        quota: createQuota(name, { ...this.#options, quota }),
-        described: describePolicy(name, quota, windowMs, unit),
-      }
-      if (this.#quotas.size >= REMEMBERED_QUOTAS) this.#quotas.clear()
-      this.#quotas.set(quota, known)
+  #remember(quota: number): PolicyQuota {
+    const known = this.#quotas.get(quota)
+    if (known !== undefined) return known
+    const { name, windowMs, unit } = this.#options
+    const promised = createQuota(name, { ...this.#options, quota })
+    const made: PolicyQuota = {
+      promised,
+      quota: createQuota(name, { ...promised, windowMs: countedWindowMs(promised, this.#limiter) }),
+      described: describePolicy(name, quota, windowMs, unit),
     }
-    return known
+    if (this.#quotas.size >= REMEMBERED_QUOTAS) this.#quotas.clear()
+    this.#quotas.set(quota, made)
+    return made
   }
 }
 

@@ -257,6 +257,7 @@ describe('rateLimit', () => {
   it('keeps one partition in one slot, and a client from choosing it', async () => {
     const options = shared({
       partitionKey: (req) => req.get('x-user'),
+      onStoreError: 'closed',
       policies: [perMinute, { ...perMinute, name: 'b' }],
     })
     app = await runApp(make, [rateLimit(options)])

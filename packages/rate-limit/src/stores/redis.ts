@@ -1,5 +1,6 @@
-import { type StoreGuard, slotOf } from '@scale/redis'
+import { type OperationOptions, type RedisClient, type StoreGuard, slotOf, storeGuard } from '@scale/redis'
 import type { AlgorithmName } from '../algorithms/index.js'
+import { Blocks } from '../blocks.js'
 import { UnreadableQuota } from '../errors.js'
 import { adjustScript, consumeScript } from '../lua/scripts.js'
 import type { Balance, Charge, QuotaStore, Settlement, StoreReply } from '../store.js'
@@ -27,23 +28,32 @@ interface Waiting {
  *
  * What is asked for in one turn of the event loop is decided by one script call, or by one per hash slot in a Cluster;
  * equal requests in it become one with a count. So nothing waits for the sake of gathering, and a busy process sends
- * few commands.
+ * few commands. A refusal is remembered for up to a second, and then costs no command at all.
  */
 export class RedisStore implements QuotaStore {
   readonly #guard: StoreGuard
   readonly #isCluster: boolean
-  readonly #deadlineMs: number | undefined
+  readonly #options: OperationOptions
+  readonly #blocks = new Blocks()
   readonly #algorithms = new Set<AlgorithmName>()
   #gathered = new Map<string, Gathered>()
 
-  /** @param options.deadlineMs  longest wait for an answer, in ms. Default: the guard's */
-  constructor(guard: StoreGuard, options: { isCluster?: boolean; deadlineMs?: number } = {}) {
-    this.#guard = guard
-    this.#isCluster = options.isCluster ?? false
-    this.#deadlineMs = options.deadlineMs
+  /**
+   * @param redis  the app's client
+   * @param options.deadlineMs  longest wait for an answer, in ms. Default: the guard's
+   */
+  constructor(redis: RedisClient, options: { deadlineMs?: number } = {}) {
+    this.#guard = storeGuard(redis)
+    this.#isCluster = redis.isCluster ?? false
+    this.#options = options.deadlineMs === undefined ? {} : { deadlineMs: options.deadlineMs }
   }
 
-  consume(charges: readonly Charge[], count: number, divisor: number): Promise<StoreReply> {
+  consume(charges: readonly Charge[], count: number, divisor: number): StoreReply | Promise<StoreReply> {
+    const refused = count > 0 ? this.#blocks.find(charges, performance.now()) : undefined
+    return refused ?? this.#gather(charges, count, divisor)
+  }
+
+  #gather(charges: readonly Charge[], count: number, divisor: number): Promise<StoreReply> {
     return new Promise((resolve, reject) => {
       const terms = termsOf(charges)
       const id = `${divisor} ${terms} ${charges.map(({ key }) => key).join(' ')}`
@@ -66,21 +76,21 @@ export class RedisStore implements QuotaStore {
   }
 
   async settle(settlements: readonly Settlement[]): Promise<void> {
+    for (const { key } of settlements) this.#blocks.delete(key)
     await this.#adjust(settlements, ({ quota, units, windowId }) =>
       units > 0 ? `charge ${quota.text} ${units}` : `refund ${quota.text} ${-units} ${windowId}`,
     )
   }
 
   async penalize(charges: readonly Charge[], blockMs: number): Promise<void> {
+    for (const { key } of charges) this.#blocks.delete(key)
     await this.#adjust(charges, ({ quota }) => `penalize ${quota.text} ${blockMs}`)
   }
 
   async reset(charges: readonly Charge[]): Promise<void> {
-    await this.#guard.call(
-      'del',
-      charges.map(({ key }) => key),
-      this.#options(),
-    )
+    const keys = charges.map(({ key }) => key)
+    for (const key of keys) this.#blocks.delete(key)
+    await this.#guard.call('del', keys, this.#options)
   }
 
   async #adjust<Item extends Pick<Charge, 'key' | 'quota'>>(
@@ -89,7 +99,7 @@ export class RedisStore implements QuotaStore {
   ): Promise<void> {
     const script = adjustScript(new Set(items.map(({ quota }) => quota.algorithm)))
     const keys = items.map(({ key }) => key)
-    await this.#guard.run(script, keys, items.map(argument), this.#options())
+    await this.#guard.run(script, keys, items.map(argument), this.#options)
   }
 
   readonly #send = (): void => {
@@ -113,17 +123,46 @@ export class RedisStore implements QuotaStore {
       }
       args.push(`${count} ${divisor}${terms}`)
     }
-    this.#guard.run(consumeScript(this.#algorithms), keys, args, this.#options()).then(
-      (reply) => answer(batch, reply as number[]),
+    const askedAt = performance.now()
+    this.#guard.run(consumeScript(this.#algorithms), keys, args, this.#options).then(
+      (reply) => this.#answer(batch, reply as number[], askedAt),
       (error: unknown) => {
         for (const { waiting } of batch) for (const { reject } of waiting) reject(error)
       },
     )
   }
 
-  #options(): { deadlineMs?: number } {
-    return this.#deadlineMs === undefined ? {} : { deadlineMs: this.#deadlineMs }
+  /** Hands each request its part of the reply. */
+  #answer(batch: readonly Gathered[], reply: readonly number[], askedAt: number): void {
+    let at = 0
+    const nowMs = performance.now()
+    for (const gathered of batch) {
+      const granted = reply[at++]!
+      if (granted === -1) {
+        for (const { reject } of gathered.waiting) reject(new UnreadableQuota())
+        continue
+      }
+      const balances = balancesAt(reply, at, gathered.charges.length)
+      at += balances.length * 4
+      if (granted < gathered.count) this.#blocks.add(gathered.charges, balances, askedAt, nowMs)
+      share(gathered, granted, balances)
+    }
   }
+}
+
+/** Reads what a script says of one request. */
+function balancesAt(reply: readonly number[], start: number, length: number): Balance[] {
+  const balances: Balance[] = []
+  for (let at = start; at < start + length * 4; at += 4) {
+    const waitMs = reply[at + 2]!
+    balances.push({
+      remaining: reply[at]!,
+      resetAfterMs: reply[at + 1]!,
+      waitMs: waitMs === -1 ? Number.POSITIVE_INFINITY : waitMs,
+      windowId: reply[at + 3]!,
+    })
+  }
+  return balances
 }
 
 /** All keys of a request share a hash tag, so the first one speaks for them. */
@@ -142,30 +181,6 @@ function termsOf(charges: readonly Charge[]): string {
   let terms = ''
   for (const { quota, cost } of charges) terms += ` ${quota.text} ${cost}`
   return terms
-}
-
-/** Hands each request its part of the reply. */
-function answer(batch: readonly Gathered[], reply: readonly number[]): void {
-  let at = 0
-  for (const gathered of batch) {
-    const granted = reply[at++]!
-    if (granted === -1) {
-      for (const { reject } of gathered.waiting) reject(new UnreadableQuota())
-      continue
-    }
-    const balances = gathered.charges.map(() => {
-      const waitMs = reply[at + 2]!
-      const balance: Balance = {
-        remaining: reply[at]!,
-        resetAfterMs: reply[at + 1]!,
-        waitMs: waitMs === -1 ? Number.POSITIVE_INFINITY : waitMs,
-        windowId: reply[at + 3]!,
-      }
-      at += 4
-      return balance
-    })
-    share(gathered, granted, balances)
-  }
 }
 
 /** The first come are the first admitted, and each is told what was left right after it. */
@@ -189,4 +204,21 @@ function before({ charges }: Gathered, balances: readonly Balance[], later: numb
     remaining: balance.remaining + later * charges[index]!.cost,
     waitMs: 0,
   }))
+}
+
+const stores = new WeakMap<RedisClient, Map<number | undefined, RedisStore>>()
+
+/** The store of a client: limiters that use the same client share one, and so what it remembers and what it sends. */
+export function redisStore(redis: RedisClient, deadlineMs: number | undefined): RedisStore {
+  let known = stores.get(redis)
+  if (known === undefined) {
+    known = new Map()
+    stores.set(redis, known)
+  }
+  let store = known.get(deadlineMs)
+  if (store === undefined) {
+    store = new RedisStore(redis, deadlineMs === undefined ? {} : { deadlineMs })
+    known.set(deadlineMs, store)
+  }
+  return store
 }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { testRedis } from '@scale/devkit/redis-server'
-import { createRedis, type StoreGuard, storeGuard, whenReady } from '@scale/redis'
+import { createRedis, whenReady } from '@scale/redis'
 import type { RedisServer } from '@scale/redis/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { UnreadableQuota } from '../../src/errors.js'
@@ -10,13 +10,11 @@ import { storeContract } from '../../src/testing/index.js'
 
 let server: RedisServer
 let redis: ReturnType<typeof createRedis>
-let guard: StoreGuard
 
 beforeAll(async () => {
   server = await testRedis()
   redis = createRedis(server.url, { guard: { deadlineMs: 5_000 } })
   await whenReady(redis, 5_000)
-  guard = storeGuard(redis)
 })
 afterAll(async () => {
   redis.disconnect()
@@ -27,7 +25,7 @@ describe('RedisStore', () => {
   storeContract(
     { describe, it },
     {
-      create: () => new RedisStore(guard),
+      create: () => new RedisStore(redis),
       key: (name) => `{contract}:${name}`,
       pass: (ms) => sleep(ms),
     },
@@ -36,7 +34,7 @@ describe('RedisStore', () => {
   const fixed = createQuota('p', { algorithm: 'fixed', quota: 5, windowMs: 60_000 })
 
   it('decides all requests of one turn in one command', async () => {
-    const store = new RedisStore(guard)
+    const store = new RedisStore(redis)
     await store.consume([{ key: 'warm', quota: fixed, cost: 1 }], 1, 1)
     const before = await commandCalls('evalsha')
     await Promise.all(
@@ -48,7 +46,7 @@ describe('RedisStore', () => {
   })
 
   it('fails only the request whose key holds something else', async () => {
-    const store = new RedisStore(guard)
+    const store = new RedisStore(redis)
     await redis.call('lpush', ['alien', 'x'])
     const [alien, sane] = await Promise.allSettled([
       store.consume([{ key: 'alien', quota: fixed, cost: 1 }], 1, 1),
@@ -59,7 +57,7 @@ describe('RedisStore', () => {
   })
 
   it('gives a key without expiry one, and starts it anew', async () => {
-    const store = new RedisStore(guard)
+    const store = new RedisStore(redis)
     await redis.call('set', ['immortal', '5'])
     expect(await store.consume([{ key: 'immortal', quota: fixed, cost: 1 }], 1, 1)).toMatchObject({
       granted: 1,

@@ -1,0 +1,110 @@
+import { describe, expect, it } from 'vitest'
+import { type AlgorithmName, algorithms } from '../../src/algorithms/index.js'
+import { type Mode, mostAdmitted } from '../../src/bound.js'
+import { createQuota, type Quota } from '../../src/policy.js'
+import { random } from '../random.js'
+import { patterns } from './arrivals.js'
+import { worstWindow } from './oracle.js'
+import { type Faults, simulate } from './world.js'
+
+const names = Object.keys(algorithms) as AlgorithmName[]
+const fleets = [1, 2, 4, 8]
+const LEASE_MS = 100
+
+function quotaOf(algorithm: AlgorithmName): Quota {
+  return createQuota('simulated', { algorithm, quota: 40, windowMs: 2_000 })
+}
+
+/** Runs all patterns, and gives the most that any window saw. */
+async function worstOf(quota: Quota, mode: Mode, processes: number, faults: Faults = {}) {
+  const found: Record<string, { worst: number; lost: number; trips: number; requests: number }> = {}
+  for (const [name, pattern] of Object.entries(patterns)) {
+    const rng = random(`${name} ${quota.text} ${mode} ${processes} ${JSON.stringify(faults)}`)
+    const arrivals = pattern(rng, quota, processes)
+    const run = { quota, mode, processes, leaseMs: LEASE_MS, arrivals, faults, rng }
+    const { admitted, lost, trips } = await simulate(run)
+    expect(admitted.length, name).toBeGreaterThan(quota.quota)
+    found[name] = { worst: worstWindow(admitted, quota.windowMs), lost, trips, requests: arrivals.length }
+  }
+  return found
+}
+
+describe.each(names)('%s never admits more than its bound', (algorithm) => {
+  const quota = quotaOf(algorithm)
+
+  it.each(fleets)('exact, %i processes', async (processes) => {
+    const found = await worstOf(quota, 'exact', processes)
+    for (const { worst } of Object.values(found)) {
+      expect(worst).toBeLessThanOrEqual(mostAdmitted(quota, 'exact', LEASE_MS, processes))
+    }
+  })
+
+  it.each(fleets)('leased, %i processes', async (processes) => {
+    const found = await worstOf(quota, 'leased', processes)
+    for (const { worst } of Object.values(found)) {
+      expect(worst).toBeLessThanOrEqual(mostAdmitted(quota, 'leased', LEASE_MS, processes))
+    }
+  })
+
+  it.each(fleets)('local, %i processes', async (processes) => {
+    const found = await worstOf(quota, 'local', processes)
+    for (const { worst } of Object.values(found)) {
+      expect(worst).toBeLessThanOrEqual(mostAdmitted(quota, 'local', LEASE_MS, processes))
+    }
+  })
+
+  it.each([-700, 700])('exact, while the clock of the store steps by %i ms', async (clockStepMs) => {
+    const found = await worstOf(quota, 'exact', 4, { clockStepMs })
+    for (const { worst } of Object.values(found)) {
+      expect(worst).toBeLessThanOrEqual(mostAdmitted(quota, 'exact', LEASE_MS, 4))
+    }
+  })
+
+  it('exact, over fail-overs, but for what the replica had not seen', async () => {
+    const found = await worstOf(quota, 'exact', 4, { lagMs: 30 })
+    for (const { worst, lost } of Object.values(found)) {
+      // Two fail-overs may lie in one window and the one before.
+      expect(worst).toBeLessThanOrEqual(mostAdmitted(quota, 'exact', LEASE_MS, 4) + 2 * lost)
+    }
+  })
+})
+
+describe('the simulation', () => {
+  it('comes as close to the bounds as can be', async () => {
+    const reached = async (algorithm: AlgorithmName) =>
+      Math.max(...Object.values(await worstOf(quotaOf(algorithm), 'exact', 1)).map(({ worst }) => worst))
+    expect(await reached('strict')).toBe(40)
+    expect(await reached('fixed')).toBe(79)
+    expect(await reached('token-bucket')).toBeGreaterThanOrEqual(75)
+    expect(await reached('gcra')).toBeGreaterThanOrEqual(75)
+  })
+
+  it('finds a limiter that admits too much', () => {
+    // Two weighted windows: the usual approximation of a sliding one.
+    const quota = 40
+    const windowMs = 2_000
+    let counts = [0, 0]
+    let current = 0
+    const admitted = []
+    for (const at of [
+      ...Array(40).fill(1_999),
+      ...Array.from({ length: 400 }, (_, index) => 2_000 + index * 5),
+    ]) {
+      const window = Math.floor(at / windowMs)
+      if (window > current) counts = [window === current + 1 ? counts[1]! : 0, 0]
+      current = window
+      const weight = 1 - (at % windowMs) / windowMs
+      if (counts[0]! * weight + counts[1]! + 1 > quota) continue
+      counts[1]!++
+      admitted.push({ at, units: 1 })
+    }
+    expect(worstWindow(admitted, windowMs)).toBeGreaterThan(quota + 30)
+  })
+
+  it('counts a window as open at its start and closed at its end', () => {
+    const at = (...times: number[]) => times.map((time) => ({ at: time, units: 1 }))
+    expect(worstWindow(at(0, 10), 10)).toBe(1)
+    expect(worstWindow(at(0, 9, 10), 10)).toBe(2)
+    expect(worstWindow(at(5, 5, 5), 10)).toBe(3)
+  })
+})
