@@ -41,7 +41,7 @@ function extract(documents: string[], target: string): number {
     join(target, 'tsconfig.json'),
     JSON.stringify({
       extends: relative(target, join(root, 'tsconfig.base.json')),
-      compilerOptions: { moduleDetection: 'force' },
+      compilerOptions: { moduleDetection: 'force', declaration: false, isolatedDeclarations: false },
       include: ['*.ts'],
     }),
   )
