@@ -22,9 +22,16 @@ export interface Entry {
   readonly bytes: number
 }
 
-/** The same entry, gone stale now: after a soft invalidation. */
+/** The same entry, gone stale now: after a soft invalidation. Its windows begin now, and it is not kept in process. */
 export function staleFrom(entry: Entry, nowMs: number): Entry {
-  return { ...entry, freshUntil: Math.min(entry.freshUntil, nowMs), l1Until: nowMs }
+  const earlierMs = Math.max(0, entry.freshUntil - nowMs)
+  return {
+    ...entry,
+    freshUntil: entry.freshUntil - earlierMs,
+    staleUntil: entry.staleUntil - earlierMs,
+    errorUntil: entry.errorUntil - earlierMs,
+    l1Until: nowMs,
+  }
 }
 
 /**

@@ -285,7 +285,7 @@ function dispositionOf(
 ): Disposition {
   if (stale === undefined || entry === undefined) return 'pass'
   if (head.status === 304 && hasValidator(stale.validators)) return 'revalidated'
-  const allowed = performance.now() < entry.endsAt + stale.staleIfErrorMs
+  const allowed = performance.now() < entry.freshUntil + stale.staleIfErrorMs
   return ERRORS.has(head.status) && allowed ? 'stale-on-error' : 'pass'
 }
 

@@ -23,6 +23,8 @@ export interface Scripted {
   status?: number
   headers?: Record<string, string | string[]>
   body?: string
+  /** Half of the body, and then the connection is cut. */
+  cut?: boolean
 }
 
 export type Handler = (req: IncomingMessage & { originalUrl?: string }, res: ServerResponse) => unknown
@@ -89,12 +91,14 @@ export function send(
 }
 
 /** Answers as scripted. */
-export function answering(script: (req: IncomingMessage) => Scripted): Handler {
-  return (req, res) => {
-    const { status = 200, headers = {}, body = 'body' } = script(req)
+export function answering(script: (req: IncomingMessage) => Scripted | Promise<Scripted>): Handler {
+  return async (req, res) => {
+    const { status = 200, headers = {}, body = 'body', cut = false } = await script(req)
     res.statusCode = status
     for (const [name, value] of Object.entries(headers)) res.setHeader(name, value)
-    res.end(body)
+    if (!cut) return res.end(body)
+    res.setHeader('Content-Length', body.length)
+    res.write(body.slice(0, body.length / 2), () => res.destroy())
   }
 }
 
@@ -116,9 +120,12 @@ export function proxyTo(port: number): Handler {
     upstream.on('response', (answer) => {
       res.statusCode = answer.statusCode!
       if (answer.statusMessage) res.statusMessage = answer.statusMessage
+      const hops = `connection,keep-alive,transfer-encoding,${answer.headers.connection ?? ''}`
+        .toLowerCase()
+        .split(/\s*,\s*/)
       for (let i = 0; i < answer.rawHeaders.length; i += 2) {
         const name = answer.rawHeaders[i]!
-        if (/^(?:connection|keep-alive|transfer-encoding)$/i.test(name)) continue
+        if (hops.includes(name.toLowerCase())) continue
         res.appendHeader(name, answer.rawHeaders[i + 1]!)
       }
       answer.pipe(res)
