@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import { Server } from 'node:net'
-import { durationMs, func, resolveOptions } from '@scale/core'
+import { durationMs, func, object, resolveOptions } from '@scale/core'
 import { type ConnectionTracker, type OpenConnection, trackConnections } from './connections.js'
 
 /** How a server stops without losing a request. All times count from the call of `drain`. */
@@ -10,6 +10,8 @@ export interface DrainOptions {
    * and stop sending. At least probe period × failure threshold. Default 0
    */
   delayMs?: number
+  /** Ends the delay early, when it resolves. */
+  acceptUntil?: Promise<unknown>
   /** After the delay, how long a connection must be idle until it is closed: it may send one last request. Default 1,000 */
   lingerMs?: number
   /** When everything that is left is destroyed. Default 20,000 */
@@ -62,12 +64,13 @@ export async function drain(
   servers: Server | readonly Server[],
   options?: DrainOptions,
 ): Promise<DrainReport> {
-  const { delayMs, lingerMs, timeoutMs, abortAfterMs, onAbort, closeUpgraded } = resolveOptions(
+  const { delayMs, acceptUntil, lingerMs, timeoutMs, abortAfterMs, onAbort, closeUpgraded } = resolveOptions(
     'drain',
     options,
     {
       checks: {
         delayMs: durationMs(0),
+        acceptUntil: object,
         lingerMs: durationMs(0),
         timeoutMs: durationMs(0),
         abortAfterMs: durationMs(0),
@@ -85,7 +88,10 @@ export async function drain(
   const cancelAbort = at(until(abortAfterMs ?? timeoutMs * 0.8), () => onAbort?.())
 
   for (const tracker of trackers) tracker.announceClose()
-  await pause(Math.min(until(delayMs), until(timeoutMs)))
+  const delay = pause(Math.min(until(delayMs), until(timeoutMs)))
+  await (acceptUntil === undefined ? delay : Promise.race([delay, acceptUntil]))
+  // The check phase: right after the poll phase has accepted all that was waiting; the rest would be reset.
+  await new Promise((resolve) => setImmediate(resolve))
   for (const server of list) stopListening(server)
   const cancelPolitely = at(Math.min(lingerMs, until(timeoutMs)), () => {
     for (const tracker of trackers) politely(tracker, closeUpgraded)

@@ -87,6 +87,11 @@ export class Member {
     return code ?? exitCodes.forced
   }
 
+  /** Lets a draining worker stop accepting. */
+  refuse(): void {
+    this.send({ type: 'refuse' })
+  }
+
   kill(reason: string): void {
     this.endReason ??= reason
     // Also ends a process that was stopped by SIGSTOP.

@@ -34,6 +34,8 @@ export type FromWorker =
 /** What the primary tells a worker. */
 export type FromPrimary =
   | { type: 'drain'; delayMs: number; timeoutMs: number }
+  /** Nothing more will be handed to the worker: it may stop accepting before its delay is over. */
+  | { type: 'refuse' }
   /** Every connection that was handed to the worker before it stopped accepting has reached it. */
   | { type: 'goodbye' }
 

@@ -1,4 +1,6 @@
 import cluster from 'node:cluster'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { followListeners } from './accept-queue.js'
 import { type HealthSource, startAdmin } from './admin.js'
 import type { WorkerDecision } from './decision.js'
 import type { Emit, WorkerState } from './events.js'
@@ -21,9 +23,16 @@ export interface WorkerStatus {
   heartbeat: Heartbeat | undefined
 }
 
+/** How long accepted connections may take to be handed to workers. */
+const HANDOVER_MS = 100
+
+/** When a worker stops accepting if its primary does not say so. */
+const REFUSE_AT_LAST_MS = 1_000
+
 /** The process that owns the listening socket: answers probes and orders, and ends all workers. */
 export class Primary {
   private readonly supervisor: Supervisor
+  private closeListeners: () => Promise<number> = async () => 0
   private stopped: Promise<never> | undefined
   private running: Promise<ReloadReport> | undefined
   private queued: Promise<ReloadReport> | undefined
@@ -70,6 +79,7 @@ export class Primary {
     onOrder('SIGHUP', () => void this.reload().catch(() => {}))
     onOrder('SIGTTIN', () => void this.scale(this.supervisor.slots.length + 1))
     onOrder('SIGTTOU', () => void this.scale(Math.max(1, this.supervisor.slots.length - 1)))
+    this.closeListeners = followListeners()
     this.supervisor.addSlots(decision.workers)
     const startedAt = performance.now()
     await this.supervisor.booted
@@ -128,7 +138,14 @@ export class Primary {
     this.prepared.beginDrain()
     const { timeoutMs } = this.options.drain
     const deadline = performance.now() + timeoutMs
-    const codes = await Promise.all([...supervisor.members].map((member) => member.drain(delayMs, timeoutMs)))
+    const draining = [...supervisor.members].map((member) =>
+      member.drain(delayMs + REFUSE_AT_LAST_MS, timeoutMs),
+    )
+    await Promise.race([sleep(delayMs), Promise.all(draining)])
+    // First the sockets, then the workers: what was accepted finds somebody to take it.
+    if ((await this.closeListeners()) > 0) await sleep(HANDOVER_MS)
+    for (const member of supervisor.members) member.refuse()
+    const codes = await Promise.all(draining)
     const hooks = await this.prepared.stop(Math.max(1_000, deadline - performance.now()))
     const clean = codes.every((code) => code === exitCodes.drained) && hooks.failed.length === 0
     return process.exit(clean ? cleanCode : cleanCode || exitCodes.forced)

@@ -70,19 +70,24 @@ export class ServingProcess {
     }
   }
 
-  /** Drains, then runs the hooks, all within `timeoutMs`. A second call returns the first one's end. */
-  drain(delayMs: number, timeoutMs: number): Promise<EndReport> {
-    this.ending ??= this.drainOnce(delayMs, timeoutMs)
+  /** Drains, after `delayMs` or `acceptUntil`, then runs the hooks, all within `timeoutMs`. A second call returns the first one's end. */
+  drain(delayMs: number, timeoutMs: number, acceptUntil?: Promise<void>): Promise<EndReport> {
+    this.ending ??= this.drainOnce(delayMs, timeoutMs, acceptUntil)
     return this.ending
   }
 
-  private async drainOnce(delayMs: number, timeoutMs: number): Promise<EndReport> {
+  private async drainOnce(
+    delayMs: number,
+    timeoutMs: number,
+    acceptUntil: Promise<void> | undefined,
+  ): Promise<EndReport> {
     const startedAt = performance.now()
     this.lifecycle.beginDrain()
     this.health.stop()
     const connectionsMs = Math.round(timeoutMs - Math.min(HOOK_SHARE_MAX_MS, timeoutMs * HOOK_SHARE))
     const connections = await drain(this.servers, {
       delayMs: Math.min(delayMs, connectionsMs),
+      ...(acceptUntil === undefined ? {} : { acceptUntil }),
       lingerMs: this.options.drain.lingerMs,
       timeoutMs: connectionsMs,
       onAbort: () => this.end.abort(),

@@ -35,8 +35,14 @@ export async function runWorker(options: ResolvedClusterOptions): Promise<void> 
   )
 
   const end = async (delayMs: number, timeoutMs: number, cleanCode: number): Promise<never> => {
-    const report = await serving.drain(delayMs, timeoutMs)
-    await Promise.race([goodbye(), send({ type: 'drained', report }).then(() => sleep(GOODBYE_TIMEOUT_MS))])
+    const report = await serving.drain(delayMs, timeoutMs, told('refuse'))
+    // A connection that the primary had just handed over when this worker stopped accepting is still on its way; the
+    // worker must live to give it back, or its client would wait for ever. The pipe keeps order: what comes before
+    // `goodbye` is all.
+    await Promise.race([
+      told('goodbye'),
+      send({ type: 'drained', report }).then(() => sleep(GOODBYE_TIMEOUT_MS)),
+    ])
     process.exit(report.clean ? cleanCode : cleanCode || exitCodes.forced)
   }
 
@@ -72,15 +78,12 @@ export async function runWorker(options: ResolvedClusterOptions): Promise<void> 
   }
 }
 
-/**
- * A connection that the primary had just handed over when this worker stopped accepting is still on its way; the worker
- * must live to give it back, or its client would wait for ever. The pipe keeps order: what comes before `goodbye` is all.
- */
-function goodbye(): Promise<void> {
+/** Resolves when the primary says so, or when there is no primary. */
+function told(type: FromPrimary['type']): Promise<void> {
   return new Promise((resolve) => {
     if (!process.connected) resolve()
     process.on('message', (raw) => {
-      if (unwrap<FromPrimary>(raw)?.type === 'goodbye') resolve()
+      if (unwrap<FromPrimary>(raw)?.type === type) resolve()
     })
   })
 }

@@ -1,15 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { build } from 'tsup'
 import { afterAll } from 'vitest'
+import { buildFolder, bundle } from './bundle.js'
 
 const packageFolder = fileURLToPath(new URL('..', import.meta.url))
 const compiled = new Map<string, Promise<string>>()
@@ -35,35 +34,16 @@ export function temporaryFolder(): string {
   return path
 }
 
-/** Bundles a file of `test/fixtures`, or of `src`, to JavaScript: processes start as fast as a built app. */
-export function compile(fixture: string): Promise<string> {
-  let file = compiled.get(fixture)
+/** Bundles a file of `test/fixtures`, or of `src`, once for all tests of a file. */
+export function compile(name: string): Promise<string> {
+  let file = compiled.get(name)
   if (file === undefined) {
-    file = bundle(fixture)
-    compiled.set(fixture, file)
+    const folder = mkdtempSync(join(buildFolder(), 'build-'))
+    folders.push(folder)
+    file = bundle(name.startsWith('src/') ? `${name}.ts` : `test/fixtures/${name}.ts`, folder)
+    compiled.set(name, file)
   }
   return file
-}
-
-async function bundle(fixture: string): Promise<string> {
-  const cache = join(packageFolder, 'node_modules/.cache/fixtures')
-  await mkdir(cache, { recursive: true })
-  const outDir = mkdtempSync(join(cache, 'build-'))
-  folders.push(outDir)
-  await build({
-    config: false,
-    silent: true,
-    entry: { entry: join(packageFolder, fixture.startsWith('src/') ? '' : 'test/fixtures', `${fixture}.ts`) },
-    outDir,
-    format: 'esm',
-    target: 'node20',
-    noExternal: [/^@scale\//],
-    esbuildOptions: (options) => {
-      options.conditions = ['@scale/source']
-    },
-    outExtension: () => ({ js: '.mjs' }),
-  })
-  return join(outDir, 'entry.mjs')
 }
 
 /** One JSON line of the app. */
