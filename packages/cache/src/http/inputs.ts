@@ -48,6 +48,15 @@ const PERSONAL = [
   'headersDistinct',
 ] as const
 
+/** What a handler finds where something is hidden from it: nothing, in the shape that it expects. */
+const HIDDEN: Readonly<Record<string, unknown>> = Object.freeze({
+  rawHeaders: Object.freeze([]),
+  headersDistinct: Object.freeze({}),
+  cookies: Object.freeze({}),
+  signedCookies: Object.freeze({}),
+  ips: Object.freeze([]),
+})
+
 /**
  * Watches what is read of a request until `stop` is called. Only storing passes pay for it.
  *
@@ -117,7 +126,7 @@ function watchProperty(req: HttpRequest, name: string, log: InputLog, hide: bool
     enumerable: own?.enumerable ?? false,
     get: () => {
       if (assigned) return value
-      if (hide) return undefined
+      if (hide) return HIDDEN[name]
       log.personal ??= name
       if (own !== undefined) return own.get === undefined ? own.value : own.get.call(req)
       return Reflect.get(Object.getPrototypeOf(req), name, req)
