@@ -42,17 +42,8 @@ export interface RevokedMessage {
  * - `renewed`: the token was replaced, and its grace is over: a copy may be in other hands
  * - `idle`, `absolute`: the session is past its time
  * - `revoked`: ended from outside
- * - `version`: stored by another version of the package
  */
-export type RefusalReason =
-  | 'malformed'
-  | 'unknown'
-  | 'secret'
-  | 'renewed'
-  | 'idle'
-  | 'absolute'
-  | 'revoked'
-  | 'version'
+export type RefusalReason = 'malformed' | 'unknown' | 'secret' | 'renewed' | 'idle' | 'absolute' | 'revoked'
 
 /** A presented token opened nothing; the request goes on as anonymous. */
 export interface RefusedMessage {

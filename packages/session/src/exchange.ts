@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { SessionMisuse } from './errors.js'
+import { onResponse } from './on-response.js'
 import type { RequestSession } from './request-session.js'
 import type { Transport } from './transport.js'
 
@@ -9,6 +10,7 @@ export class Exchange {
   readonly res: ServerResponse | undefined
   readonly #transports: readonly Transport[]
   #delivery: (() => void) | undefined
+  #isFollowed = false
   /** The session of the request; another one after `regenerate()`. */
   session: RequestSession | undefined
 
@@ -35,22 +37,29 @@ export class Exchange {
 
   /** Remembers a token for the response's headers; the last one counts. */
   issue(token: string, remainingMs: number, via: readonly Transport[] = this.#transports): void {
-    const { res } = this
-    if (res !== undefined) {
-      this.#delivery = () => {
-        for (const { issue } of via) issue?.(res, token, remainingMs)
-      }
-    }
+    this.#deliverTo((res) => {
+      for (const { issue } of via) issue?.(res, token, remainingMs)
+    })
   }
 
   /** Remembers to take the token back from the client. */
   clear(): void {
-    const { res } = this
-    if (res !== undefined) {
-      this.#delivery = () => {
-        for (const { clear } of this.#transports) clear?.(res)
-      }
-    }
+    this.#deliverTo((res) => {
+      for (const { clear } of this.#transports) clear?.(res)
+    })
+  }
+
+  /**
+   * From now on the session is told when the headers go out, and when the response is over. A request that only asks
+   * who is there needs neither, and is spared the cost.
+   */
+  follow(): void {
+    if (this.#isFollowed || this.res === undefined) return
+    this.#isFollowed = true
+    onResponse(this.res, {
+      beforeHeaders: () => this.session?.beforeHeaders(),
+      afterEnd: () => this.session?.afterResponse(),
+    })
   }
 
   /** Writes into the headers what was remembered. */
@@ -63,6 +72,13 @@ export class Exchange {
   attach(session: RequestSession): void {
     this.session = session
     if (this.req !== undefined) (this.req as { session?: unknown }).session = session
+  }
+
+  #deliverTo(write: (res: ServerResponse) => void): void {
+    const { res } = this
+    if (res === undefined) return
+    this.#delivery = () => write(res)
+    this.follow()
   }
 
   /** Value of `WWW-Authenticate`, where a transport has one. */

@@ -2,7 +2,6 @@ import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:
 import { type Next, prefetch } from '@scale/core'
 import { SessionMisuse } from './errors.js'
 import { Exchange } from './exchange.js'
-import { onResponse } from './on-response.js'
 import { type Opening, open } from './opening.js'
 import { resolveSessionOptions, type SessionConfig, type SessionOptions } from './options.js'
 import { RequestSession } from './request-session.js'
@@ -40,24 +39,22 @@ export interface Sessions<Data extends object = SessionData> {
  */
 export function session<Data extends object = SessionData>(options?: SessionOptions<Data>): Sessions<Data> {
   const config = resolveSessionOptions(options)
-  /** What `prefetch` began. */
-  const begun = new WeakMap<IncomingMessage, Opening | Promise<Opening>>()
-  const answered = new WeakSet<IncomingMessage>()
+  /** Where `prefetch` leaves on the request what it began. */
+  const begun = Symbol('session begun')
 
   function session(req: IncomingMessage, res: ServerResponse, next: Next): void {
-    if (answered.has(req)) {
+    if (isOpenedBy(config, req)) {
       next()
       return
     }
-    answered.add(req)
-    const opening = begun.get(req) ?? open(config, req.headers)
+    const opening = notesOf(req)[begun] ?? open(config, req.headers)
     if (opening instanceof Promise) opening.then((opened) => enter(config, req, res, next, opened))
     else enter(config, req, res, next, opening)
   }
 
   return Object.assign(session, {
     [prefetch]: (req: IncomingMessage) => {
-      if (!answered.has(req) && !begun.has(req)) begun.set(req, open(config, req.headers))
+      if (!isOpenedBy(config, req)) notesOf(req)[begun] ??= open(config, req.headers)
     },
     get: (req: IncomingMessage) => {
       const { session } = req as { session?: unknown }
@@ -78,6 +75,17 @@ export function session<Data extends object = SessionData>(options?: SessionOpti
   })
 }
 
+/** What middleware leave on a request for themselves, each under a symbol of its own. */
+function notesOf(req: IncomingMessage): Record<symbol, Opening | Promise<Opening> | undefined> {
+  return req as unknown as Record<symbol, Opening | Promise<Opening> | undefined>
+}
+
+/** A second middleware of the same options has nothing left to do. */
+function isOpenedBy(config: SessionConfig, req: IncomingMessage): boolean {
+  const { session } = req as { session?: unknown }
+  return session instanceof RequestSession && session.isOf(config)
+}
+
 /** Gives the request its session, and goes on. */
 function enter(
   config: SessionConfig,
@@ -93,10 +101,6 @@ function enter(
   const exchange = new Exchange(config.transports, req, res)
   const session = new RequestSession(config, exchange, opening)
   exchange.attach(session)
-  onResponse(res, {
-    beforeHeaders: () => exchange.session?.beforeHeaders(),
-    afterEnd: () => exchange.session?.afterResponse(),
-  })
   const renewing = session.renewIfDue()
   if (renewing === undefined) next()
   else renewing.then(() => next())

@@ -33,8 +33,6 @@ export interface SessionRecord {
   readonly userId: string | undefined
   /** Of the login, or the last `elevate()`. */
   readonly authenticatedAt: number | undefined
-  /** Address and agent of the client that logged in: JSON, or sealed JSON. Empty if none was kept. */
-  readonly client: string
   /** Counts the writes. */
   readonly revision: number
   readonly data: ReadonlyMap<string, StoredValue>

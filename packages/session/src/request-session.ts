@@ -18,6 +18,7 @@ export class RequestSession extends Passthrough implements Session<Record<string
     this.#config = config
     this.#exchange = exchange
     this.#state = new SessionState(config, exchange, opening)
+    if (this.#state.held?.touchIsDue === true) exchange.follow()
   }
 
   get id(): string | undefined {
@@ -49,10 +50,12 @@ export class RequestSession extends Passthrough implements Session<Record<string
   }
 
   get data(): Record<string, unknown> {
+    this.#exchange.follow()
     return this.#state.data.value
   }
 
   set data(value: Record<string, unknown>) {
+    this.#exchange.follow()
     this.#state.data.value = value
   }
 
@@ -90,6 +93,11 @@ export class RequestSession extends Passthrough implements Session<Record<string
   regenerate(callback?: SessionCallback): Promise<void> {
     const done = this.#inTurn(() => this.#regenerate())
     return answered(done, callback)
+  }
+
+  /** @internal Whether the middleware of these options has made it. */
+  isOf(config: SessionConfig): boolean {
+    return this.#config === config
   }
 
   /** @internal @throws {SessionRequired} @throws the store's error, if it gave no answer */

@@ -47,8 +47,8 @@ export class SessionState {
   #isAbandoned = false
 
   held: HeldSession | undefined
-  data: SessionData
   isNew: boolean
+  #data: SessionData | undefined
 
   constructor(config: SessionConfig, exchange: Exchange, opening: Opening) {
     this.#config = config
@@ -58,10 +58,20 @@ export class SessionState {
     if (opening.kind === 'opened') {
       const { token } = opening.presented
       this.held = heldSession(config, token, opening.digest, opening.loaded)
-      this.data = this.#dataOf(this.held.ref, opening.loaded.record.data)
-    } else {
-      this.data = this.#dataOf()
     }
+  }
+
+  /** Made when it is first asked for. */
+  get data(): SessionData {
+    this.#data ??=
+      this.#opening.kind === 'opened' && this.held !== undefined
+        ? this.#dataOf(this.held.ref, this.#opening.loaded.record.data)
+        : this.#dataOf()
+    return this.#data
+  }
+
+  set data(data: SessionData) {
+    this.#data = data
   }
 
   /** @throws {SessionRequired} nobody is logged in @throws the store's error, if it gave no answer */
@@ -87,7 +97,7 @@ export class SessionState {
 
   /** Whether there is something to save that nobody has asked to be saved. */
   isToBeSaved(): boolean {
-    if (this.#isAbandoned || !this.data.isUsed) return false
+    if (this.#isAbandoned || this.#data?.isUsed !== true) return false
     try {
       return this.data.changes().length > 0
     } catch (error) {
@@ -107,7 +117,7 @@ export class SessionState {
   async save(): Promise<void> {
     try {
       if (this.held === undefined) await this.#createAnonymous()
-      else if (await saveChanges(this.#config, this.held, this.data)) this.#seen()
+      else if (this.#data?.isUsed && (await saveChanges(this.#config, this.held, this.data))) this.#seen()
     } catch (error) {
       this.#isAbandoned = true
       throw error
@@ -214,7 +224,7 @@ export class SessionState {
 
   /** Stores an anonymous visitor's data for the first time. */
   async #createAnonymous(): Promise<void> {
-    if (!this.data.isUsed || this.data.changes().length === 0) return
+    if (this.#data?.isUsed !== true || this.data.changes().length === 0) return
     // The visitor may well have a session that could not be read: its cookie must not be replaced.
     if (this.#opening.kind === 'failed') throw this.#opening.error
     if (this.#reserved === undefined) {

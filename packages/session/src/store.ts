@@ -71,8 +71,10 @@ export interface ListedSession {
   readonly id: string
   readonly record: Pick<
     SessionRecord,
-    'createdAt' | 'lastSeenAt' | 'authenticatedAt' | 'expiresAt' | 'idleTimeoutMs' | 'client'
+    'createdAt' | 'lastSeenAt' | 'authenticatedAt' | 'expiresAt' | 'idleTimeoutMs'
   >
+  /** Address and agent of the client that logged in, as `create` was given them. */
+  readonly client: string
 }
 
 /**

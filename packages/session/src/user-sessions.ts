@@ -79,10 +79,10 @@ export function userSessions(
 
 function infoOf(
   { codec }: SessionConfig,
-  { id, record }: ListedSession,
+  { id, record, client: stored }: ListedSession,
   currentId: string | undefined,
 ): SessionInfo {
-  const text = record.client === '' ? undefined : codec.decode(record.client, id, 'client')
+  const text = stored === '' ? undefined : codec.decode(stored, id, 'client')
   const client = text === undefined ? {} : (JSON.parse(text) as { address?: string; agent?: string })
   return {
     id,

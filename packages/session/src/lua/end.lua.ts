@@ -1,9 +1,9 @@
 import { defineScript, type Script } from '@scale/redis'
-import { NOW } from './prelude.lua.js'
+import { NOW, PACK } from './prelude.lua.js'
 
 // KEYS   session, index
 // ARGV   clock, id
-// Reply  nil, or { now, 1 if the index had it, { field, value, … } }
+// Reply  nil, or a packed session
 // Cost   O(fields + log(sessions of the user))
 export const endScript: Script = defineScript(
   'session.end',
@@ -12,5 +12,6 @@ local listed = redis.call('ZREM', KEYS[2], ARGV[2])
 if #fields == 0 then return false end
 redis.call('DEL', KEYS[1])
 ${NOW}
-return { now, listed, fields }`,
+${PACK}
+return pack(fields, listed == 1)`,
 )

@@ -21,6 +21,29 @@ end
 local function int(number) return string.format('%.0f', number) end
 `
 
+/**
+ * A session in few strings, because each costs the reader something: the instants and digests in one, the user, and
+ * the data as key and value in turn. A \`-\` stands for what is not there.
+ */
+export const PACK = `
+local function pack(fields, listed)
+  local f, reply = {}, { '', '' }
+  for i = 1, #fields, 2 do
+    if string.byte(fields[i]) == 46 then
+      reply[#reply + 1] = string.sub(fields[i], 2)
+      reply[#reply + 1] = fields[i + 1]
+    else
+      f[fields[i]] = fields[i + 1]
+    end
+  end
+  local head = { f.v or '-', int(now), listed and 1 or 0 }
+  for i, name in ipairs({ 'h', 'c', 's', 'k', 'i', 'x', 'r', 'a', 'p', 'g', 'n' }) do head[3 + i] = f[name] or '-' end
+  reply[1] = table.concat(head, ' ')
+  reply[2] = f.u or ''
+  return reply
+end
+`
+
 /** Twin of \`refusalOf\` in record.ts. */
 export const OPENS = `
 local function opens(digest)

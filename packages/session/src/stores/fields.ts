@@ -1,4 +1,4 @@
-import type { SessionRecord, StoredValue } from '../record.js'
+import type { LoadedSession, SessionRecord, StoredValue } from '../record.js'
 
 /** The format that is written, and the only one that is read. Its fields are listed in lua/prelude.lua.ts. */
 export const FORMAT = '1'
@@ -21,35 +21,39 @@ export function readValue(value: string): { revision: number; text: string | und
 }
 
 /**
- * A session from the reply to HGETALL.
+ * A session as the scripts pack it: see `PACK` in lua/prelude.lua.ts.
  *
  * @returns `undefined` if it is of another format
  */
-export function readRecord(flat: readonly string[]): SessionRecord | undefined {
-  const system: Record<string, string | undefined> = {}
+export function readPacked(packed: readonly string[]): LoadedSession | undefined {
+  const [head = '', userId] = packed
+  const [v, now, listed, digest, ...rest] = head.split(' ')
+  if (v !== FORMAT) return undefined
+  const [c, s, k, i, x, r, a, p, g, n] = rest
+  const previous = p === ABSENT ? undefined : { digest: p!, graceUntil: Number(g), nonce: n! }
+  const record: SessionRecord = {
+    digest: digest!,
+    previous,
+    createdAt: Number(c),
+    lastSeenAt: Number(s),
+    issuedAt: Number(k),
+    idleTimeoutMs: Number(i),
+    expiresAt: Number(x),
+    revision: Number(r),
+    authenticatedAt: a === ABSENT ? undefined : Number(a),
+    userId: userId === '' ? undefined : userId,
+    data: packed.length === 2 ? NO_DATA : readData(packed),
+  }
+  return { record, nowMs: Number(now), listed: listed === '1' }
+}
+
+const ABSENT = '-'
+const NO_DATA: ReadonlyMap<string, StoredValue> = new Map()
+
+function readData(packed: readonly string[]): ReadonlyMap<string, StoredValue> {
   const data = new Map<string, StoredValue>()
-  for (let i = 0; i < flat.length; i += 2) {
-    const field = flat[i]!
-    const value = flat[i + 1]!
-    if (field.charCodeAt(0) === 46) data.set(keyOf(field), readValue(value) as StoredValue)
-    else system[field] = value
+  for (let at = 2; at < packed.length; at += 2) {
+    data.set(packed[at]!, readValue(packed[at + 1]!) as StoredValue)
   }
-  if (system.v !== FORMAT) return undefined
-  return {
-    digest: system.h!,
-    previous:
-      system.p === undefined
-        ? undefined
-        : { digest: system.p, graceUntil: Number(system.g), nonce: system.n! },
-    createdAt: Number(system.c),
-    lastSeenAt: Number(system.s),
-    issuedAt: Number(system.k),
-    idleTimeoutMs: Number(system.i),
-    expiresAt: Number(system.x),
-    userId: system.u,
-    authenticatedAt: system.a === undefined ? undefined : Number(system.a),
-    client: system.m ?? '',
-    revision: Number(system.r ?? 0),
-    data,
-  }
+  return data
 }

@@ -17,6 +17,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): SessionStore {
 
 interface Entry {
   ref: SessionRef
+  client: string
   record: SessionRecord
 }
 
@@ -60,7 +61,7 @@ class MemoryStore implements SessionStore {
       this.#users.set(ref.tag, (this.#users.get(ref.tag) ?? new Set()).add(ref.id))
     }
     const data = session.data.map(([key, text]): [string, StoredValue] => [key, { revision: 1, text }])
-    this.#put(ref, {
+    const record: SessionRecord = {
       digest: session.digest,
       previous: undefined,
       createdAt: nowMs,
@@ -70,10 +71,10 @@ class MemoryStore implements SessionStore {
       expiresAt: nowMs + session.absoluteTimeoutMs,
       userId,
       authenticatedAt: userId === undefined ? undefined : nowMs,
-      client: session.client,
       revision: 1,
       data: new Map(data),
-    })
+    }
+    this.#put(ref, record, session.client)
     this.#trim()
     return { outcome: 'created', nowMs, evicted }
   }
@@ -127,7 +128,7 @@ class MemoryStore implements SessionStore {
     this.#ofUser(tag, this.#clock())
       .reverse()
       .slice(0, limit)
-      .map(({ ref, record }) => ({ id: ref.id, record }))
+      .map(({ ref, record, client }) => ({ id: ref.id, record, client }))
 
   endAll: SessionStore['endAll'] = async (tag, keepId) => {
     const ended = this.#ofUser(tag, this.#clock()).filter(({ ref }) => ref.id !== keepId)
@@ -155,9 +156,13 @@ class MemoryStore implements SessionStore {
     return entries.filter((entry) => !isOver(entry)).sort((a, b) => endsAt(a.record) - endsAt(b.record))
   }
 
-  #put(ref: SessionRef, record: SessionRecord): void {
+  #put(
+    ref: SessionRef,
+    record: SessionRecord,
+    client: string = this.#sessions.get(nameOf(ref))?.client ?? '',
+  ): void {
     this.#sessions.delete(nameOf(ref))
-    this.#sessions.set(nameOf(ref), { ref, record })
+    this.#sessions.set(nameOf(ref), { ref, record, client })
   }
 
   #remove(ref: SessionRef): void {

@@ -18,7 +18,7 @@ import type {
   SessionStore,
 } from '../store.js'
 import type { SessionRef } from '../token.js'
-import { dataField, FORMAT, keyOf, readRecord, readValue } from './fields.js'
+import { dataField, FORMAT, keyOf, readPacked, readValue } from './fields.js'
 
 /** Options of `redisStore`. */
 export interface RedisStoreOptions {
@@ -49,7 +49,7 @@ export function redisStore(options: RedisStoreOptions): SessionStore {
 
   return {
     available: () => guard.available(),
-    load: async (ref) => readLoaded(await run(loadScript, ref)),
+    load: (ref) => run(loadScript, ref).then(readLoaded),
     create: async (ref, session) => readCreated(await run(createScript, ref, ...createArgs(session))),
     save: async (ref, digest, changes, onConflict, idleTimeoutMs) =>
       readSaved(
@@ -70,10 +70,7 @@ export function redisStore(options: RedisStoreOptions): SessionStore {
 }
 
 function readLoaded(reply: unknown): LoadedSession | undefined {
-  if (reply === null) return undefined
-  const [nowMs, listed, fields] = reply as [number, 0 | 1, string[]]
-  const record = readRecord(fields)
-  return record === undefined ? undefined : { record, nowMs, listed: listed === 1 }
+  return reply === null ? undefined : readPacked(reply as string[])
 }
 
 function createArgs(session: NewSession): RedisArgument[] {
@@ -127,9 +124,8 @@ function readList(ids: readonly string[], reply: unknown): ListedSession[] {
       authenticatedAt: a === null ? undefined : Number(a),
       idleTimeoutMs: Number(i),
       expiresAt: Number(x),
-      client: m ?? '',
     }
     const endsAt = Math.min(record.lastSeenAt + record.idleTimeoutMs, record.expiresAt)
-    return nowMs < endsAt ? [{ id: ids[index]!, record }] : []
+    return nowMs < endsAt ? [{ id: ids[index]!, record, client: m ?? '' }] : []
   })
 }

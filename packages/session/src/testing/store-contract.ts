@@ -53,7 +53,6 @@ export function sessionStoreContract(runner: ContractRunner, underTest: StoreUnd
           expiresAt: START + ABSOLUTE,
           userId: 'u1',
           authenticatedAt: START,
-          client: '{"agent":"a"}',
           revision: 1,
           data: new Map([['k', { revision: 1, text: '"é\\u0000"' }]]),
         },
@@ -281,7 +280,7 @@ export function sessionStoreContract(runner: ContractRunner, underTest: StoreUnd
       await store.save(first.ref, first.digest, [], 'report')
       const list = await store.list(userTag(userId), 10)
       assert.deepEqual(
-        list.map(({ id, record }) => [id, record.client, record.createdAt, record.lastSeenAt]),
+        list.map(({ id, record, client }) => [id, client, record.createdAt, record.lastSeenAt]),
         [
           [first.ref.id, 'c1', START, START + 2],
           [second.ref.id, 'c2', START + 1, START + 1],
