@@ -23,7 +23,7 @@ const running = await runCluster({
   // Read again: in the only process there is, `prepare` has completed the environment by now.
   start: ({ lifecycle }) => startService(readConfig(process.env), { lifecycle }),
   log: (event) => {
-    if (event.level !== 'info') process.stderr.write(`${event.message}\n`)
+    if (event.level === 'warn' || event.level === 'error') process.stderr.write(`${event.message}\n`)
   },
 })
 if (running.role !== 'worker') process.stdout.write(`${firstLine(running, found!)}\n`)

@@ -1,19 +1,16 @@
 import { once } from 'node:events'
 import { type ClientHttp2Session, connect as connectHttp2 } from 'node:http2'
 import { connect, type Socket } from 'node:net'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect as connectTls } from 'node:tls'
-import { fileURLToPath } from 'node:url'
+import { nodeBinary } from '@scale/devkit/npm-package'
 import { describe, expect, test } from 'vitest'
 import { type AppProcess, startApp } from './app-process.js'
 
-const modules = fileURLToPath(new URL('../node_modules', import.meta.url))
-
 const nodes = [
   ['this Node', process.execPath],
-  ['Node 22', join(modules, 'node22/bin/node')],
-  ['Node 24', join(modules, 'node24/bin/node')],
+  ['Node 22', await nodeBinary(22)],
+  ['Node 24', await nodeBinary(24)],
 ] as const
 
 const LINGER_MS = 600
