@@ -1,11 +1,14 @@
+import type { Cache } from '@scale/cache'
 import { compose } from '@scale/core'
 import { methodNotAllowed } from '@scale/errors'
 import { requireSession } from '@scale/session'
 import { type RequestHandler, Router } from 'express'
+import { readCatalogue } from './controllers/catalogue.js'
 import { readProfile, renameProfile } from './controllers/profile.js'
 import { endSession, listSessions, login, logout, logoutAll } from './controllers/sessions.js'
 import { register } from './controllers/users.js'
 import type { Guards } from './guards.js'
+import type { CatalogueRepository } from './repositories/catalogue.js'
 import type { Accounts } from './services/accounts.js'
 import type { Profiles } from './services/profiles.js'
 import { credentials, newUser, rename, sessionId } from './validators.js'
@@ -14,11 +17,13 @@ import { credentials, newUser, rename, sessionId } from './validators.js'
 export interface Services {
   accounts: Accounts
   profiles: Profiles
+  catalogue: CatalogueRepository
+  cache: Cache
 }
 
 /** Every route of the API, below `/v1`. */
 export function routes(
-  { accounts, profiles }: Services,
+  { accounts, profiles, catalogue, cache }: Services,
   { sessions, profileQuota, loginQuota }: Guards,
 ): Router {
   const router = Router()
@@ -35,6 +40,14 @@ export function routes(
     .route('/profile')
     .get(compose(sessions, requireSession(), profileQuota), readProfile(profiles))
     .patch(signedIn, rename, renameProfile(profiles))
+    .all(methodNotAllowed())
+  router
+    .route('/catalogue')
+    // The same for everybody: the session cookie of a browser and the query make no difference.
+    .get(
+      cache.http({ ttlMs: 60_000, cookies: 'ignore', query: [], cacheName: 'users-profile' }),
+      readCatalogue(catalogue),
+    )
     .all(methodNotAllowed())
   return router
 }

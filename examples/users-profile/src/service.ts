@@ -6,6 +6,7 @@ import { createApp } from './app.js'
 import type { Config } from './config.js'
 import { guards } from './guards.js'
 import { connectDatabase } from './infrastructure/database.js'
+import { catalogueRepository } from './repositories/catalogue.js'
 import { usersRepository } from './repositories/users.js'
 import { accounts } from './services/accounts.js'
 import { Mailer } from './services/mailer.js'
@@ -36,6 +37,8 @@ export async function startService(config: Config, { lifecycle }: { lifecycle: L
   const services = {
     accounts: accounts({ users, passwords: new Passwords(), mailer, cache }),
     profiles: profiles(users, cache),
+    catalogue: catalogueRepository({ lookupMs: config.PROFILE_LOOKUP_MS }),
+    cache,
   }
   const server = createApp(config, services, guards(config, redis)).listen(config.PORT, config.HOST)
   // Longer than a load balancer keeps an idle connection, or it sends a request into a closed one.

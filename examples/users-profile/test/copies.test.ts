@@ -1,7 +1,7 @@
 import { testRedis } from '@scale/devkit/redis-server'
 import type { RedisServer } from '@scale/redis/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { call, newcomer, type Service, startService } from './service.js'
+import { type Answer, call, newcomer, type Service, startService } from './service.js'
 
 describe('two copies on one Redis', () => {
   let redis: RedisServer
@@ -111,6 +111,24 @@ describe('two copies on one Redis', () => {
     const [session] = listed.body.sessions as { id: string }[]
     expect((await call(one.url, 'DELETE', `/v1/sessions/${session!.id}`, { token: theirs })).status).toBe(404)
     expect((await call(one.url, 'GET', '/v1/sessions', { token: mine })).status).toBe(200)
+  })
+
+  it('share the catalogue as an HTTP cache does: Age, ETag, 304, Cache-Status', async () => {
+    // Both copies are one host to the world; a response is stored for the host it was asked of.
+    const Host = 'shop.example'
+    const read = (copy: Service, path: string, headers: Record<string, string> = {}): Promise<Answer> =>
+      call(copy.url, 'GET', path, { headers: { Host, ...headers } })
+    const first = await read(one, '/v1/catalogue')
+    expect(first.headers.get('cache-status')).toBe('users-profile; fwd=uri-miss; stored')
+    const etag = first.headers.get('etag')!
+    const second = await read(other, '/v1/catalogue?utm_source=x', { Cookie: '__Host-session=x' })
+    expect(second.body).toEqual(first.body)
+    expect(second.headers.get('cache-status')).toMatch(/^users-profile; hit; ttl=\d+/)
+    expect(second.headers.get('age')).toMatch(/^\d+$/)
+    expect(second.headers.get('etag')).toBe(etag)
+    const unchanged = await read(one, '/v1/catalogue', { 'If-None-Match': `"x", ${etag}` })
+    expect(unchanged.status).toBe(304)
+    expect(unchanged.headers.get('age')).toMatch(/^\d+$/)
   })
 
   it('go on, and say so, when Redis is frozen, and heal when it comes back', async () => {

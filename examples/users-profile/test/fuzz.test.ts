@@ -84,6 +84,7 @@ const routes = [
   ['POST', '/v1/logout-all'],
   ['GET', '/v1/sessions'],
   ['DELETE', '/v1/sessions'],
+  ['GET', '/v1/catalogue'],
 ] as const
 
 describe('hostile input', () => {

@@ -1,5 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { type IncomingMessage, request } from 'node:http'
 import { createServer } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 
 const main = fileURLToPath(new URL('../src/main.ts', import.meta.url))
@@ -79,33 +82,46 @@ function freePort(): Promise<number> {
   })
 }
 
-/** Sends JSON, or nothing, and reads the JSON that comes back. */
+/** An answer, read to its end. */
+export interface Answer {
+  status: number
+  headers: Headers
+  /** Of JSON; `{}` if there is none. */
+  body: Record<string, unknown>
+  tookMs: number
+}
+
+/** Sends JSON, or nothing, and reads the JSON that comes back. Any header may be set, `Host` too. */
 export async function call(
   url: string,
   method: string,
   path: string,
   options: { body?: unknown; token?: string; headers?: Record<string, string> } = {},
-): Promise<{ status: number; headers: Headers; body: Record<string, unknown>; tookMs: number }> {
+): Promise<Answer> {
   const startedAt = performance.now()
-  const response = await fetch(url + path, {
-    method,
-    headers: {
-      // A new connection each time: the next request may meet another worker.
-      Connection: 'close',
-      ...(options.body === undefined ? {} : { 'Content-Type': 'application/json' }),
-      ...(options.token === undefined ? {} : { Authorization: `Bearer ${options.token}` }),
-      ...options.headers,
-    },
-    ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
-  })
-  const text = await response.text()
-  const tookMs = performance.now() - startedAt
-  return {
-    status: response.status,
-    headers: response.headers,
-    body: text === '' ? {} : JSON.parse(text),
-    tookMs,
+  const payload = options.body === undefined ? undefined : JSON.stringify(options.body)
+  const headers = {
+    // A new connection each time: the next request may meet another worker.
+    Connection: 'close',
+    ...(payload === undefined ? {} : { 'Content-Type': 'application/json' }),
+    ...(options.token === undefined ? {} : { Authorization: `Bearer ${options.token}` }),
+    ...options.headers,
   }
+  const sent = request(url + path, { method, headers }).end(payload)
+  const [response] = (await once(sent, 'response')) as [IncomingMessage]
+  const body = await text(response)
+  return {
+    status: response.statusCode!,
+    headers: headersOf(response),
+    body: body === '' ? {} : JSON.parse(body),
+    tookMs: performance.now() - startedAt,
+  }
+}
+
+function headersOf({ rawHeaders }: IncomingMessage): Headers {
+  const headers = new Headers()
+  for (let i = 0; i < rawHeaders.length; i += 2) headers.append(rawHeaders[i]!, rawHeaders[i + 1]!)
+  return headers
 }
 
 let newcomers = 0
