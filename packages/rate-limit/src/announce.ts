@@ -24,9 +24,9 @@ export class Announcer {
     const [first, ...others] = this.#styles
     const headers = first!(decision, policies)
     for (const style of others) headers.push(...style(decision, policies))
-    const { announced } = res.writeHead as Partial<LateWriteHead>
-    if (announced === undefined) writeLate(res, headers)
-    else merge(announced, headers)
+    const waiting = (res as Announced)[announced]
+    if (waiting === undefined) writeLate(res, headers)
+    else merge(waiting, headers)
   }
 
   /** What belongs to a refusal; set at once, so that any error handler sends it. */
@@ -39,35 +39,45 @@ export class Announcer {
   }
 }
 
-/** A `writeHead` that has headers to add first. */
-interface LateWriteHead {
-  (...args: unknown[]): ServerResponse
-  announced: Header[]
+const announced: unique symbol = Symbol('@scale/rate-limit headers')
+const wrapped: unique symbol = Symbol('@scale/rate-limit writeHead')
+
+type WriteHead = (this: ServerResponse, ...args: unknown[]) => ServerResponse
+
+interface Announced {
+  /** Headers that wait for the head to be written. */
+  [announced]?: Header[]
+  /** What another middleware has put in place of `writeHead`. */
+  [wrapped]?: WriteHead
 }
 
 /**
  * Sets headers at the last moment: only then is it known whether a cache may keep the response, and another client
  * must not be told this one's quota. So also a cache in this process, further in, never sees them.
  */
-function writeLate(res: ServerResponse, headers: Header[]): void {
-  const { writeHead } = res
-  const late = function writeHeadWithQuota(this: ServerResponse, ...args: unknown[]) {
-    if (!res.headersSent && !mayBeKept(res, args)) {
-      for (const [name, value] of late.announced) res.setHeader(name, value)
-    }
-    late.announced = []
-    return (writeHead as (...args: unknown[]) => ServerResponse).apply(res, args)
-  } as LateWriteHead
-  late.announced = headers
-  res.writeHead = late as typeof writeHead
+function writeLate(res: ServerResponse & Announced, headers: Header[]): void {
+  res[announced] = headers
+  if (Object.hasOwn(res, 'writeHead')) res[wrapped] = res.writeHead as WriteHead
+  res.writeHead = writeHeadWithQuota as typeof res.writeHead
+}
+
+/** One function for all responses: a closure for each would cost more than the headers. */
+const writeHeadWithQuota: WriteHead = function writeHeadWithQuota(this: ServerResponse & Announced, ...args) {
+  const headers = this[announced]
+  if (headers !== undefined && !this.headersSent && !mayBeKept(this, args)) {
+    for (const [name, value] of headers) this.setHeader(name, value)
+  }
+  this[announced] = []
+  const next = this[wrapped] ?? (Object.getPrototypeOf(this) as { writeHead: WriteHead }).writeHead
+  return next.apply(this, args)
 }
 
 /** Several limiters share a field: in a list, each adds its own. */
-function merge(announced: Header[], headers: readonly Header[]): void {
+function merge(waiting: Header[], headers: readonly Header[]): void {
   for (const [name, value] of headers) {
-    const index = announced.findIndex(([known]) => known === name)
-    if (index === -1) announced.push([name, value])
-    else announced[index] = [name, name.startsWith('X-') ? value : `${announced[index]![1]}, ${value}`]
+    const index = waiting.findIndex(([known]) => known === name)
+    if (index === -1) waiting.push([name, value])
+    else waiting[index] = [name, name.startsWith('X-') ? value : `${waiting[index]![1]}, ${value}`]
   }
 }
 

@@ -25,6 +25,20 @@ export class RateLimited extends ScaleError {
 }
 
 /**
+ * Makes the error of a refusal, without a stack: it is an answer and no fault, and where it was made is always here. To
+ * walk the stack would cost more than the whole decision, at the very time when there are too many requests.
+ */
+export function refusal(decision: Decision, headers: Readonly<Record<string, string>>): RateLimited {
+  const { stackTraceLimit } = Error
+  Error.stackTraceLimit = 0
+  try {
+    return new RateLimited(decision, headers)
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit
+  }
+}
+
+/**
  * The store gave no decision and `onStoreError` is `'closed'`: status 503, with `Retry-After`. The cost may have been
  * taken. `cause` is the store's error.
  */

@@ -4,7 +4,7 @@ import { Announcer } from './announce.js'
 import type { PolicyBound } from './bound.js'
 import { decisionChannel } from './channels.js'
 import type { Decision } from './decision.js'
-import { RateLimited } from './errors.js'
+import { refusal } from './errors.js'
 import { Limiter } from './limiter.js'
 import { type RateLimitOptions, resolveRateLimitOptions } from './options.js'
 import type { LimitedRequest } from './partition-key.js'
@@ -106,7 +106,7 @@ export function rateLimit<Request extends IncomingMessage = LimitedRequest>(
     if (decisionChannel.hasSubscribers) decisionChannel.publish({ limiter: name, refused, shadow, decision })
     if (typeof settle === 'function' && !refused) settleAtEnd(settle, decision, req, res)
     if (!shadow) announcer.announce(res, decision, spending.policies)
-    if (refused && !shadow) next(new RateLimited(decision, announcer.refuse(res, decision)))
+    if (refused && !shadow) next(refusal(decision, announcer.refuse(res, decision)))
     else next()
   }
 

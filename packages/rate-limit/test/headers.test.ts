@@ -1,0 +1,99 @@
+import fc from 'fast-check'
+import { parseList } from 'structured-headers'
+import { describe, expect, it } from 'vitest'
+import type { Decision } from '../src/decision.js'
+import { describePolicy, headerStyles, retryAfterSeconds } from '../src/headers.js'
+import { rateLimit } from '../src/index.js'
+
+const printable = fc
+  .array(fc.integer({ min: 0x20, max: 0x7e }), { minLength: 1, maxLength: 64 })
+  .map((codes) => String.fromCharCode(...codes))
+const milliseconds = fc.integer({ min: 0, max: 3_653 * 86_400_000 })
+const units = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER })
+const hostile = ['"', '\\', '\\"', '";r=999', ', "other";q=1', ' ', '~', "a'b", ':YQ==:', '?1', '%00']
+
+describe('draft-10', () => {
+  it('reads back as it was written, whatever the policies are called', () => {
+    const policy = fc.record({
+      name: fc.oneof(printable, fc.constantFrom(...hostile)),
+      limit: units,
+      windowMs: milliseconds.filter((ms) => ms > 0),
+      unit: fc.constantFrom('requests', 'content-bytes', 'concurrent-requests'),
+      remaining: units,
+      resetAfterMs: milliseconds,
+    })
+    fc.assert(
+      fc.property(fc.array(policy, { minLength: 1, maxLength: 5 }), (policies) => {
+        const decision: Decision = {
+          allowed: true,
+          retryAfterMs: 0,
+          source: 'memory',
+          policies: policies.map(({ name, limit, remaining, resetAfterMs }) => ({
+            policy: name,
+            limit,
+            remaining,
+            resetAfterMs,
+            retryAfterMs: 0,
+            violated: false,
+          })),
+        }
+        const described = policies.map(({ name, limit, windowMs, unit }) =>
+          describePolicy(name, limit, windowMs, unit),
+        )
+        const [[, state], [, terms]] = headerStyles['draft-10'](decision, described) as [
+          [string, string],
+          [string, string],
+        ]
+        const cap = (value: number): number => Math.min(value, 999_999_999_999_999)
+        expect(parseList(state)).toEqual(
+          policies.map(({ name, remaining, resetAfterMs }) => [
+            name,
+            new Map([
+              ['r', cap(remaining)],
+              ['t', Math.ceil(resetAfterMs / 1_000)],
+            ]),
+          ]),
+        )
+        expect(parseList(terms)).toEqual(
+          policies.map(({ name, limit, windowMs, unit }) => [
+            name,
+            new Map<string, unknown>([
+              ['q', cap(limit)],
+              ['w', Math.ceil(windowMs / 1_000)],
+              ...(unit === 'requests' ? [] : [['qu', unit] as const]),
+            ]),
+          ]),
+        )
+      }),
+      { numRuns: 2_000 },
+    )
+  })
+
+  it('refuses names that cannot be sent, when the limiter is made', () => {
+    fc.assert(
+      fc.property(
+        fc.string({ unit: 'binary', maxLength: 80 }).filter((name) => !/^[\x20-\x7e]{1,64}$/.test(name)),
+        (name) => {
+          expect(() => rateLimit({ policies: [{ name, quota: 1, windowMs: 1 }] })).toThrow(/`name` must be/)
+        },
+      ),
+    )
+  })
+})
+
+describe('Retry-After', () => {
+  it('is a whole number, never before the quota returns, and at most a tenth and a second later', () => {
+    fc.assert(
+      fc.property(milliseconds, fc.double({ min: 0, max: 1, noNaN: true }), (ms, random) => {
+        const seconds = retryAfterSeconds(ms, random)!
+        expect(Number.isInteger(seconds)).toBe(true)
+        expect(seconds).toBeGreaterThanOrEqual(Math.max(1, ms / 1_000))
+        expect(seconds).toBeLessThanOrEqual(Math.max(1, ms / 1_000) * 1.1 + 2)
+      }),
+    )
+  })
+
+  it('is absent when waiting cannot help', () => {
+    expect(retryAfterSeconds(Number.POSITIVE_INFINITY, 0.5)).toBeUndefined()
+  })
+})
