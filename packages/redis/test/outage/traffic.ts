@@ -17,7 +17,7 @@ const REQUESTS = 1_000
 const DURATION_MS = 600
 const TICK_MS = 5
 /** A tick that is later than this means that the process did not get to run. */
-const STALL_MS = 10
+const STALL_MS = 5
 
 /**
  * Sends 1,000 requests at an even pace, whatever becomes of those before, and waits for all.
