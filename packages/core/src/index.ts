@@ -40,3 +40,5 @@ export {
   resolveOptions,
   string,
 } from './options.js'
+export { type RequestContext, requestContext, runInRequestContext } from './request-context.js'
+export { type RoutedRequest, routeTemplate } from './route-template.js'

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Next } from '@scale/core'
+import { type Next, requestContext } from '@scale/core'
 import { outcomeOf, recordFailure } from './failure.js'
 import { dropStaleHeaders, setErrorHeaders } from './headers.js'
 import { type ErrorHandlerOptions, resolveErrorHandlerOptions } from './options.js'
@@ -56,7 +56,11 @@ function cut(req: IncomingMessage): void {
 }
 
 function answer(problem: Problem, id: string | undefined, req: ErrorRequest, res: ServerResponse): void {
-  const { contentType, text } = represent(req, problem, bodyOf(problem, instanceOf(req), id))
+  const { contentType, text } = represent(
+    req,
+    problem,
+    bodyOf(problem, instanceOf(req), id, requestContext(req)?.traceId),
+  )
   dropStaleHeaders(res)
   setErrorHeaders(res, problem.headers)
   res.statusCode = problem.status

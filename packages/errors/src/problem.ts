@@ -26,7 +26,7 @@ export interface Problem {
   readonly extensions: readonly [name: string, value: unknown][]
 }
 
-/** The body of an answer, RFC 9457 §3.1, with `code` and `requestId` as extension members. */
+/** The body of an answer, RFC 9457 §3.1, with `code`, `requestId` and `traceId` as extension members. */
 export interface ProblemBody {
   /** URI of the kind of problem, or `about:blank`. */
   type: string
@@ -42,6 +42,8 @@ export interface ProblemBody {
   code: string
   /** The id under which the server has recorded it. */
   requestId?: string
+  /** The W3C trace that it belongs to, if something opens request contexts (`requestLogger` of `@scale/logger`). */
+  traceId?: string
   [extension: string]: unknown
 }
 

@@ -28,6 +28,7 @@ export function bodyOf(
   { type, title, status, detail, code }: Problem,
   instance: string | undefined,
   requestId: string | undefined,
+  traceId: string | undefined,
 ): ProblemBody {
   return {
     type,
@@ -37,10 +38,11 @@ export function bodyOf(
     ...(instance !== undefined && { instance }),
     code,
     ...(requestId !== undefined && { requestId }),
+    ...(traceId !== undefined && { traceId }),
   }
 }
 
-const STANDARD = new Set(['type', 'title', 'status', 'detail', 'instance', 'code', 'requestId'])
+const STANDARD = new Set(['type', 'title', 'status', 'detail', 'instance', 'code', 'requestId', 'traceId'])
 
 /** The body with its extension members: none that has the name of another, or that JSON cannot tell. */
 function jsonOf({ extensions }: Problem, body: ProblemBody): string {

@@ -1,6 +1,6 @@
 import http from 'node:http'
 import { connect } from 'node:net'
-import { ScaleError } from '@scale/core'
+import { runInRequestContext, ScaleError } from '@scale/core'
 import type { Request, Response } from 'express'
 import createError from 'http-errors'
 import { describe, expect, it, vi } from 'vitest'
@@ -98,6 +98,21 @@ describe.each(frameworks)('errorHandler under %s', (_, framework) => {
         code: 'CONFLICT',
         fine: [true],
       })
+    })
+
+    it('names the trace of the request, and no extension can take its name', async () => {
+      const context = { requestId: 'r', traceId: 'ab'.repeat(16), spanId: 'cd'.repeat(8), sampled: false }
+      const app = framework()
+      app.use((req, _res, next) => runInRequestContext(context, next, req))
+      app.use(() => {
+        throw new Conflict('Taken.', { extensions: { traceId: 'x' } })
+      })
+      app.use(errorHandler())
+      expect((await ask(await listen(app))).json.traceId).toBe(context.traceId)
+      const without = await failing(() => {
+        throw new Conflict('Taken.', { extensions: { traceId: 'x' } })
+      })
+      expect(without.json).not.toHaveProperty('traceId')
     })
 
     it.each<[unknown, string | undefined]>([
