@@ -10,7 +10,12 @@ export interface SaveTarget {
   readonly ref: SessionRef
   readonly digest: string
   readonly userId: string | undefined
+  /** The session's idle timeout from now on. Default: as it was */
+  readonly idleTimeoutMs?: number
 }
+
+/** What of the options matters here. */
+export type SaveConfig = Pick<SessionConfig, 'store' | 'codec' | 'conflict' | 'maxDataBytes'>
 
 /** Rounds of merging after which a save gives up: in each, some other request has got through. */
 const MAX_ROUNDS = 32
@@ -24,7 +29,7 @@ const MAX_ROUNDS = 32
  * @throws {InvalidSessionData} nothing was written
  */
 export async function saveChanges(
-  config: SessionConfig,
+  config: SaveConfig,
   target: SaveTarget,
   data: SessionData,
 ): Promise<boolean> {
@@ -35,7 +40,13 @@ export async function saveChanges(
   const onConflict = config.conflict === 'last' ? 'overwrite' : 'report'
   for (let round = 1; changes.length > 0; round++) {
     const encoded = changes.map((change) => encode(config, target.ref, change))
-    const saved = await config.store.save(target.ref, target.digest, encoded, onConflict)
+    const saved = await config.store.save(
+      target.ref,
+      target.digest,
+      encoded,
+      onConflict,
+      target.idleTimeoutMs,
+    )
     if (saved.outcome === 'ended') throw new SessionEnded()
     if (saved.outcome === 'saved') {
       data.saved(changes, saved.revision)
@@ -58,7 +69,10 @@ export async function saveChanges(
 }
 
 /** @throws {InvalidSessionData} */
-export function refuseTooLarge(config: SessionConfig, entries: readonly (readonly [string, string])[]): void {
+export function refuseTooLarge(
+  config: Pick<SessionConfig, 'maxDataBytes'>,
+  entries: readonly (readonly [string, string])[],
+): void {
   const bytes = entries.reduce(
     (sum, [key, text]) => sum + Buffer.byteLength(key) + Buffer.byteLength(text),
     0,
@@ -67,7 +81,7 @@ export function refuseTooLarge(config: SessionConfig, entries: readonly (readonl
   throw new InvalidSessionData(`it has ${bytes} bytes, and \`maxDataBytes\` is ${config.maxDataBytes}`)
 }
 
-function encode({ codec }: SessionConfig, { id }: SessionRef, { key, revision, text }: DataChange): Change {
+function encode({ codec }: SaveConfig, { id }: SessionRef, { key, revision, text }: DataChange): Change {
   return { key, revision, text: text === undefined ? undefined : codec.encode(text, id, key) }
 }
 

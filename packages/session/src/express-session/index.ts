@@ -1,0 +1,3 @@
+export type { NodeRedisClient } from './node-redis.js'
+export { type RedisStoreOptions, redisStoreDefaults } from './options.js'
+export { RedisStore, type StoreCallback } from './redis-store.js'
