@@ -1,0 +1,256 @@
+import { findRedisServer, testRedis } from '@scale/devkit/redis-server'
+import { createRedis, lateReplyChannel, slotOf } from '@scale/redis'
+import {
+  type FaultProxy,
+  type RedisCluster,
+  type RedisSentinel,
+  type RedisServer,
+  startFaultProxy,
+  startRedisCluster,
+  startRedisSentinel,
+} from '@scale/redis/testing'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { type RateLimit, RateLimitStoreUnavailable, rateLimit } from '../src/index.js'
+
+type Client = ReturnType<typeof createRedis>
+
+let prefixes = 0
+const unique = (): string => `outage:${++prefixes}`
+
+/** Asks until the answer comes from Redis. */
+async function served(limiter: RateLimit, key: string): Promise<void> {
+  const source = async (): Promise<string> => (await limiter.peek(key)).source
+  await vi.waitFor(async () => expect(await source()).toBe('redis'), { timeout: 20_000, interval: 50 })
+}
+
+async function admitted(limiter: RateLimit, key: string, requests: number): Promise<number> {
+  let count = 0
+  for (let request = 0; request < requests; request++) {
+    const { allowed, source } = await limiter.consume(key)
+    if (allowed && source === 'redis') count++
+  }
+  return count
+}
+
+const policies = [
+  { name: 'minute', quota: 20, windowMs: 60_000 },
+  { name: 'strict', quota: 1_000, windowMs: 3_600_000, algorithm: 'strict' as const },
+]
+
+describe('one server', () => {
+  let server: RedisServer
+  let proxy: FaultProxy
+  let redis: Client
+
+  beforeAll(async () => {
+    server = await testRedis()
+    proxy = await startFaultProxy({ target: server })
+    redis = createRedis(proxy.url, { guard: { breakerPauseMs: 50, reconnectAfterMs: 500 } })
+  })
+  afterAll(async () => {
+    redis.disconnect()
+    await proxy.close()
+    await server.stop()
+  })
+  beforeEach(async () => {
+    await served(rateLimit({ redis, prefix: unique(), policies }), 'any')
+  })
+
+  const faults: [string, () => Promise<void> | void, () => Promise<void> | void][] = [
+    ['frozen', () => server.pause(), () => server.resume()],
+    ['behind a black hole', () => proxy.set({ blackHole: true }), () => proxy.clear()],
+    ['slow', () => proxy.set({ latencyMs: 1_000 }), () => proxy.clear()],
+    [
+      'unreachable',
+      async () => {
+        await proxy.set({ refuse: true })
+        proxy.reset()
+      },
+      () => proxy.clear(),
+    ],
+    ['silent after a power cut', () => proxy.halfOpen(), () => {}],
+    ['killed', () => server.kill(), () => server.restart()],
+    [
+      'out of memory',
+      async () => {
+        await server.command('config', 'set', 'maxmemory', '1')
+      },
+      async () => {
+        await server.command('config', 'set', 'maxmemory', '0')
+      },
+    ],
+  ]
+
+  it.each(faults)('%s: each request is answered as declared, and it heals', async (_, begin, end) => {
+    const limiters = (['local', 'open', 'closed'] as const).map((onStoreError) =>
+      rateLimit({
+        redis,
+        prefix: unique(),
+        policies: [{ name: 'p', quota: 2, windowMs: 60_000 }],
+        onStoreError,
+      }),
+    )
+    const [local, open, closed] = limiters as [RateLimit, RateLimit, RateLimit]
+    await begin()
+    const decisions = []
+    for (let request = 0; request < 4; request++) decisions.push(await local.consume('key'))
+    expect(decisions.map(({ allowed }) => allowed)).toEqual([true, true, false, false])
+    expect(decisions.every(({ source }) => source === 'fallback')).toBe(true)
+    for (let request = 0; request < 4; request++) {
+      expect(await open.consume('key')).toMatchObject({ allowed: true, source: 'none' })
+    }
+    await expect(closed.consume('key')).rejects.toThrow(RateLimitStoreUnavailable)
+    await end()
+    for (const limiter of limiters) await served(limiter, 'key')
+  })
+
+  it('counts once what was answered too late', async () => {
+    const prefix = unique()
+    const limiter = rateLimit({ redis, prefix, policies, onStoreError: 'open' })
+    await limiter.consume('key')
+    let late = 0
+    const stop = lateReplyChannel.subscribe(() => late++)
+    await proxy.set({ holdReplies: true })
+    const decisions = await Promise.all([limiter.consume('key'), limiter.consume('key')])
+    expect(decisions.map(({ source }) => source)).toEqual(['none', 'none'])
+    await proxy.clear()
+    await expect.poll(() => late).toBeGreaterThan(0)
+    stop()
+    await served(limiter, 'key')
+    expect((await limiter.peek('key')).policies[0]!.remaining).toBe(17)
+  })
+
+  it('a limiter that is made while Redis is away works when it comes', async () => {
+    await server.kill()
+    const early = createRedis(proxy.url)
+    const limiter = rateLimit({ redis: early, prefix: unique(), policies })
+    expect((await limiter.consume('key')).source).toBe('fallback')
+    await server.restart()
+    await served(limiter, 'key')
+    early.disconnect()
+  })
+
+  it('leased quota is spent while Redis is away, and no more than that', async () => {
+    const limiter = rateLimit({
+      redis,
+      prefix: unique(),
+      mode: 'leased',
+      leaseMs: 60_000,
+      onStoreError: 'closed',
+      policies: [{ name: 'p', quota: 1_000, windowMs: 600_000 }],
+    })
+    for (let request = 0; request < 50; request++) await limiter.consume('key')
+    await proxy.set({ blackHole: true })
+    let spent = 0
+    for (;;) {
+      const decision = await limiter.consume('key').catch(() => undefined)
+      if (decision === undefined) break
+      expect(decision.source).toBe('lease')
+      spent++
+    }
+    expect(spent).toBeGreaterThan(0)
+    expect(spent).toBeLessThan(950)
+    await proxy.clear()
+  })
+})
+
+describe('a Cluster', () => {
+  let cluster: RedisCluster
+  let redis: Client
+  let limiter: RateLimit
+  let prefix: string
+
+  beforeAll(async () => {
+    cluster = await startRedisCluster(await findRedisServer())
+    redis = createRedis(cluster.url, { guard: { deadlineMs: 2_000, breakerPauseMs: 50 } })
+    prefix = unique()
+    limiter = rateLimit({ redis, prefix, policies })
+    await served(limiter, 'warm')
+  })
+  afterAll(async () => {
+    redis.disconnect()
+    await cluster.stop()
+  })
+
+  const slot = (key: string): number => slotOf(`{${key}}`)
+
+  it('decides what one turn asks of several slots, one command for each', async () => {
+    const decisions = await Promise.all(
+      Array.from({ length: 50 }, (_, index) => limiter.consume(`many ${index}`)),
+    )
+    expect(decisions.every(({ allowed, source }) => allowed && source === 'redis')).toBe(true)
+  })
+
+  it('counts on while the slot moves', async () => {
+    expect(await admitted(limiter, 'moving', 5)).toBe(5)
+    const from = await cluster.primaryOf(slot('moving'))
+    const to = cluster.nodes.slice(0, 3).find((node) => node !== from)!
+    const move = await cluster.beginMove(slot('moving'), to)
+    expect(await admitted(limiter, 'moving', 5)).toBe(5)
+    await move.moveKeys()
+    expect(await admitted(limiter, 'moving', 5)).toBe(5)
+    await move.finish()
+    expect(await admitted(limiter, 'moving', 20)).toBe(5)
+  })
+
+  it('counts on after a primary has handed over', async () => {
+    expect(await admitted(limiter, 'handed', 5)).toBe(5)
+    await cluster.failover(await cluster.primaryOf(slot('handed')))
+    await served(limiter, 'handed')
+    expect(await admitted(limiter, 'handed', 30)).toBeLessThanOrEqual(15)
+    expect((await limiter.peek('handed')).policies[0]!.remaining).toBe(0)
+  })
+
+  it('answers while a primary is lost, and heals with its replica', async () => {
+    const promotion = cluster.failover(await cluster.primaryOf(slot('lost')), 'crash')
+    const decision = await limiter.consume('lost')
+    expect(['fallback', 'redis']).toContain(decision.source)
+    await promotion
+    await served(limiter, 'lost')
+    expect(await admitted(limiter, 'lost', 30)).toBeGreaterThan(0)
+  })
+
+  it('debits policies of different partitions together', async () => {
+    const login = rateLimit({
+      redis,
+      prefix: unique(),
+      name: 'login',
+      policies: [
+        { name: 'account', quota: 2, windowMs: 60_000, partitionKey: () => 'a' },
+        { name: 'address', quota: 3, windowMs: 60_000 },
+      ],
+    })
+    const ask = (account: string) => login.consume({ account, address: '192.0.2.1' })
+    expect((await ask('a')).allowed).toBe(true)
+    expect((await ask('a')).allowed).toBe(true)
+    expect(await ask('a')).toMatchObject({ allowed: false, policies: [{ remaining: 0 }, { remaining: 1 }] })
+    expect((await ask('b')).allowed).toBe(true)
+    expect((await ask('c')).allowed).toBe(false)
+  })
+})
+
+describe('Sentinel', () => {
+  let group: RedisSentinel
+  let redis: Client
+
+  beforeAll(async () => {
+    group = await startRedisSentinel(await findRedisServer())
+    redis = createRedis(group.url, { guard: { deadlineMs: 1_000, breakerPauseMs: 50 } })
+  })
+  afterAll(async () => {
+    redis.disconnect()
+    await group.stop()
+  })
+
+  it('counts on after the primary has handed over, and after it is lost', async () => {
+    const limiter = rateLimit({ redis, prefix: unique(), policies })
+    await served(limiter, 'key')
+    expect(await admitted(limiter, 'key', 5)).toBe(5)
+    await group.failover()
+    await served(limiter, 'key')
+    expect((await limiter.peek('key')).policies[0]!.remaining).toBe(15)
+    await group.failover('crash')
+    await served(limiter, 'other')
+    expect(await admitted(limiter, 'other', 30)).toBe(20)
+  })
+})
