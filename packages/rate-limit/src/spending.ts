@@ -30,6 +30,7 @@ export class Spendings<Request extends IncomingMessage> {
   readonly knownEarly: boolean
   readonly #policies: readonly CountedPolicy<Request>[]
   readonly #keyBase: string
+  readonly #settles: boolean
   /** Decides the hash slot where policies count different partitions; else the partition does. */
   readonly #slot: string | undefined
   readonly #partitionKey: PartitionKeyOf<Request>
@@ -37,6 +38,7 @@ export class Spendings<Request extends IncomingMessage> {
   constructor(options: ResolvedRateLimitOptions<Request>) {
     this.#partitionKey = options.partitionKey ?? (byAddress() as PartitionKeyOf<Request>)
     this.#policies = options.policies.map((policy) => new CountedPolicy(policy, options))
+    this.#settles = options.settle !== undefined || options.mode === 'leased'
     this.#keyBase = keyspace(options.prefix, 'rate-limit', 1).plain()
     this.#slot = options.policies.some(({ partitionKey }) => partitionKey !== undefined)
       ? keyPart(options.name)
@@ -97,7 +99,7 @@ export class Spendings<Request extends IncomingMessage> {
       const { quota, described } = policy.quotaOf(req)
       const cost = costOf(policy)
       if (!Number.isSafeInteger(cost) || cost < 0) throw wrongCost(policy.name, cost)
-      charges.push({ key: this.#keyOf(policy, partition), quota, cost })
+      charges.push({ key: this.#keyOf(policy, partition), quota, cost, settles: this.#settles })
       policies.push(described)
     }
     return { charges, policies }

@@ -4,6 +4,7 @@ import { Blocks } from '../blocks.js'
 import { UnreadableQuota } from '../errors.js'
 import { adjustScript, consumeScript } from '../lua/scripts.js'
 import type { Balance, Charge, QuotaStore, Settlement, StoreReply } from '../store.js'
+import { Increx, isForIncrex } from './increx.js'
 
 /** How many requests one call of the script decides on, at most: the server does nothing else meanwhile. */
 const BATCH = 64
@@ -28,13 +29,14 @@ interface Waiting {
  *
  * What is asked for in one turn of the event loop is decided by one script call, or by one per hash slot in a Cluster;
  * equal requests in it become one with a count. So nothing waits for the sake of gathering, and a busy process sends
- * few commands. A refusal is remembered for up to a second, and then costs no command at all.
+ * few commands; a request that is alone in its turn takes the native command where the server has it. A refusal is remembered for up to a second, and then costs no command at all.
  */
 export class RedisStore implements QuotaStore {
   readonly #guard: StoreGuard
   readonly #isCluster: boolean
   readonly #options: OperationOptions
   readonly #blocks = new Blocks()
+  readonly #increx: Increx
   readonly #algorithms = new Set<AlgorithmName>()
   #gathered = new Map<string, Gathered>()
 
@@ -44,6 +46,7 @@ export class RedisStore implements QuotaStore {
    */
   constructor(redis: RedisClient, options: { deadlineMs?: number } = {}) {
     this.#guard = storeGuard(redis)
+    this.#increx = new Increx(this.#guard)
     this.#isCluster = redis.isCluster ?? false
     this.#options = options.deadlineMs === undefined ? {} : { deadlineMs: options.deadlineMs }
   }
@@ -114,6 +117,30 @@ export class RedisStore implements QuotaStore {
   }
 
   #decide(batch: readonly Gathered[]): void {
+    const [only] = batch as [Gathered]
+    const isAlone = batch.length === 1 && !this.#isCluster
+    if (isAlone && isForIncrex(only.charges, only.count, only.divisor) && this.#increx.available) {
+      this.#decideNatively(only)
+    } else {
+      this.#decideByScript(batch)
+    }
+  }
+
+  #decideNatively(gathered: Gathered): void {
+    const [waiting] = gathered.waiting as [Waiting]
+    const askedAt = performance.now()
+    this.#increx.consume(gathered.charges[0]!, this.#options).then((reply) => {
+      if (reply === undefined) {
+        this.#decideByScript([gathered])
+        return
+      }
+      const { granted, balances } = reply
+      if (granted === 0) this.#blocks.add(gathered.charges, balances, askedAt, performance.now())
+      waiting.resolve({ granted, balances, source: 'redis' })
+    }, waiting.reject)
+  }
+
+  #decideByScript(batch: readonly Gathered[]): void {
     const keys: string[] = []
     const args: string[] = []
     for (const { charges, count, divisor, terms } of batch) {

@@ -92,7 +92,7 @@ export function storeContract(runner: ContractRunner, options: StoreContractOpti
 
         it('gives back and charges when the cost is known', async () => {
           const store = await options.create()
-          const one = charge(quota)
+          const one = { ...charge(quota), settles: true }
           const { balances } = await store.consume([one], 3, 1)
           const { windowId } = only(balances)
           await store.settle([{ key: one.key, quota, units: -2, windowId }])
@@ -105,7 +105,7 @@ export function storeContract(runner: ContractRunner, options: StoreContractOpti
 
         it('gives back no more than was taken, and to nobody who took nothing', async () => {
           const store = await options.create()
-          const one = charge(quota)
+          const one = { ...charge(quota), settles: true }
           await store.settle([{ key: one.key, quota, units: -3, windowId: 1 }])
           assert.equal((await look(store, one)).remaining, 5)
           const { windowId } = only((await store.consume([one], 1, 1)).balances)
