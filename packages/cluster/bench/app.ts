@@ -62,6 +62,8 @@ function plainCluster(listener: RequestListener): void {
     const server = listen(listener)
     process.on('SIGTERM', () => {
       server.close(() => process.exit(0))
+      // Clients that keep a connection busy would hold it for ever.
+      setTimeout(() => process.exit(0), 2_000).unref()
     })
   }
 }
@@ -77,7 +79,7 @@ const contestants: Record<string, () => unknown> = {
     runCluster({
       workers: 2,
       reload: { canaryMs: 200 },
-      respawn: { baseMs: 100 },
+      respawn: { baseMs: 100, maxMs: 100 },
       breaker: { exits: 1_000 },
       admin: { port: Number(process.env.ADMIN_PORT) },
       start: () => listen(bare),

@@ -1,4 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, readdirSync, readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
@@ -18,8 +19,16 @@ export async function startContestant(
     env: { ...process.env, ...env, CONTESTANT: contestant },
     stdio: ['ignore', 'ignore', 'pipe'],
   })
-  child.stderr!.setEncoding('utf8')
-  await untilAnswered(Number(env.PORT))
+  let said = ''
+  child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+    said += text
+  })
+  const ended = once(child, 'exit').then(() => {
+    throw new Error(`${contestant} ended:\n${said}`)
+  })
+  // Later it ends because it is told to.
+  ended.catch(() => {})
+  await Promise.race([untilAnswered(Number(env.PORT)), ended])
   return child
 }
 

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import { Server } from 'node:net'
 import { durationMs, func, object, resolveOptions } from '@scale/core'
+import { acceptQueueEmptied } from './accept-queue.js'
 import { type ConnectionTracker, type OpenConnection, trackConnections } from './connections.js'
 
 /** How a server stops without losing a request. All times count from the call of `drain`. */
@@ -90,8 +91,7 @@ export async function drain(
   for (const tracker of trackers) tracker.announceClose()
   const delay = pause(Math.min(until(delayMs), until(timeoutMs)))
   await (acceptUntil === undefined ? delay : Promise.race([delay, acceptUntil]))
-  // The check phase: right after the poll phase has accepted all that was waiting; the rest would be reset.
-  await new Promise((resolve) => setImmediate(resolve))
+  await acceptQueueEmptied()
   for (const server of list) stopListening(server)
   const cancelPolitely = at(Math.min(lingerMs, until(timeoutMs)), () => {
     for (const tracker of trackers) politely(tracker, closeUpgraded)

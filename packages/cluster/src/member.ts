@@ -1,6 +1,7 @@
 import cluster, { type Worker } from 'node:cluster'
 import type { WorkerState } from './events.js'
 import { exitCodes } from './exit-codes.js'
+import { takeBackOnDeath } from './handover.js'
 import type { CheckState } from './health.js'
 import { type FromPrimary, type FromWorker, type Heartbeat, unwrap, wrap } from './messages.js'
 
@@ -34,6 +35,8 @@ export class Member {
   /** Resolves when ready; rejects, with a sentence, if it ends before. */
   readonly ready: Promise<void>
   readonly exited: Promise<Exit>
+  /** Handed over and not yet taken. */
+  readonly connectionsOnTheWay: () => number
   private readonly worker: Worker
   private readonly onStateChange: (member: Member) => void
 
@@ -48,6 +51,7 @@ export class Member {
   ) {
     this.onStateChange = options.onState
     this.worker = cluster.fork(env)
+    this.connectionsOnTheWay = takeBackOnDeath(this.worker)
     // A pipe that breaks shows here; the worker's end is what counts.
     this.worker.on('error', () => {})
     this.exited = new Promise((resolve) => {

@@ -23,16 +23,16 @@ export interface WorkerStatus {
   heartbeat: Heartbeat | undefined
 }
 
-/** How long accepted connections may take to be handed to workers. */
-const HANDOVER_MS = 100
+/** How long accepted connections may take, at most, to be handed to workers. */
+const HANDOVER_MS = 1_000
 
 /** When a worker stops accepting if its primary does not say so. */
-const REFUSE_AT_LAST_MS = 1_000
+const REFUSE_AT_LAST_MS = 3_000
 
 /** The process that owns the listening socket: answers probes and orders, and ends all workers. */
 export class Primary {
   private readonly supervisor: Supervisor
-  private closeListeners: () => Promise<number> = async () => 0
+  private closeListeners: () => Promise<void> = async () => {}
   private stopped: Promise<never> | undefined
   private running: Promise<ReloadReport> | undefined
   private queued: Promise<ReloadReport> | undefined
@@ -143,12 +143,21 @@ export class Primary {
     )
     await Promise.race([sleep(delayMs), Promise.all(draining)])
     // First the sockets, then the workers: what was accepted finds somebody to take it.
-    if ((await this.closeListeners()) > 0) await sleep(HANDOVER_MS)
+    await this.closeListeners()
+    await this.handOver()
     for (const member of supervisor.members) member.refuse()
     const codes = await Promise.all(draining)
     const hooks = await this.prepared.stop(Math.max(1_000, deadline - performance.now()))
     const clean = codes.every((code) => code === exitCodes.drained) && hooks.failed.length === 0
     return process.exit(clean ? cleanCode : cleanCode || exitCodes.forced)
+  }
+
+  /** Until every accepted connection has found its worker: one queues only while others are on their way. */
+  private async handOver(): Promise<void> {
+    const until = performance.now() + HANDOVER_MS
+    const isDone = (): boolean =>
+      [...this.supervisor.members].every((member) => member.connectionsOnTheWay() === 0)
+    while (!isDone() && performance.now() < until) await sleep(5)
   }
 
   private killAll(code: number): never {

@@ -1,5 +1,6 @@
 import diagnostics from 'node:diagnostics_channel'
 import { Server } from 'node:net'
+import { listenChannel } from './accept-queue.js'
 import { trackConnections } from './connections.js'
 import { type DrainReport, drain } from './drain.js'
 import { NoServer } from './errors.js'
@@ -108,9 +109,6 @@ function trackFromListen(): () => void {
   diagnostics.subscribe(listenChannel, onListen)
   return () => diagnostics.unsubscribe(listenChannel, onListen)
 }
-
-/** Node publishes `{ server }` here in each `listen`. */
-export const listenChannel = 'tracing:net.server.listen:asyncStart'
 
 function serversOf(returned: unknown): readonly Server[] {
   const servers = Array.isArray(returned) ? returned : [returned]

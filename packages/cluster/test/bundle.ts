@@ -22,6 +22,7 @@ export async function bundle(entry: string, outDir: string): Promise<string> {
     format: 'esm',
     target: 'node20',
     noExternal: [/^@scale\//],
+    external: ['express'],
     esbuildOptions: (options) => {
       options.conditions = ['@scale/source']
     },

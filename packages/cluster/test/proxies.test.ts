@@ -18,7 +18,10 @@ interface Proxy {
   config: (listen: number, copies: Copy[], folder: string) => string
 }
 
-/** The same as in docs/guides/nginx.md. nginx asks no readiness: it goes on to the next copy when one refuses. */
+/**
+ * As in docs/guides/nginx.md. This nginx asks for no readiness, and its own reload closes idle clients: it goes on to
+ * the next copy when one refuses.
+ */
 const nginx: Proxy = {
   name: 'nginx',
   args: (file, folder) => ['-p', folder, '-c', file, '-e', 'stderr', '-g', 'daemon off;'],
@@ -51,7 +54,7 @@ ${copies.map(({ port }) => `    server 127.0.0.1:${port} max_fails=0;`).join('\n
 }`,
 }
 
-/** The same as in docs/guides/haproxy.md. */
+/** As in docs/guides/haproxy.md: it asks /readyz. */
 const haproxy: Proxy = {
   name: 'haproxy',
   args: (file) => ['-db', '-f', file],
