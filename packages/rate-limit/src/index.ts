@@ -1,3 +1,4 @@
+export { addressHierarchy } from './address-hierarchy.js'
 export type { AlgorithmName } from './algorithms/index.js'
 export type { PolicyBound } from './bound.js'
 export {
@@ -8,6 +9,7 @@ export {
 } from './channels.js'
 export type { Decision, PolicyDecision } from './decision.js'
 export { RateLimited, RateLimitStoreUnavailable, UnreadableQuota } from './errors.js'
+export { type ExpressRateLimitStore, expressRateLimitStore } from './express-rate-limit-store.js'
 export type { HeaderStyle } from './headers.js'
 export { type RateLimit, rateLimit } from './middleware.js'
 export {

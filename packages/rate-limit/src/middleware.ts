@@ -9,6 +9,7 @@ import { Limiter } from './limiter.js'
 import { type RateLimitOptions, resolveRateLimitOptions } from './options.js'
 import type { LimitedRequest } from './partition-key.js'
 import type { Spending, Subject } from './spending.js'
+import { trustProxyDoctor } from './trust-proxy.js'
 
 /** The middleware, and the same limiter for calls without a request. */
 export interface RateLimit<Request extends IncomingMessage = LimitedRequest> {
@@ -66,6 +67,7 @@ export function rateLimit<Request extends IncomingMessage = LimitedRequest>(
   const limiter = new Limiter(resolved)
   const { spendings } = limiter
   const announcer = new Announcer(resolved.headers)
+  const examine = trustProxyDoctor()
   // On the request itself: a WeakMap would cost more than all the rest of a local decision.
   const state: unique symbol = Symbol('@scale/rate-limit') as never
   type Stateful = Request & { [state]?: Started | Decided }
@@ -90,6 +92,7 @@ export function rateLimit<Request extends IncomingMessage = LimitedRequest>(
   }
 
   function start(req: Request): Started {
+    examine(req as LimitedRequest)
     const spending = spendings.ofRequest(req)
     return { spending, decision: limiter.consume(spending) }
   }
