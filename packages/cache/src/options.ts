@@ -172,7 +172,9 @@ export interface LoadOptions<Value> {
   ttlMs?: number | ((value: Value) => number)
   /** Names by which the value can be invalidated, up to 64. A function is asked once it is loaded. */
   tags?: readonly string[] | ((value: Value) => readonly string[])
+  /** For how long after that it is still served while it is loaded anew, in ms. */
   staleWhileRevalidateMs?: number
+  /** For how long after that it is served when loading fails, in ms. */
   staleIfErrorMs?: number
   /** Longest stay of this value in a process, in ms. */
   l1TtlMs?: number
@@ -182,9 +184,14 @@ export interface LoadOptions<Value> {
 
 /** What `set` may say. */
 export interface SetOptions {
+  /** For how long the value is fresh, in ms. */
   ttlMs?: number
+  /** Names by which the value can be invalidated, up to 64. */
   tags?: readonly string[]
+  /** For how long after that it is still served while it is loaded anew, in ms. */
   staleWhileRevalidateMs?: number
+  /** For how long after that it is served when loading fails, in ms. */
   staleIfErrorMs?: number
+  /** Longest stay of this value in a process, in ms. */
   l1TtlMs?: number
 }

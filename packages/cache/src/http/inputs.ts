@@ -27,6 +27,8 @@ const HARMLESS = new Set([
   'trailer',
   'if-none-match',
   'if-modified-since',
+  'if-match',
+  'if-unmodified-since',
   'if-range',
   'range',
   'cache-control',

@@ -11,7 +11,7 @@ import { type HttpRequest, hideParameters, type Plan } from './plan.js'
 import { serve } from './serve.js'
 import { statusMember } from './status-member.js'
 import { judge, type Refusal, type Storable, storedFields } from './storable.js'
-import { type HeaderLine, type StoredResponse, updatedBy, withValidators } from './stored-response.js'
+import { type HeaderLine, prepared, type StoredResponse, updatedBy } from './stored-response.js'
 import { formatStringList } from './structured-fields.js'
 import { personalField } from './vary.js'
 
@@ -180,7 +180,7 @@ export function lead(task: LeadTask): void {
       return { kind: 'refused', reason: body === undefined ? 'size' : 'incomplete', transient: false }
     }
     const fields = storedFields(head.lines, head.headers.get('connection'), [...verdict.strip, 'vary'])
-    const response = withValidators({
+    const response = prepared({
       status: head.status,
       statusMessage: head.statusMessage,
       headers: completed(
@@ -227,7 +227,7 @@ export function lead(task: LeadTask): void {
     const byName = new Map(headers.map(([name, value]) => [name.toLowerCase(), value]))
     const policy = { ...options, declared, partitioned: plan.partitioned }
     const found = judge(stale!.status, byName, policy, Date.now())
-    const response = withValidators({ ...stale!, headers: matches ? headers : stale!.headers })
+    const response = prepared({ ...stale!, headers: matches ? headers : stale!.headers })
     if (!found.store || !matches) {
       if (!task.detached) {
         explained(res, {

@@ -35,7 +35,13 @@ export interface HttpCacheParts {
 
 /** What those who waited for a run of the handler are told. */
 export type Settled =
-  | { readonly kind: 'stored'; readonly response: StoredResponse; readonly freshUntil: number }
+  | {
+      readonly kind: 'stored'
+      readonly response: StoredResponse
+      readonly freshUntil: number
+      /** It was found in the store, and no handler ran. */
+      readonly found: boolean
+    }
   /** Everyone for themselves. */
   | { readonly kind: 'refused' }
   /** Look again: somebody else may lead now. */
@@ -212,10 +218,15 @@ export function httpCache(options: ResolvedHttpOptions, parts: HttpCacheParts): 
     const entry = known === undefined || revalidate ? undefined : await known
     if (entry?.kind === 'response' && isFresh(entry)) return answer(visit, entry, 'l2', performance.now())
     const giveUpAt = performance.now() + parts.waitMs
+    let key = currentKey(plan, req)
     for (;;) {
-      const key = currentKey(plan, req)
       const flight = parts.flights.find(key, mayJoin)
-      if (flight === undefined) return leadOrAnswer(visit, key, revalidate, giveUpAt)
+      if (flight === undefined) {
+        const variant = await leadOrAnswer(visit, key, revalidate, giveUpAt)
+        if (variant === undefined) return
+        key = variant
+        continue
+      }
       const settled = await Promise.race([
         flight.result,
         delay(Math.max(1, giveUpAt - performance.now()), LATE, UNREF),
@@ -224,12 +235,13 @@ export function httpCache(options: ResolvedHttpOptions, parts: HttpCacheParts): 
       if (settled.kind === 'stored' && matches(settled.response, key, plan, req))
         return answerCollapsed(visit, settled)
       if (res.destroyed) return
+      key = currentKey(plan, req)
     }
   }
 
   function answerCollapsed(
     { req, res }: Visit,
-    { response, freshUntil }: Extract<Settled, { kind: 'stored' }>,
+    { response, freshUntil, found }: Extract<Settled, { kind: 'stored' }>,
   ): void {
     const ttlMs = freshUntil - performance.now()
     explained(res, { decision: 'hit', reason: 'collapsed', rule: 'RFC 9111 §4', stored: true })
@@ -239,7 +251,7 @@ export function httpCache(options: ResolvedHttpOptions, parts: HttpCacheParts): 
       res,
       response,
       response.lifetimeMs - ttlMs,
-      `${options.cacheName}; ${statusMember.collapsed(ttlMs)}`,
+      `${options.cacheName}; ${found ? statusMember.hit(ttlMs, 'l2') : statusMember.collapsed(ttlMs)}`,
     )
   }
 
@@ -264,80 +276,79 @@ export function httpCache(options: ResolvedHttpOptions, parts: HttpCacheParts): 
     return response.vary.length === 0 || variantKey(plan.key, response.vary, req) === key
   }
 
-  /** Opens a flight, so that others wait for what comes of this visit. */
+  /**
+   * Opens a flight, so that others wait for what comes of this visit.
+   *
+   * @returns another key to look under: of the variant that the request asks for
+   */
   async function leadOrAnswer(
     visit: Visit,
     key: string,
     revalidate: boolean,
     giveUpAt: number,
-  ): Promise<void> {
+  ): Promise<string | undefined> {
     let settle!: (settled: Settled) => void
     parts.flights.start(key, visit.tags, () => new Promise<Settled>((resolve) => (settle = resolve)))
     try {
-      await acquire(visit, key, revalidate, giveUpAt, settle)
+      return await acquire(visit, key, revalidate, giveUpAt, settle)
     } catch (error) {
       settle(AGAIN)
       throw error
     }
   }
 
-  /** Looks into the store until there is something fresh, a lease, or no more time. */
+  /**
+   * Looks into the store until there is something fresh, a lease, or no more time.
+   *
+   * @returns another key to look under, or nothing if the visit has been dealt with
+   */
   async function acquire(
     visit: Visit,
-    firstKey: string,
+    key: string,
     revalidate: boolean,
     giveUpAt: number,
     settle: (settled: Settled) => void,
-  ): Promise<void> {
+  ): Promise<string | undefined> {
     const { req, plan } = visit
-    let key = firstKey
-    let marker: VaryMarker | undefined
     let rejectedId: string | undefined
     for (let pauseMs = 10; ; pauseMs = Math.min(MAX_POLL_MS, pauseMs * 1.5)) {
       const found = await find(visit, key, rejectedId)
-      if (found === undefined) return withoutStore(visit, key, settle)
+      if (found === undefined) {
+        withoutStore(visit, key, settle)
+        return
+      }
       const { entry, lease } = found
-      const nowMs = performance.now()
       if (entry?.kind === 'vary' && lease === undefined) {
-        marker = entry.value as VaryMarker
-        key = variantKey(plan.key, marker.names, req)
-        rejectedId = undefined
         // Those who wait here may be after other variants.
         settle(AGAIN)
-        continue
+        return variantKey(plan.key, (entry.value as VaryMarker).names, req)
       }
-      const response = entry?.kind === 'response' ? entry : undefined
       if (lease === undefined && entry !== undefined && isFresh(entry) && entry.id !== rejectedId) {
-        if (entry.kind === 'uncacheable') return goPast(visit, settle)
-        if (!revalidate) return answerAndSettle(visit, entry, settle)
+        if (entry.kind === 'uncacheable') goPast(visit, settle)
+        else if (!revalidate) answerAndSettle(visit, entry, settle)
+        if (entry.kind === 'uncacheable' || !revalidate) return
         rejectedId = entry.id
         continue
       }
-      if (response !== undefined && !revalidate && nowMs < response.staleUntil) {
-        if (lease === undefined && found.rejectedId !== undefined) {
-          answerAndSettle(visit, response, settle)
-          return refresh(visit, response)
-        }
+      const response = entry?.kind === 'response' ? entry : undefined
+      if (response !== undefined && !revalidate && performance.now() < response.staleUntil) {
         answerAndSettle(visit, response, settle)
         if (lease !== undefined) leadDetached(visit, key, lease, response)
+        else if (found.rejectedId !== undefined) refresh(visit, response)
         return
       }
       if (lease !== undefined) {
-        return leadNow(
-          visit,
-          key,
-          lease,
-          response,
-          marker,
-          settle,
-          response === undefined ? 'uri-miss' : 'stale',
-        )
+        leadNow(visit, key, lease, response, settle)
+        return
       }
       if (found.rejectedId !== undefined && found.rejectedId !== rejectedId) {
         rejectedId = found.rejectedId
         continue
       }
-      if (nowMs >= giveUpAt) return goPast(visit, settle)
+      if (performance.now() >= giveUpAt) {
+        goPast(visit, settle)
+        return
+      }
       await delay(Math.min(found.leaseLeftMs + 1, pauseMs * (0.5 + Math.random())))
     }
   }
@@ -354,7 +365,12 @@ export function httpCache(options: ResolvedHttpOptions, parts: HttpCacheParts): 
   }
 
   function answerAndSettle(visit: Visit, entry: Entry, settle: (settled: Settled) => void): void {
-    settle({ kind: 'stored', response: entry.value as StoredResponse, freshUntil: entry.freshUntil })
+    settle({
+      kind: 'stored',
+      response: entry.value as StoredResponse,
+      freshUntil: entry.freshUntil,
+      found: true,
+    })
     answer(visit, entry, 'l2', performance.now())
   }
 
@@ -369,18 +385,23 @@ export function httpCache(options: ResolvedHttpOptions, parts: HttpCacheParts): 
     const entry = entries.find(key, nowMs)
     const inGrace = entries.local.silentForMs(nowMs) < parts.outageGraceMs
     if (entry?.kind === 'response' && inGrace && nowMs < entry.l1Until && nowMs < entry.staleUntil) {
-      settle({ kind: 'stored', response: entry.value as StoredResponse, freshUntil: entry.freshUntil })
+      settle({
+        kind: 'stored',
+        response: entry.value as StoredResponse,
+        freshUntil: entry.freshUntil,
+        found: true,
+      })
       answer(visit, entry, 'l1', nowMs)
       return
     }
-    leadNow(visit, key, undefined, undefined, undefined, settle, 'uri-miss')
+    leadNow(visit, key, undefined, undefined, settle)
   }
 
   /** Answers were given already; the handler runs for the cache alone. */
   function leadDetached(visit: Visit, key: string, lease: Lease, stale: Entry): void {
     const fields: OutgoingHttpHeaders = {}
     const shadow = detach(visit.req, visit.res, fields)
-    run(visit, shadow, key, lease, stale, undefined, () => {}, 'stale', true)
+    run(visit, shadow, key, lease, stale, () => {}, true)
   }
 
   function leadNow(
@@ -388,12 +409,9 @@ export function httpCache(options: ResolvedHttpOptions, parts: HttpCacheParts): 
     key: string,
     lease: Lease | undefined,
     stale: Entry | undefined,
-    marker: VaryMarker | undefined,
     settle: (settled: Settled) => void,
-    forwardKind: 'uri-miss' | 'stale',
   ): void {
-    const kind = marker !== undefined && forwardKind === 'uri-miss' ? 'vary-miss' : forwardKind
-    run(visit, visit.res, key, lease, stale, marker, settle, kind, false)
+    run(visit, visit.res, key, lease, stale, settle, false)
   }
 
   function run(
@@ -402,9 +420,7 @@ export function httpCache(options: ResolvedHttpOptions, parts: HttpCacheParts): 
     key: string,
     lease: Lease | undefined,
     stale: Entry | undefined,
-    marker: VaryMarker | undefined,
     settle: (settled: Settled) => void,
-    forwardKind: 'uri-miss' | 'vary-miss' | 'stale',
     detached: boolean,
   ): void {
     const { req, plan, tags } = visit
@@ -423,14 +439,14 @@ export function httpCache(options: ResolvedHttpOptions, parts: HttpCacheParts): 
       options,
       lease,
       stale,
-      forward: forwardKind,
+      forward: stale !== undefined ? 'stale' : key === plan.key ? 'uri-miss' : 'vary-miss',
       tags,
       detached,
       next: () => visit.next(),
       onRefused: () => settle(REFUSED),
       onDone: (outcome) => {
         clearInterval(renewal)
-        commit(visit, key, lease, marker, headers, outcome)
+        commit(visit, key, lease, headers, outcome)
           .catch((error) => storeFailed('fill', error))
           .finally(() => settle(settledBy(outcome)))
       },
@@ -442,7 +458,6 @@ export function httpCache(options: ResolvedHttpOptions, parts: HttpCacheParts): 
     visit: Visit,
     key: string,
     lease: Lease | undefined,
-    marker: VaryMarker | undefined,
     headers: IncomingMessage['headers'],
     outcome: LeadOutcome,
   ): Promise<void> {
@@ -456,20 +471,20 @@ export function httpCache(options: ResolvedHttpOptions, parts: HttpCacheParts): 
       await entries.fill(key, lease, markerDraft('uncacheable', null, HIT_FOR_MISS_MS), visit.tags)
       return
     }
-    reportLoad(outcome, await store(visit, key, lease, marker, headers, outcome))
+    reportLoad(outcome, await store(visit, key, lease, headers, outcome))
   }
 
   async function store(
     { req, plan, tags: named }: Visit,
     key: string,
     lease: Lease,
-    marker: VaryMarker | undefined,
     headers: IncomingMessage['headers'],
     outcome: Extract<LeadOutcome, { kind: 'stored' }>,
   ): Promise<boolean> {
     const { response } = outcome
     const tags = [...new Set([...named, ...wireTags(outcome.groups, originOf(req))])]
     const draft = responseDraft(outcome)
+    const marker = key === plan.key ? undefined : await markerOf(plan)
     const names = [...new Set([...(marker?.names ?? []), ...response.vary])].sort()
     if (names.length === 0) return entries.fill(key, lease, draft, tags)
     const target = `${plan.key}\n#${variantOf(names, headers)}`
@@ -492,6 +507,11 @@ export function httpCache(options: ResolvedHttpOptions, parts: HttpCacheParts): 
     await entries.fillBeside(lease, target, draft, tags)
     await entries.release(key, lease)
     return true
+  }
+
+  async function markerOf(plan: CachePlan): Promise<VaryMarker | undefined> {
+    const entry = entries.find(plan.key, performance.now()) ?? (await entries.read(plan.key))
+    return entry?.kind === 'vary' ? (entry.value as VaryMarker) : undefined
   }
 
   function responseDraft({
@@ -562,7 +582,12 @@ const UNREF = { ref: false }
 function settledBy(outcome: LeadOutcome): Settled {
   if (outcome.kind === 'aborted') return AGAIN
   if (outcome.kind === 'refused') return REFUSED
-  return { kind: 'stored', response: outcome.response, freshUntil: performance.now() + outcome.ttlMs }
+  return {
+    kind: 'stored',
+    response: outcome.response,
+    freshUntil: performance.now() + outcome.ttlMs,
+    found: false,
+  }
 }
 
 function variantKey(key: string, names: readonly string[], req: HttpRequest): string {

@@ -54,6 +54,7 @@ export function serve(
   } else {
     if (stored.status !== 204) res.setHeader('Content-Length', body.length)
     if (req.method === 'HEAD') res.end()
+    else if (stored.text !== undefined) res.end(stored.text, 'latin1')
     else res.end(body)
   }
 }

@@ -11,6 +11,8 @@ export interface StoredResponse {
   /** Only what was set downstream of the middleware. */
   readonly headers: readonly HeaderLine[]
   readonly body: Buffer
+  /** A small body once more, one character for each byte: Node sends it in one piece with the head. */
+  readonly text: string | undefined
   /** Freshness lifetime from its generation on, in ms: what is left of it tells the age. */
   readonly lifetimeMs: number
   readonly staleIfErrorMs: number
@@ -19,7 +21,9 @@ export interface StoredResponse {
   readonly validators: Validators
 }
 
-type Meta = Omit<StoredResponse, 'body' | 'validators'>
+type Meta = Omit<StoredResponse, 'body' | 'text' | 'validators'>
+
+const SMALL_BYTES = 4_096
 
 /** `[length of the description, 4 bytes][description as JSON][body]` */
 export function encodeResponse(response: StoredResponse): Buffer {
@@ -37,16 +41,19 @@ export function decodeResponse(frame: Pick<Frame, 'body'>): { value: StoredRespo
   const meta = JSON.parse(frame.body.toString('utf8', 4, end)) as Meta
   // A copy: the frame is a view of a chunk that a socket gave.
   const value = { ...meta, statusMessage: meta.statusMessage, body: Buffer.from(frame.body.subarray(end)) }
-  return { value: withValidators(value), bytes: frame.body.length * 2 }
+  return { value: prepared(value), bytes: frame.body.length * 2 }
 }
 
-export function withValidators(response: Omit<StoredResponse, 'validators'>): StoredResponse {
+/** A response with what is worked out once: its validators, and its body as text. */
+export function prepared(response: Omit<StoredResponse, 'validators' | 'text'>): StoredResponse {
   const find = (wanted: string): string | undefined => {
     const line = response.headers.find(([name]) => name.toLowerCase() === wanted)
     return line === undefined ? undefined : String(line[1])
   }
+  const { body } = response
   return {
     ...response,
+    text: body.length <= SMALL_BYTES ? body.toString('latin1') : undefined,
     validators: { etag: find('etag'), lastModified: find('last-modified'), date: find('date') },
   }
 }
