@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http'
 import { InvalidOption } from '@scale/core'
 import { keyPart, keyspace } from '@scale/redis'
-import { countedWindowMs } from './bound.js'
-import { type DescribedPolicy, describePolicy } from './headers.js'
-import type { ResolvedPolicy, ResolvedRateLimitOptions } from './options.js'
+import { CountedPolicy } from './counted-policy.js'
+import type { DescribedPolicy } from './headers.js'
+import type { ResolvedRateLimitOptions } from './options.js'
 import {
   byAddress,
   escapePartition,
@@ -11,7 +11,7 @@ import {
   type PartitionKey,
   type PartitionKeyOf,
 } from './partition-key.js'
-import { createQuota, type Quota } from './policy.js'
+import type { Quota } from './policy.js'
 import type { Charge } from './store.js'
 
 /** Who is counted, for calls without a request: one partition for all policies, or one for each by its name. */
@@ -114,76 +114,6 @@ export class Spendings<Request extends IncomingMessage> {
 }
 
 const ADDRESS = byAddress() as (req: IncomingMessage) => PartitionKey
-
-/** Quotas that a function gave, kept so that equal ones are made once. */
-const REMEMBERED_QUOTAS = 256
-
-/** A quota of a policy: as it was promised, as it is counted, and as clients are told. */
-interface PolicyQuota {
-  readonly promised: Quota
-  readonly quota: Quota
-  readonly described: DescribedPolicy
-}
-
-/** What a policy takes from its limiter. */
-type LimiterTerms<Request extends IncomingMessage> = Pick<
-  ResolvedRateLimitOptions<Request>,
-  'name' | 'cost' | 'mode' | 'leaseMs'
->
-
-/** A policy as it is applied. */
-class CountedPolicy<Request extends IncomingMessage> {
-  readonly name: string
-  readonly partitionKey: PartitionKeyOf<Request> | undefined
-  /** What follows the partition in a key: a change of the window or the algorithm starts new counts. */
-  readonly keySuffix: string
-  readonly knownEarly: boolean
-  readonly #options: ResolvedPolicy<Request>
-  readonly #cost: number | ((req: Request) => number)
-  readonly #limiter: LimiterTerms<Request>
-  readonly #quotas = new Map<number, PolicyQuota>()
-
-  constructor(options: ResolvedPolicy<Request>, limiter: LimiterTerms<Request>) {
-    this.#limiter = limiter
-    const { name, algorithm, buckets, quota } = options
-    this.name = name
-    this.partitionKey = options.partitionKey
-    this.#options = options
-    this.#cost = options.cost ?? limiter.cost
-    const format = algorithm === 'strict' ? `${algorithm}-${buckets}` : algorithm
-    this.keySuffix = `:${keyPart(limiter.name)}:${keyPart(name)}:${format}:${countedWindowMs(options, limiter)}`
-    this.knownEarly =
-      typeof quota === 'number' &&
-      typeof this.#cost === 'number' &&
-      (options.partitionKey === undefined || isKnownEarly(options.partitionKey))
-    if (typeof quota === 'number') this.#remember(quota)
-  }
-
-  costOf(req: Request | undefined): number {
-    if (typeof this.#cost === 'number') return this.#cost
-    return req === undefined ? 1 : this.#cost(req)
-  }
-
-  quotaOf(req: Request | undefined): PolicyQuota {
-    const { quota } = this.#options
-    return this.#remember(typeof quota === 'number' ? quota : quota(req))
-  }
-
-  #remember(quota: number): PolicyQuota {
-    const known = this.#quotas.get(quota)
-    if (known !== undefined) return known
-    const { name, windowMs, unit } = this.#options
-    const promised = createQuota(name, { ...this.#options, quota })
-    const made: PolicyQuota = {
-      promised,
-      quota: createQuota(name, { ...promised, windowMs: countedWindowMs(promised, this.#limiter) }),
-      described: describePolicy(name, quota, windowMs, unit),
-    }
-    if (this.#quotas.size >= REMEMBERED_QUOTAS) this.#quotas.clear()
-    this.#quotas.set(quota, made)
-    return made
-  }
-}
 
 function wrongCost(policy: string, cost: unknown): InvalidOption {
   return new InvalidOption(

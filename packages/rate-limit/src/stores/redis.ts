@@ -1,35 +1,22 @@
-import { type OperationOptions, type RedisClient, type StoreGuard, slotOf, storeGuard } from '@scale/redis'
+import { type OperationOptions, type RedisClient, type StoreGuard, storeGuard } from '@scale/redis'
 import type { AlgorithmName } from '../algorithms/index.js'
 import { Blocks } from '../blocks.js'
 import { UnreadableQuota } from '../errors.js'
 import { adjustScript, consumeScript } from '../lua/scripts.js'
-import type { Balance, Charge, QuotaStore, Settlement, StoreReply } from '../store.js'
+import type { Charge, QuotaStore, Settlement, StoreReply } from '../store.js'
+import { balancesAt, bySlot, type Gathered, share, termsOf, type Waiting } from './gathered.js'
 import { Increx, isForIncrex } from './increx.js'
 
 /** How many requests one call of the script decides on, at most: the server does nothing else meanwhile. */
 const BATCH = 64
-
-/** Requests of one turn that spend the same from the same quotas, and who waits for the answer. */
-interface Gathered {
-  readonly charges: readonly Charge[]
-  readonly divisor: number
-  readonly terms: string
-  count: number
-  readonly waiting: Waiting[]
-}
-
-interface Waiting {
-  readonly count: number
-  resolve(reply: StoreReply): void
-  reject(error: unknown): void
-}
 
 /**
  * Keeps quotas in Redis, shared by all processes; by the server's clock.
  *
  * What is asked for in one turn of the event loop is decided by one script call, or by one per hash slot in a Cluster;
  * equal requests in it become one with a count. So nothing waits for the sake of gathering, and a busy process sends
- * few commands; a request that is alone in its turn takes the native command where the server has it. A refusal is remembered for up to a second, and then costs no command at all.
+ * few commands. A request that is alone in its turn takes the native command where the server has it. A refusal is
+ * remembered for up to a second, and then costs no command at all.
  */
 export class RedisStore implements QuotaStore {
   readonly #guard: StoreGuard
@@ -175,62 +162,6 @@ export class RedisStore implements QuotaStore {
       share(gathered, granted, balances)
     }
   }
-}
-
-/** Reads what a script says of one request. */
-function balancesAt(reply: readonly number[], start: number, length: number): Balance[] {
-  const balances: Balance[] = []
-  for (let at = start; at < start + length * 4; at += 4) {
-    const waitMs = reply[at + 2]!
-    balances.push({
-      remaining: reply[at]!,
-      resetAfterMs: reply[at + 1]!,
-      waitMs: waitMs === -1 ? Number.POSITIVE_INFINITY : waitMs,
-      windowId: reply[at + 3]!,
-    })
-  }
-  return balances
-}
-
-/** All keys of a request share a hash tag, so the first one speaks for them. */
-function bySlot(all: readonly Gathered[]): Gathered[][] {
-  const groups = new Map<number, Gathered[]>()
-  for (const gathered of all) {
-    const slot = slotOf(gathered.charges[0]!.key)
-    const group = groups.get(slot)
-    if (group === undefined) groups.set(slot, [gathered])
-    else group.push(gathered)
-  }
-  return [...groups.values()]
-}
-
-function termsOf(charges: readonly Charge[]): string {
-  let terms = ''
-  for (const { quota, cost } of charges) terms += ` ${quota.text} ${cost}`
-  return terms
-}
-
-/** The first come are the first admitted, and each is told what was left right after it. */
-function share(gathered: Gathered, granted: number, balances: readonly Balance[]): void {
-  let left = granted
-  for (const { count, resolve } of gathered.waiting) {
-    const own = Math.min(count, left)
-    left -= own
-    resolve({
-      granted: own,
-      balances: own > 0 && left > 0 ? before(gathered, balances, left) : balances,
-      source: 'redis',
-    })
-  }
-}
-
-/** The balances as they were before the last `later` requests. */
-function before({ charges }: Gathered, balances: readonly Balance[], later: number): readonly Balance[] {
-  return balances.map((balance, index) => ({
-    ...balance,
-    remaining: balance.remaining + later * charges[index]!.cost,
-    waitMs: 0,
-  }))
 }
 
 const stores = new WeakMap<RedisClient, Map<number | undefined, RedisStore>>()

@@ -1,7 +1,9 @@
+import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { testRedis } from '@scale/devkit/redis-server'
 import { createRedis, whenReady } from '@scale/redis'
 import type { RedisServer } from '@scale/redis/testing'
+import { Redis as Redis5 } from 'ioredis5'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { UnreadableQuota } from '../../src/errors.js'
 import { createQuota } from '../../src/policy.js'
@@ -10,15 +12,26 @@ import { storeContract } from '../../src/testing/index.js'
 
 let server: RedisServer
 let redis: ReturnType<typeof createRedis>
+let older: Redis5
 
 beforeAll(async () => {
   server = await testRedis()
   redis = createRedis(server.url, { guard: { deadlineMs: 5_000 } })
   await whenReady(redis, 5_000)
+  older = new Redis5(server.url, { autoResendUnfulfilledCommands: false, enableOfflineQueue: false })
+  await once(older, 'ready')
 })
 afterAll(async () => {
   redis.disconnect()
+  older.disconnect()
   await server.stop()
+})
+
+describe('RedisStore on ioredis 5', () => {
+  storeContract(
+    { describe, it },
+    { create: () => new RedisStore(older), key: (name) => `{older}:${name}`, pass: (ms) => sleep(ms) },
+  )
 })
 
 describe('RedisStore', () => {
