@@ -13,7 +13,7 @@ interface ClusterMessage {
  * A connection that is on its way to a worker when the worker dies is forgotten by the cluster module: the primary keeps it
  * open and waits for an answer for ever, and so does the client. Here that answer is given in the worker's place, "not
  * accepted", so that the connection goes to another worker. A worker answers before it reads, and all that it said has
- * been heard by the time its pipe has closed: so no request can run twice.
+ * been heard by then: so no request can run twice.
  *
  * The messages are Node's own; should they change, connections are handed over as without this.
  *
@@ -31,7 +31,11 @@ export function takeBackOnDeath({ process: child }: Worker): () => number {
   child.on('internalMessage', ({ cmd, ack }: ClusterMessage) => {
     if (cmd === 'NODE_CLUSTER' && ack !== undefined) onTheWay.delete(ack)
   })
-  child.once('disconnect', () => {
+  // Not 'disconnect': it never comes while a connection is on its way.
+  child.once('exit', async () => {
+    // Two polls: what the worker said before its end is then read.
+    await new Promise((resolve) => setImmediate(resolve))
+    await new Promise((resolve) => setImmediate(resolve))
     for (const ack of onTheWay) {
       const reply: ClusterMessage = { cmd: 'NODE_CLUSTER', ack, accepted: false }
       child.emit('internalMessage', reply)

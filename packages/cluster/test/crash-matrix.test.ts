@@ -61,6 +61,17 @@ describe.concurrent('a worker that ends is replaced, the other serves meanwhile'
     await expectReplaced(app, url)
   })
 
+  test('a connection that was on its way to it goes to another', async ({ expect }) => {
+    const { app, url } = await running()
+    const [stopped, other] = app.workerPids()
+    process.kill(stopped!, 'SIGSTOP')
+    const answers = Array.from({ length: 6 }, () => get(url))
+    // One connection waits for the stopped worker; all others were answered by the other one.
+    await Promise.race([Promise.all(answers.slice(0, 2)), Promise.all(answers.slice(4))])
+    process.kill(stopped!, 'SIGKILL')
+    expect(await Promise.all(answers)).toEqual(answers.map(() => String(other)))
+  })
+
   test('SIGTERM to a worker alone: the new one is ready before the old one drains', async ({ expect }) => {
     const { app, url } = await running()
     const victim = app.of('started', { workerId: 1 })[0]!.pid
