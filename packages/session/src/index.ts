@@ -30,6 +30,12 @@ export {
 } from './errors.js'
 export { type Sessions, session } from './middleware.js'
 export {
+  type ConnectRedisOptions,
+  connectRedis,
+  type OldSessionKey,
+  type SessionMigration,
+} from './migration.js'
+export {
   type EncryptionKey,
   type EncryptionOptions,
   encryptionDefaults,

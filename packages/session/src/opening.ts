@@ -1,6 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { type RefusalReason, refusedChannel } from './channels.js'
 import { reportFailure } from './failures.js'
+import { takeOver } from './migrating.js'
+import type { OldSessionKey, SessionMigration } from './migration.js'
 import type { SessionConfig } from './options.js'
 import { type LoadedSession, refusalOf } from './record.js'
 import { digestOf, isToken, refOf } from './token.js'
@@ -25,6 +27,8 @@ export type Opening =
       readonly presented: Presented
       readonly digest: string
       readonly loaded: LoadedSession
+      /** The client does not have the token yet. */
+      readonly isMigrated?: boolean
     }
 
 const NONE: Opening = Object.freeze({ kind: 'none' })
@@ -36,7 +40,11 @@ const REFUSED: Opening = Object.freeze({ kind: 'refused' })
  */
 export function open(config: SessionConfig, headers: IncomingHttpHeaders): Opening | Promise<Opening> {
   const presented = presentedBy(config.transports, headers)
-  if (typeof presented === 'string') return presented === 'none' ? NONE : refused('malformed')
+  if (typeof presented === 'string') {
+    const old = config.migration?.find(headers)
+    if (old !== undefined) return openOld(config, config.migration!, old)
+    return presented === 'none' ? NONE : refused('malformed')
+  }
   return openToken(config, presented)
 }
 
@@ -47,6 +55,23 @@ export function openToken(config: SessionConfig, presented: Presented): Opening 
     return loading instanceof Promise
       ? loading.then((loaded) => judge(presented, loaded), failed)
       : judge(presented, loading)
+  } catch (error) {
+    return failed(error)
+  }
+}
+
+/** Opens a session of another package, which becomes one of ours on the way. */
+async function openOld(
+  config: SessionConfig,
+  migration: SessionMigration,
+  key: OldSessionKey,
+): Promise<Opening> {
+  try {
+    const token = await takeOver(config, migration, key)
+    if (token === undefined) return refused('unknown')
+    const via = config.transports.find(({ issue }) => issue !== undefined)!
+    const opening = await openToken(config, { token, via })
+    return opening.kind === 'opened' ? { ...opening, isMigrated: true } : opening
   } catch (error) {
     return failed(error)
   }

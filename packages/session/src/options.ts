@@ -16,6 +16,7 @@ import { keyPrefix, type RedisClient, redisClient } from '@scale/redis'
 import { type Codec, plainCodec } from './codec.js'
 import { cookie } from './cookie.js'
 import { keyBytes, sealedCodec } from './encryption.js'
+import type { SessionMigration } from './migration.js'
 import { keysOf, type Schema, standardSchema } from './schema.js'
 import type { SessionQuota, SessionStore } from './store.js'
 import { memoryStore } from './stores/memory.js'
@@ -46,6 +47,8 @@ export interface SessionOptions<Data extends object = Record<string, unknown>> {
   store?: SessionStore
   /** What `req.session.data` is; must accept `{}`, with which a session begins. Default: any JSON object */
   schema?: Schema<Data>
+  /** Takes over the sessions of another package at their next use, as `connectRedis(…)`. Default none */
+  migrateFrom?: SessionMigration
   /** How the token travels; of several, the first that the request carries counts. Default `cookie()` */
   transport?: Transport | readonly Transport[]
   /** A session that nobody uses ends after this, in ms. Default 1,800,000 (30 min) */
@@ -123,6 +126,7 @@ const checks: OptionChecks<SessionOptions> = {
   redis: redisClient,
   store: object,
   schema: standardSchema,
+  migrateFrom: object,
   transport: anyOf(transport, arrayOf(transport, 1)),
   idleTimeoutMs: timeoutMs,
   absoluteTimeoutMs: timeoutMs,
@@ -148,6 +152,7 @@ const checks: OptionChecks<SessionOptions> = {
 export interface SessionConfig {
   readonly store: SessionStore
   readonly transports: readonly Transport[]
+  readonly migration: SessionMigration | undefined
   readonly codec: Codec
   readonly schema: Schema<object> | undefined
   readonly idleTimeoutMs: number
@@ -176,9 +181,14 @@ export function resolveSessionOptions<Data extends object>(
   }
   refuseSchema(resolved.schema)
   const { transport = cookie() } = resolved
+  const transports = Array.isArray(transport) ? transport : [transport as Transport]
+  if (resolved.migrateFrom !== undefined && !transports.some(({ issue }) => issue !== undefined)) {
+    throw new InvalidOption('session: `migrateFrom` needs `cookie(…)` among the transports.')
+  }
   return {
     store: resolved.store ?? storeOf(resolved),
-    transports: Array.isArray(transport) ? transport : [transport as Transport],
+    transports,
+    migration: resolved.migrateFrom,
     codec: codecOf(resolved.encryption),
     schema: resolved.schema,
     idleTimeoutMs: resolved.idleTimeoutMs,

@@ -85,6 +85,7 @@ export class SessionState {
     if (this.#opening.kind !== 'opened' || via === undefined) return false
     const { record, nowMs } = this.#opening.loaded
     const { previous } = record
+    if (this.#opening.isMigrated) this.#exchange.issue(this.held!.token, record.expiresAt - nowMs, [via])
     if (previous !== undefined && previous.digest === this.#opening.digest) {
       const token = successorOf(this.#opening.presented.token, previous.nonce)
       this.#hold({ ...this.held!, token, digest: digestOf(token) })
