@@ -28,16 +28,10 @@ const STATE = [
  * Lets a handler write a response although the client has been answered: from now on the methods and the state of
  * `res` are those of a response that leads nowhere. So a stale response can go out, and the handler runs afterwards.
  *
- * @param fields  what had been set before the handler, which it may look at
  * @returns the response that takes what the handler writes
  */
-export function detach(
-  req: IncomingMessage,
-  res: ServerResponse,
-  fields: Readonly<Record<string, number | string | readonly string[] | undefined>>,
-): ServerResponse {
+export function detach(req: IncomingMessage, res: ServerResponse): ServerResponse {
   const shadow = new ServerResponse(req)
-  for (const [name, value] of Object.entries(fields)) if (value !== undefined) shadow.setHeader(name, value)
   // What is written is captured on the way in; no socket will ever take it.
   shadow.write = ((_chunk: unknown, ...rest: unknown[]) => called(rest)) as typeof shadow.write
   shadow.end = ((...args: unknown[]) => {

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
 import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerResponse } from 'node:http'
-import type { Lease } from '../entries.js'
 import type { Entry } from '../entry.js'
 import { type CapturedHead, capture } from './capture.js'
 import { isNotModified, weaklyEqual } from './conditional.js'
@@ -33,7 +32,6 @@ export interface LeadTask {
   readonly res: ServerResponse
   readonly plan: Extract<Plan, { kind: 'cache' }>
   readonly options: ResolvedHttpOptions
-  readonly lease: Lease | undefined
   readonly stale: Entry | undefined
   /** How the request missed. */
   readonly forward: 'uri-miss' | 'vary-miss' | 'stale'

@@ -1,5 +1,8 @@
 import type { ServerResponse } from 'node:http'
 
+/** Why a request went forward without being stored. */
+export type ForwardKind = 'bypass' | 'method' | 'request' | 'uri-miss'
+
 /** Members of `Cache-Status` (RFC 9211 §2), without the cache's name. */
 export const statusMember = {
   hit: (ttlMs: number, layer: 'l1' | 'l2'): string =>
@@ -11,8 +14,7 @@ export const statusMember = {
   /** @param detail  why it was not stored; none if it was */
   miss: (forward: 'uri-miss' | 'vary-miss' | 'stale', detail: string | undefined): string =>
     detail === undefined ? `fwd=${forward}; stored` : `fwd=${forward}; detail=${detail}`,
-  bypass: (forward: 'bypass' | 'method' | 'request' | 'uri-miss', detail: string): string =>
-    `fwd=${forward}; detail=${detail}`,
+  forward: (kind: ForwardKind, detail: string): string => `fwd=${kind}; detail=${detail}`,
 }
 
 /** Calls back when the head of a response is about to be sent, once. */
