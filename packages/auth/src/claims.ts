@@ -1,0 +1,86 @@
+import type { TokenRefusal } from './errors.js'
+
+/** The claims of an access token (RFC 9068 §2.2). Others are there as they came; a schema gives them types. */
+export interface AccessTokenClaims {
+  /** Who made the token. */
+  readonly iss: string
+  /** Whom it is about: with `iss`, the one name of a user. */
+  readonly sub: string
+  /** Whom it is for. */
+  readonly aud: string | readonly string[]
+  /** Its end, in seconds since 1970. */
+  readonly exp: number
+  /** When it was made, in seconds since 1970. */
+  readonly iat: number
+  /** Its own name. */
+  readonly jti: string
+  /** The client that it was given to. */
+  readonly client_id: string
+  /** From when on it is valid, in seconds since 1970. */
+  readonly nbf?: number
+  /** What it allows, words between spaces. */
+  readonly scope?: string
+  /** When the user authenticated, in seconds since 1970. */
+  readonly auth_time?: number
+  /** How strongly the user authenticated. */
+  readonly acr?: string
+  /** The session, or family of tokens, that it belongs to. */
+  readonly sid?: string
+  readonly [name: string]: unknown
+}
+
+/** What the claims are held against. */
+export interface ClaimRules {
+  readonly issuer: string
+  readonly audience: readonly string[]
+  readonly clockToleranceMs: number
+  /** `jwt` asks for less than RFC 9068: `iss`, `sub`, `aud` and `exp`. */
+  readonly type: 'at+jwt' | 'jwt'
+}
+
+const TEXTS = ['iss', 'sub', 'client_id', 'jti', 'acr', 'sid'] as const
+const INSTANTS = ['exp', 'iat', 'nbf', 'auth_time'] as const
+const REQUIRED = {
+  'at+jwt': ['iss', 'sub', 'aud', 'exp', 'iat', 'jti', 'client_id'],
+  jwt: ['iss', 'sub', 'aud', 'exp'],
+} as const
+
+/**
+ * Judges the claims of a token whose signature is good.
+ *
+ * @returns the reason to refuse it; `undefined` if there is none
+ * @see RFC 9068 §4 · RFC 7519 §4.1
+ */
+export function refusalOf(
+  claims: Readonly<Record<string, unknown>>,
+  rules: ClaimRules,
+  nowMs: number,
+): TokenRefusal | undefined {
+  if (REQUIRED[rules.type].some((name) => !Object.hasOwn(claims, name))) return 'claims'
+  if (TEXTS.some((name) => claims[name] !== undefined && !isText(claims[name]))) return 'claims'
+  if (INSTANTS.some((name) => claims[name] !== undefined && !isInstant(claims[name]))) return 'claims'
+  // An empty scope is one that allows nothing.
+  if (claims.scope !== undefined && typeof claims.scope !== 'string') return 'claims'
+  if (claims.iss !== rules.issuer) return 'issuer'
+  const { aud } = claims
+  const audience = typeof aud === 'string' ? [aud] : aud
+  if (!Array.isArray(audience) || !audience.every(isText)) return 'claims'
+  if (!audience.some((one) => rules.audience.includes(one))) return 'audience'
+  const { exp, nbf = 0, iat = 0 } = claims as { exp: number; nbf?: number; iat?: number }
+  if (exp * 1_000 + rules.clockToleranceMs <= nowMs) return 'expired'
+  if (Math.max(nbf, iat) * 1_000 > nowMs + rules.clockToleranceMs) return 'early'
+  return undefined
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== '' && value.length <= 4_096
+}
+
+function isInstant(value: unknown): boolean {
+  return typeof value === 'number' && Number.isFinite(value) && value >= 0
+}
+
+/** The words of `scope` (RFC 6749 §3.3). */
+export function scopesOf(scope: string | undefined): ReadonlySet<string> {
+  return new Set(scope?.split(' ').filter((word) => word !== ''))
+}

@@ -1,0 +1,175 @@
+import { ScaleError } from '@scale/core'
+
+/**
+ * Why a token was refused.
+ *
+ * - `malformed`: not a canonical compact JWS, or its JSON is none
+ * - `header`: it names a key of its own (`jwk`, `jku`, `x5u`, `x5c`) or asks for an extension (`crit`)
+ * - `type`: not an access token by its `typ`
+ * - `algorithm`: not one of those that are trusted
+ * - `issuer`, `audience`, `expired`, `early`: by `iss`, `aud`, `exp`, `nbf` or `iat`
+ * - `key`: no key of its issuer fits it
+ * - `signature`: it was not signed by that key
+ * - `claims`: a claim is missing, of a wrong type, or does not fit the schema
+ * - `revoked`: taken back before its end
+ * - `too-large`: longer than `maxTokenBytes`
+ */
+export type TokenRefusal =
+  | 'malformed'
+  | 'header'
+  | 'type'
+  | 'algorithm'
+  | 'issuer'
+  | 'audience'
+  | 'expired'
+  | 'early'
+  | 'key'
+  | 'signature'
+  | 'claims'
+  | 'revoked'
+  | 'too-large'
+
+const WORDS: Record<TokenRefusal, string> = {
+  malformed: 'The access token is malformed',
+  header: 'The access token has a header that is not accepted',
+  type: 'The token is not an access token',
+  algorithm: 'The access token is signed with an algorithm that is not accepted',
+  issuer: 'The access token is from another issuer',
+  audience: 'The access token is for another audience',
+  expired: 'The access token expired',
+  early: 'The access token is not valid yet',
+  key: 'The access token is signed with an unknown key',
+  signature: 'The signature of the access token is wrong',
+  claims: 'A claim of the access token is missing or wrong',
+  revoked: 'The access token was revoked',
+  'too-large': 'The access token is too large',
+}
+
+/** The sentence for clients, which says nothing of the token itself. */
+export function wordsOf(reason: TokenRefusal): string {
+  return WORDS[reason]
+}
+
+/** A token was presented and is not accepted (RFC 6750 `invalid_token`). */
+export class InvalidToken extends ScaleError {
+  /** For logs; the client sees a sentence for it. */
+  readonly reason: TokenRefusal
+
+  /** @param challenge  value of `WWW-Authenticate` */
+  constructor(reason: TokenRefusal, challenge: string, cause?: unknown) {
+    super(`${WORDS[reason]}.`, {
+      code: 'ERR_SCALE_TOKEN_INVALID',
+      status: 401,
+      headers: { 'WWW-Authenticate': challenge },
+      cause,
+    })
+    this.reason = reason
+  }
+}
+
+/** No token was presented where one is needed. The challenge has no error code (RFC 6750 §3.1). */
+export class TokenRequired extends ScaleError {
+  constructor(challenge: string) {
+    super('This needs an access token.', {
+      code: 'ERR_SCALE_TOKEN_REQUIRED',
+      status: 401,
+      headers: { 'WWW-Authenticate': challenge },
+    })
+  }
+}
+
+/** The `Authorization` header cannot be read, or there are two (RFC 6750 `invalid_request`). */
+export class InvalidAuthorization extends ScaleError {
+  constructor(challenge: string) {
+    super('The Authorization header must be `Bearer` and one token.', {
+      code: 'ERR_SCALE_TOKEN_REQUEST',
+      status: 400,
+      headers: { 'WWW-Authenticate': challenge },
+    })
+  }
+}
+
+/** The token is good and does not allow this (RFC 6750 `insufficient_scope`). */
+export class InsufficientScope extends ScaleError {
+  constructor(challenge: string) {
+    super('The access token does not allow this.', {
+      code: 'ERR_SCALE_TOKEN_SCOPE',
+      status: 403,
+      headers: { 'WWW-Authenticate': challenge },
+    })
+  }
+}
+
+/** The user must authenticate again, or more strongly (RFC 9470). */
+export class InsufficientAuthentication extends ScaleError {
+  constructor(challenge: string) {
+    super('This needs a more recent or a stronger authentication.', {
+      code: 'ERR_SCALE_TOKEN_STEP_UP',
+      status: 401,
+      headers: { 'WWW-Authenticate': challenge },
+    })
+  }
+}
+
+/** The keys of an issuer could not be had, and none that is known fits. It says nothing of the token. */
+export class KeysUnavailable extends ScaleError {
+  /** @param retryAfterMs  when the provider is asked again, in ms */
+  constructor(retryAfterMs: number, cause?: unknown) {
+    super('The keys that verify access tokens are not available.', {
+      code: 'ERR_SCALE_KEYS_UNAVAILABLE',
+      status: 503,
+      headers: { 'Retry-After': String(Math.max(1, Math.ceil(retryAfterMs / 1_000))) },
+      cause,
+    })
+  }
+}
+
+/** A provider answered, and its key set cannot be used. The `cause` of a {@link KeysUnavailable}. */
+export class UnusableKeySet extends ScaleError {
+  constructor(problem: string, cause?: unknown) {
+    super(`The key set cannot be used: ${problem}.`, { code: 'ERR_SCALE_KEY_SET', status: 503, cause })
+  }
+}
+
+/**
+ * A refresh token that opens nothing: unknown, expired, revoked, or used again after its grace (RFC 6749
+ * `invalid_grant`). One answer for all of them; which it was is on the channels.
+ */
+export class InvalidGrant extends ScaleError {
+  constructor() {
+    super('The refresh token is not valid; sign in again.', {
+      code: 'ERR_SCALE_TOKEN_GRANT',
+      status: 400,
+      extensions: { error: 'invalid_grant' },
+    })
+  }
+}
+
+/** A refresh asked for a scope that was never granted (RFC 6749 `invalid_scope`). */
+export class InvalidScope extends ScaleError {
+  constructor() {
+    super('The scope goes beyond what was granted.', {
+      code: 'ERR_SCALE_TOKEN_GRANT_SCOPE',
+      status: 400,
+      extensions: { error: 'invalid_scope' },
+    })
+  }
+}
+
+/** More passwords are waiting to be hashed than `maxWaiting`. */
+export class PasswordsBusy extends ScaleError {
+  constructor() {
+    super('Too many sign-ins at once. Try again in a second.', {
+      code: 'ERR_SCALE_PASSWORDS_BUSY',
+      status: 503,
+      headers: { 'Retry-After': '1' },
+    })
+  }
+}
+
+/** A call that cannot be served: a wrong argument, or middleware that is missing. A fault of the program. */
+export class AuthMisuse extends ScaleError {
+  constructor(message: string) {
+    super(message, { code: 'ERR_SCALE_AUTH_MISUSE' })
+  }
+}

@@ -1,0 +1,51 @@
+export { type Algorithm, algorithms } from './algorithms.js'
+export {
+  type FamilyMessage,
+  issuedChannel,
+  type KeySetMessage,
+  keySetChannel,
+  type RefreshedMessage,
+  type RefusedMessage,
+  type RevocationFailureMessage,
+  type RevokedMessage,
+  refreshedChannel,
+  refusedChannel,
+  reuseChannel,
+  revocationFailureChannel,
+  revokedChannel,
+} from './channels.js'
+export type { AccessTokenClaims } from './claims.js'
+export {
+  AuthMisuse,
+  InsufficientAuthentication,
+  InsufficientScope,
+  InvalidAuthorization,
+  InvalidGrant,
+  InvalidScope,
+  InvalidToken,
+  KeysUnavailable,
+  PasswordsBusy,
+  type TokenRefusal,
+  TokenRequired,
+  UnusableKeySet,
+} from './errors.js'
+export {
+  type Guard,
+  type RequireAuthTimeOptions,
+  requireAuthTime,
+  requireClaims,
+  requireScope,
+} from './guards.js'
+export type { Jwk, Jwks, KeySet } from './keys/key-set.js'
+export { localKeys } from './keys/local.js'
+export { type RemoteKeys, remoteKeys } from './keys/remote.js'
+export { type RemoteKeysOptions, remoteKeysDefaults } from './keys/remote-options.js'
+export { type AccessTokens, accessToken } from './middleware.js'
+export { type AccessTokenOptions, accessTokenDefaults, type TrustedIssuer } from './options.js'
+export { type Revocation, revocation, type UserClaims } from './revocation.js'
+export { type RevocationOptions, revocationDefaults } from './revocation-options.js'
+export type { RevocationStore } from './revocation-store.js'
+export type { Schema, SchemaIssue, SchemaResult } from './schema.js'
+export { type MemoryRevocationStoreOptions, memoryRevocationStore } from './stores/memory-revocation.js'
+export { type RedisRevocationStoreOptions, redisRevocationStore } from './stores/redis-revocation.js'
+export type { Auth } from './verifier.js'

@@ -1,0 +1,136 @@
+import type { KeyObject } from 'node:crypto'
+import type { Algorithm } from '../algorithms.js'
+import { keySetChannel } from '../channels.js'
+import { KeysUnavailable } from '../errors.js'
+import { fetchJwks } from './fetch-jwks.js'
+import { type KeySet, pick, type VerificationKey } from './key-set.js'
+import { type RemoteKeysOptions, resolveRemoteKeysOptions } from './remote-options.js'
+
+/** The key set of a provider. */
+export interface RemoteKeys extends KeySet {
+  /**
+   * Resolves when there are keys: await it before a process says that it is ready.
+   *
+   * @throws {KeysUnavailable} the provider did not answer; later requests try again by themselves
+   */
+  ready(): Promise<void>
+}
+
+const MAX_BACKOFF_MS = 60_000
+
+/**
+ * The keys that a provider publishes under its `jwks_uri`. The first fetch starts at once.
+ *
+ * - One fetch at a time, whoever asks.
+ * - Keys are renewed ahead of their age, in the background. While the provider is away, the last good set serves.
+ * - An unknown `kid` makes the set be fetched, at most once in `cooldownMs`: random ones cost the provider nothing.
+ * - After a failure the provider is left alone for a while, longer after each. Nothing needs a restart.
+ * - A provider that is away is a 503 for those whose key is not known, never a 401.
+ *
+ * @param url  of the key set, `https:`
+ * @throws {InvalidOption} the address or an option is wrong
+ */
+export function remoteKeys(url: string | URL, options?: RemoteKeysOptions): RemoteKeys {
+  return new RemoteKeySet(resolveRemoteKeysOptions(url, options))
+}
+
+class RemoteKeySet implements RemoteKeys {
+  readonly #options: ReturnType<typeof resolveRemoteKeysOptions>
+  readonly #clock: () => number
+  #keys: readonly VerificationKey[] = []
+  /** When `#keys` came. */
+  #loadedAt: number = Number.NEGATIVE_INFINITY
+  #flight: Promise<void> | undefined
+  /** Failures since the last success, and when the provider may be asked again. */
+  #failures = 0
+  #failure: unknown
+  #retryAt: number = Number.NEGATIVE_INFINITY
+
+  constructor(options: ReturnType<typeof resolveRemoteKeysOptions>) {
+    this.#options = options
+    this.#clock = options.clock ?? Date.now
+    this.#refresh()
+  }
+
+  async ready(): Promise<void> {
+    if (this.#usable.length === 0) await this.#refresh()
+    if (this.#usable.length === 0) throw this.#unavailable()
+  }
+
+  find(
+    algorithm: Algorithm,
+    kid: string | undefined,
+  ): KeyObject | undefined | Promise<KeyObject | undefined> {
+    const { refreshAfterMs, maxAgeMs } = this.#options
+    const key = pick(this.#usable, algorithm, kid)
+    const ageMs = this.#clock() - this.#loadedAt
+    if (key === undefined) return this.#findAnew(algorithm, kid, ageMs)
+    if (ageMs < refreshAfterMs) return key
+    const refreshing = this.#refresh()
+    // A provider that fails is not waited for while a key is at hand.
+    if (ageMs < maxAgeMs || this.#failures > 0) return key
+    return refreshing.then(() => pick(this.#usable, algorithm, kid))
+  }
+
+  async #findAnew(
+    algorithm: Algorithm,
+    kid: string | undefined,
+    ageMs: number,
+  ): Promise<KeyObject | undefined> {
+    const isFresh = ageMs < this.#options.cooldownMs && this.#failures === 0
+    if (isFresh && this.#flight === undefined) return undefined
+    await this.#refresh()
+    const key = pick(this.#usable, algorithm, kid)
+    // Without an answer nobody knows whether there is such a key.
+    if (key === undefined && this.#failures > 0) throw this.#unavailable()
+    return key
+  }
+
+  /** The last good set, until it is too old. */
+  get #usable(): readonly VerificationKey[] {
+    return this.#clock() - this.#loadedAt < this.#options.maxStaleMs ? this.#keys : []
+  }
+
+  /** Joins the fetch that is under way, or starts one, unless the provider failed a moment ago. Never rejects. */
+  #refresh(): Promise<void> {
+    if (this.#flight !== undefined) return this.#flight
+    if (this.#clock() < this.#retryAt) return Promise.resolve()
+    this.#flight = this.#load().finally(() => {
+      this.#flight = undefined
+    })
+    return this.#flight
+  }
+
+  async #load(): Promise<void> {
+    const startedAt = performance.now()
+    try {
+      this.#keys = await fetchJwks(this.#options.url, this.#options)
+      this.#loadedAt = this.#clock()
+      this.#failures = 0
+      this.#failure = undefined
+      this.#report('loaded', startedAt)
+    } catch (error) {
+      const pauseMs = Math.min(MAX_BACKOFF_MS, this.#options.backoffMs * 2 ** this.#failures)
+      this.#failures++
+      this.#failure = error
+      // Half of it at random, so that many processes do not come back together.
+      this.#retryAt = this.#clock() + pauseMs * (0.5 + Math.random() / 2)
+      this.#report('failed', startedAt, error)
+    }
+  }
+
+  #unavailable(): KeysUnavailable {
+    return new KeysUnavailable(this.#retryAt - this.#clock(), this.#failure)
+  }
+
+  #report(outcome: 'loaded' | 'failed', startedAt: number, error?: unknown): void {
+    if (!keySetChannel.hasSubscribers) return
+    keySetChannel.publish({
+      url: this.#options.url.origin + this.#options.url.pathname,
+      outcome,
+      keys: outcome === 'loaded' ? this.#keys.length : 0,
+      durationMs: performance.now() - startedAt,
+      error,
+    })
+  }
+}

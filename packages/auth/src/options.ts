@@ -1,0 +1,156 @@
+import {
+  anyOf,
+  arrayOf,
+  boolean,
+  durationMs,
+  func,
+  InvalidOption,
+  integer,
+  type OptionCheck,
+  type OptionChecks,
+  oneOf,
+  resolveOptions,
+  string,
+} from '@scale/core'
+import { type Algorithm, algorithms, isSymmetric } from './algorithms.js'
+import { type ChallengeParameters, quotable } from './challenge.js'
+import type { AccessTokenClaims } from './claims.js'
+import type { KeySet } from './keys/key-set.js'
+import type { Revocation } from './revocation.js'
+import { type Schema, standardSchema } from './schema.js'
+
+/** An authorization server whose tokens are accepted. */
+export interface TrustedIssuer {
+  /** Its name, exactly as in the claim `iss`, including a slash at the end if there is one. */
+  issuer: string
+  /** The name or names of this API: the claim `aud` must have one of them. */
+  audience: string | readonly string[]
+  /** The algorithms that it signs with: either HMAC or public keys, never both. */
+  algorithms: readonly Algorithm[]
+  /** Its keys: `remoteKeys(url)`, `localKeys(jwks)`, or the `signingKeys(…)` of this app. */
+  keys: KeySet
+}
+
+/** What `accessToken` takes. */
+export interface AccessTokenOptions<Claims extends object = AccessTokenClaims> extends TrustedIssuer {
+  /** More authorization servers, each with keys of its own. Default none */
+  otherIssuers?: readonly TrustedIssuer[]
+  /**
+   * Which tokens count as access tokens by their `typ`. `jwt`: for providers that do not follow RFC 9068, takes `at+jwt`,
+   * `JWT` or none and asks for `iss`, `sub`, `aud` and `exp` only; then an ID token for the same audience passes too.
+   * Default `at+jwt`
+   */
+  type?: 'at+jwt' | 'jwt'
+  /** How far clocks may be apart, in ms. 0–300,000. Default 10,000 */
+  clockToleranceMs?: number
+  /** A longer token is refused before it is looked at. 256–1,048,576. Default 8,192 */
+  maxTokenBytes?: number
+  /** What the claims must be; what it returns is `req.auth.claims`. Default none */
+  claims?: Schema<Claims>
+  /** Goes on without `req.auth` if there is no token. One that is not good is refused all the same. Default false */
+  optional?: boolean
+  /** Asks on every request whether the token was revoked. Default none */
+  revocation?: Revocation
+  /** Named in every challenge. Default none */
+  realm?: string
+  /** Address of this API's protected resource metadata (RFC 9728), named in every challenge. Default none */
+  resourceMetadata?: string
+  /** For tests: the time, in ms. Default `Date.now` */
+  clock?: () => number
+}
+
+/** The defaults of {@link AccessTokenOptions}. */
+export const accessTokenDefaults: Readonly<
+  Required<Pick<AccessTokenOptions, 'type' | 'clockToleranceMs' | 'maxTokenBytes' | 'optional'>>
+> = Object.freeze({
+  type: 'at+jwt',
+  clockToleranceMs: 10_000,
+  maxTokenBytes: 8_192,
+  optional: false,
+})
+
+const keySet: OptionCheck = (value) =>
+  typeof (value as Partial<KeySet> | null)?.find === 'function'
+    ? undefined
+    : '`remoteKeys(…)`, `localKeys(…)` or `signingKeys(…)`'
+
+const trusted: OptionChecks<TrustedIssuer> = {
+  issuer: string(1, 1_024),
+  audience: anyOf(string(1, 1_024), arrayOf(string(1, 1_024), 1)),
+  algorithms: arrayOf(oneOf(...algorithms), 1),
+  keys: keySet,
+}
+
+const checks: OptionChecks<AccessTokenOptions> = {
+  ...trusted,
+  otherIssuers: arrayOf(() => undefined),
+  type: oneOf('at+jwt', 'jwt'),
+  clockToleranceMs: durationMs(0, 300_000),
+  maxTokenBytes: integer(256, 1_048_576),
+  claims: standardSchema,
+  optional: boolean,
+  revocation: (value) =>
+    typeof (value as Partial<Revocation> | null)?.check === 'function' ? undefined : '`revocation(…)`',
+  realm: quotable(128),
+  resourceMetadata: (value) =>
+    quotable(1_024)(value) === undefined && URL.canParse(value as string) ? undefined : 'an absolute URL',
+  clock: func,
+}
+
+/** One issuer, as the verifier uses it. */
+export interface IssuerConfig {
+  readonly issuer: string
+  readonly audience: readonly string[]
+  readonly algorithms: readonly Algorithm[]
+  readonly keys: KeySet
+}
+
+/** What every part of the resource server works with. */
+export interface AccessTokenConfig {
+  readonly issuers: ReadonlyMap<string, IssuerConfig>
+  readonly type: 'at+jwt' | 'jwt'
+  readonly clockToleranceMs: number
+  readonly maxTokenBytes: number
+  readonly claims: Schema<object> | undefined
+  readonly optional: boolean
+  readonly revocation: Revocation | undefined
+  readonly challenge: ChallengeParameters
+  readonly clock: () => number
+}
+
+const required = ['issuer', 'audience', 'algorithms', 'keys'] as const
+
+/** @throws {InvalidOption} */
+export function resolveAccessTokenOptions<Claims extends object>(
+  options: AccessTokenOptions<Claims>,
+): AccessTokenConfig {
+  const given = options as unknown as AccessTokenOptions
+  const resolved = resolveOptions('accessToken', given, { checks, defaults: accessTokenDefaults, required })
+  const others = (resolved.otherIssuers ?? []).map((other) =>
+    resolveOptions('accessToken: otherIssuers', other, { checks: trusted, defaults: {}, required }),
+  )
+  const issuers = [resolved, ...others].map(issuerConfig)
+  const byName = new Map(issuers.map((one) => [one.issuer, one]))
+  if (byName.size < issuers.length) throw new InvalidOption('accessToken: two issuers have the same name.')
+  const { realm, resourceMetadata } = resolved
+  return {
+    issuers: byName,
+    type: resolved.type,
+    clockToleranceMs: resolved.clockToleranceMs,
+    maxTokenBytes: resolved.maxTokenBytes,
+    claims: resolved.claims,
+    optional: resolved.optional,
+    revocation: resolved.revocation,
+    challenge: { realm, resourceMetadata },
+    clock: resolved.clock ?? Date.now,
+  }
+}
+
+function issuerConfig({ issuer, audience, algorithms, keys }: TrustedIssuer): IssuerConfig {
+  if (algorithms.some(isSymmetric) && !algorithms.every(isSymmetric)) {
+    throw new InvalidOption(
+      'accessToken: `algorithms` mixes HMAC and public keys: a token could then be signed with a public key as the secret.',
+    )
+  }
+  return { issuer, audience: typeof audience === 'string' ? [audience] : audience, algorithms, keys }
+}

@@ -1,0 +1,33 @@
+import type { RevocationStore } from '../revocation-store.js'
+
+/** Options of `memoryRevocationStore`. */
+export interface MemoryRevocationStoreOptions {
+  /** Marks at a time; above it the one that was set first goes. Default 100,000 */
+  maxMarks?: number
+  /** The time, in ms. Default `Date.now` */
+  clock?: () => number
+}
+
+/** Marks in this process: for tests, for a first try, and for the one process that is all there is. */
+export function memoryRevocationStore(options: MemoryRevocationStoreOptions = {}): RevocationStore {
+  const { maxMarks = 100_000, clock = Date.now } = options
+  const marks = new Map<string, { value: string; endsAt: number }>()
+  const keyOf = (tag: string, name: string): string => `${tag} ${name}`
+
+  function read(key: string): string | undefined {
+    const mark = marks.get(key)
+    if (mark === undefined || clock() < mark.endsAt) return mark?.value
+    marks.delete(key)
+    return undefined
+  }
+
+  return {
+    set: async (tag, name, value, ttlMs) => {
+      const key = keyOf(tag, name)
+      marks.delete(key)
+      marks.set(key, { value, endsAt: clock() + ttlMs })
+      if (marks.size > maxMarks) marks.delete(marks.keys().next().value!)
+    },
+    get: (tag, names) => names.map((name) => read(keyOf(tag, name))),
+  }
+}
