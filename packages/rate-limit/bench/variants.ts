@@ -20,8 +20,17 @@ export const variants: Record<string, (url: string) => Promise<RequestHandler[]>
         windowMs: seconds * 1_000,
       })),
     }),
+  'ours, leased': (url) => ours(url, PLENTY, { mode: 'leased', partitionKey: () => 'hot' }),
+  'ours, leased, no headers': (url) =>
+    ours(url, PLENTY, { mode: 'leased', partitionKey: () => 'hot', headers: false }),
+  'ours, in process': async () => [rateLimit({ policies: [policy(PLENTY)], allowMemoryStore: true })],
+  'any, refused': async () => [
+    (_req, _res, next) => {
+      const refusal = { status: 429, title: 'Too many requests' }
+      next(refusal)
+    },
+  ],
   'ours, refused': (url) => ours(url, 1),
-  'ours, memory': async () => [rateLimit({ policies: [policy(PLENTY)], allowMemoryStore: true })],
 
   'express-rate-limit': (url) => peerExpress(url, PLENTY),
   'express-rate-limit, refused': (url) => peerExpress(url, 1),

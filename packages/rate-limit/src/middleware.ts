@@ -6,7 +6,7 @@ import { decisionChannel } from './channels.js'
 import type { Decision } from './decision.js'
 import { refusal } from './errors.js'
 import { Limiter } from './limiter.js'
-import { type RateLimitOptions, resolveRateLimitOptions } from './options.js'
+import { assertBlockMs, type RateLimitOptions, resolveRateLimitOptions } from './options.js'
 import type { LimitedRequest } from './partition-key.js'
 import type { Spending, Subject } from './spending.js'
 import { trustProxyDoctor } from './trust-proxy.js'
@@ -114,13 +114,16 @@ export function rateLimit<Request extends IncomingMessage = LimitedRequest>(
   }
 
   function settleAtEnd(costOf: CostOf<Request>, decision: Decision, req: Request, res: ServerResponse): void {
-    res.once('close', async () => {
+    const settleNow = async (): Promise<void> => {
       try {
         await limiter.settle(decision, costOf(req, res))
       } catch (error) {
         limiter.report('settle', error)
       }
-    })
+    }
+    // The client may have left while the store was being asked.
+    if (res.closed) setImmediate(settleNow)
+    else res.once('close', settleNow)
   }
 
   const middleware = rateLimit as RateLimit<Request>
@@ -136,7 +139,10 @@ export function rateLimit<Request extends IncomingMessage = LimitedRequest>(
   middleware.consume = async (subject, cost) => limiter.consume(spendings.ofSubject(subject, cost))
   middleware.peek = async (subject, cost) => limiter.peek(spendings.ofSubject(subject, cost))
   middleware.reset = (subject) => limiter.reset(spendings.ofSubject(subject))
-  middleware.penalty = (subject, { blockMs }) => limiter.penalize(spendings.ofSubject(subject), blockMs)
+  middleware.penalty = async (subject, { blockMs }) => {
+    assertBlockMs(blockMs)
+    await limiter.penalize(spendings.ofSubject(subject), blockMs)
+  }
   middleware.settle = (decision, cost) => limiter.settle(decision, cost)
   middleware.bound = () => limiter.bound()
   middleware.decisionOf = (req) => decidedOf((req as Stateful)[state])

@@ -208,3 +208,9 @@ export function resolveRateLimitOptions<Request extends IncomingMessage>(
   }
   return { ...options, policies }
 }
+
+/** @throws {InvalidOption} not a time that a penalty can last */
+export function assertBlockMs(blockMs: number): void {
+  const wanted = durationMs(1, TEN_YEARS_MS)(blockMs)
+  if (wanted !== undefined) throw new InvalidOption(`rateLimit: \`blockMs\` must be ${wanted}.`)
+}

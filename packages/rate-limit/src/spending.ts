@@ -69,13 +69,24 @@ export class Spendings<Request extends IncomingMessage> {
    * @param cost  units under every policy. Default: what the options say, if that is a number, else 1
    */
   ofSubject(subject: Subject, cost?: number): Spending {
-    const isOne = typeof subject === 'string' || Array.isArray(subject)
+    const partitions = isPartitionKey(subject) ? undefined : this.#known(subject)
     return this.#of(
-      ({ name }) =>
-        isOne ? (subject as PartitionKey) : ((subject as Record<string, PartitionKey>)[name] ?? false),
+      ({ name }) => (partitions === undefined ? (subject as PartitionKey) : (partitions[name] ?? false)),
       (policy) => cost ?? policy.costOf(undefined),
       undefined,
     )
+  }
+
+  /** A policy that is misspelled would not be counted. */
+  #known(
+    partitions: Readonly<Record<string, PartitionKey | false>>,
+  ): Readonly<Record<string, PartitionKey | false>> {
+    for (const name of Object.keys(partitions)) {
+      if (!this.#policies.some((policy) => policy.name === name)) {
+        throw new InvalidOption(`rateLimit: there is no policy \`${name.slice(0, 64)}\`.`)
+      }
+    }
+    return partitions
   }
 
   /** The quotas as they are without a request. */
@@ -114,6 +125,10 @@ export class Spendings<Request extends IncomingMessage> {
 }
 
 const ADDRESS = byAddress() as (req: IncomingMessage) => PartitionKey
+
+function isPartitionKey(subject: Subject): subject is PartitionKey {
+  return typeof subject === 'string' || Array.isArray(subject)
+}
 
 function wrongCost(policy: string, cost: unknown): InvalidOption {
   return new InvalidOption(

@@ -254,6 +254,22 @@ describe('rateLimit', () => {
     expect((await limiter.consume('job')).allowed).toBe(true)
   })
 
+  it('refuses what it cannot mean', async () => {
+    const limiter = rateLimit(shared())
+    await expect(limiter.consume({ brust: 'a' })).rejects.toThrow(/no policy `brust`/)
+    await expect(limiter.consume('a', 0.5)).rejects.toThrow(/cost must be an integer/)
+    await expect(limiter.penalty('a', { blockMs: -1 })).rejects.toThrow(/`blockMs` must be/)
+  })
+
+  it('gives back what a client that has left did not cost', async () => {
+    const limiter = rateLimit(shared({ partitionKey: () => 'gone', settle: () => 0 }))
+    const response = { closed: true, headersSent: true, writeHead() {}, setHeader() {} }
+    await new Promise((resolve) => {
+      limiter({ headers: {}, socket: {} } as Request, response as never, resolve)
+    })
+    await vi.waitFor(async () => expect((await limiter.peek('gone')).policies[0]!.remaining).toBe(10))
+  })
+
   it('keeps one partition in one slot, and a client from choosing it', async () => {
     const options = shared({
       partitionKey: (req) => req.get('x-user'),

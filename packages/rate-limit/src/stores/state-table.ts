@@ -7,7 +7,7 @@ interface Entry {
   quota: Quota
   /** When the state is as good as none, in ms. */
   expiresAt: number
-  /** Seen since the last time that room was looked for. */
+  /** Seen again since it came, or since the last time that room was looked for. */
   touched: boolean
 }
 
@@ -57,7 +57,7 @@ export class StateTable {
       known.expiresAt = expiresAt
       return
     }
-    const entry = { state, quota, expiresAt, touched: true }
+    const entry = { state, quota, expiresAt, touched: false }
     if (this.#hasRoom(nowMs)) this.#entries.set(key, entry)
     else this.#shared.set(sharedKey(key, quota), entry)
   }

@@ -2,9 +2,10 @@ import { describe, expect, it } from 'vitest'
 import { type AlgorithmName, algorithms } from '../../src/algorithms/index.js'
 import { type Mode, mostAdmitted } from '../../src/bound.js'
 import { createQuota, type Quota } from '../../src/policy.js'
+import { MemoryStore } from '../../src/stores/memory.js'
 import { random } from '../random.js'
 import { patterns } from './arrivals.js'
-import { worstWindow } from './oracle.js'
+import { type Admitted, worstWindow } from './oracle.js'
 import { type Faults, simulate } from './world.js'
 
 const names = Object.keys(algorithms) as AlgorithmName[]
@@ -66,6 +67,27 @@ describe.each(names)('%s never admits more than its bound', (algorithm) => {
       // Two fail-overs may lie in one window and the one before.
       expect(worst).toBeLessThanOrEqual(mostAdmitted(quota, 'exact', LEASE_MS, 4) + 2 * lost)
     }
+  })
+})
+
+describe.each(names)('%s among a million keys, with room for 20,000', (algorithm) => {
+  it('never admits a client that keeps coming more than its bound', () => {
+    const quota = quotaOf(algorithm)
+    const rng = random(`million ${algorithm}`)
+    let now = 0
+    const store = new MemoryStore({ maxKeys: 20_000, clock: () => now })
+    const admitted = Array.from({ length: 10 }, (): Admitted[] => [])
+    for (let arrival = 0; arrival < 1_000_000; arrival++) {
+      if (arrival % 200 === 0) now += rng.integer(3)
+      const hot = arrival % 20 === 0 ? rng.integer(admitted.length) : undefined
+      const key = hot === undefined ? `new ${arrival}` : `hot ${hot}`
+      if (store.consume([{ key, quota, cost: 1 }], 1, 1).granted === 0) continue
+      if (hot !== undefined) admitted[hot]!.push({ at: now, units: 1 })
+    }
+    const worst = admitted.map((list) => worstWindow(list, quota.windowMs))
+    expect(Math.max(...worst)).toBeLessThanOrEqual(mostAdmitted(quota, 'exact', LEASE_MS, 1))
+    expect(Math.min(...worst)).toBeGreaterThanOrEqual(quota.quota)
+    expect(store.size).toBeLessThanOrEqual(20_000)
   })
 })
 
