@@ -10,11 +10,11 @@ export type AdminHandler = (req: IncomingMessage, res: ServerResponse) => unknow
 export interface AdminOptions {
   /** Default 9464; 0 takes a free one */
   port?: number
-  /** Default `127.0.0.1`. In a container that a kubelet probes: `0.0.0.0`; keep it off the public network. */
+  /** Default '127.0.0.1'. In a container that a kubelet probes: `0.0.0.0`; keep it off the public network. */
   host?: string
   /**
    * More paths, such as `{ '/metrics': handler }`. A key that ends in `/*` takes everything under it. The three
-   * probe paths cannot be replaced.
+   * probe paths cannot be replaced. Default: no others
    */
   routes?: Readonly<Record<string, AdminHandler>>
 }
@@ -30,13 +30,18 @@ export interface HealthSource {
   checks: CheckState[]
 }
 
-const defaults = Object.freeze({ port: 9464, host: '127.0.0.1', routes: {} })
+/** What holds where `admin` says nothing. */
+export const adminDefaults: Readonly<Required<AdminOptions>> = Object.freeze({
+  port: 9464,
+  host: '127.0.0.1',
+  routes: {},
+})
 
 /** Checks and completes the options, so that a mistake shows before any worker is forked. */
 export function resolveAdminOptions(options: AdminOptions): Required<AdminOptions> {
   return resolveOptions('runCluster: admin', options, {
     checks: { port: integer(0, 65_535), host: string(), routes: object },
-    defaults,
+    defaults: adminDefaults,
   })
 }
 

@@ -1,4 +1,58 @@
-import { type BackoffPolicy, backoffMs } from './backoff.js'
+import { durationMs, integer, resolveOptions } from '@scale/core'
+import { backoffMs } from './backoff.js'
+
+/** When a worker that ended by itself is started again. */
+export interface RespawnOptions {
+  /** The first ceiling of the random wait; it doubles with each failure. Default 500 */
+  baseMs?: number
+  /** The last ceiling. Default 30,000 */
+  maxMs?: number
+  /** How long a worker must be ready for its failures to be forgotten. Default 60,000 */
+  resetAfterMs?: number
+}
+
+/** What holds where `respawn` says nothing. */
+export const respawnDefaults: Readonly<Required<RespawnOptions>> = Object.freeze({
+  baseMs: 500,
+  maxMs: 30_000,
+  resetAfterMs: 60_000,
+})
+
+/** When a worker, or the whole, has failed too often. */
+export interface BreakerOptions {
+  /** Boot failures per worker that end the primary, before all have been ready once. Default 3 */
+  bootFailures?: number
+  /** Exits of one worker that leave its place empty. Default 5 */
+  exits?: number
+  /** In which both are counted. Default 60,000 */
+  windowMs?: number
+  /** How long a place stays empty. Default 60,000 */
+  openMs?: number
+}
+
+/** What holds where `breaker` says nothing. */
+export const breakerDefaults: Readonly<Required<BreakerOptions>> = Object.freeze({
+  bootFailures: 3,
+  exits: 5,
+  windowMs: 60_000,
+  openMs: 60_000,
+})
+
+/** @throws {InvalidOption} */
+export function resolveRespawn(given: RespawnOptions | undefined): Required<RespawnOptions> {
+  return resolveOptions('runCluster: respawn', given, {
+    checks: { baseMs: durationMs(), maxMs: durationMs(), resetAfterMs: durationMs() },
+    defaults: respawnDefaults,
+  })
+}
+
+/** @throws {InvalidOption} */
+export function resolveBreaker(given: BreakerOptions | undefined): Required<BreakerOptions> {
+  return resolveOptions('runCluster: breaker', given, {
+    checks: { bootFailures: integer(1), exits: integer(1), windowMs: durationMs(), openMs: durationMs() },
+    defaults: breakerDefaults,
+  })
+}
 
 /** What a crash leads to. */
 export type CrashVerdict =
@@ -8,16 +62,7 @@ export type CrashVerdict =
   /** The app cannot start at all: the primary ends. */
   | { action: 'give-up' }
 
-export interface CrashPolicyOptions extends BackoffPolicy {
-  /** Boot failures, per worker, that end the primary before the first boot is complete. */
-  bootFailures: number
-  /** Exits of one slot that open its breaker. */
-  exits: number
-  /** In which both are counted. */
-  windowMs: number
-  /** How long an open slot stays empty. */
-  openMs: number
-}
+type Policy = Pick<Required<RespawnOptions>, 'baseMs' | 'maxMs'> & Required<BreakerOptions>
 
 /** One slot's history. */
 export interface SlotHistory {
@@ -38,7 +83,7 @@ export class CrashPolicy {
   private bootFailuresAt: number[] = []
 
   constructor(
-    private readonly options: CrashPolicyOptions,
+    private readonly options: Policy,
     private readonly random: () => number = Math.random,
   ) {}
 

@@ -11,15 +11,15 @@ export interface DrainOptions {
    * and stop sending. At least probe period × failure threshold. Default 0
    */
   delayMs?: number
-  /** Ends the delay early, when it resolves. */
+  /** Ends the delay early, when it resolves. Default none */
   acceptUntil?: Promise<unknown>
   /** After the delay, how long a connection must be idle until it is closed: it may send one last request. Default 1,000 */
   lingerMs?: number
   /** When everything that is left is destroyed. Default 20,000 */
   timeoutMs?: number
-  /** When `onAbort` is called. Default 80 % of `timeoutMs` */
+  /** When `onAbort` is called. Default: 80 % of `timeoutMs` */
   abortAfterMs?: number
-  /** Tells long answers (server-sent events, large downloads) to come to an end. */
+  /** Tells long answers (server-sent events, large downloads) to come to an end. Default none */
   onAbort?: () => void
   /**
    * Ends one upgraded connection politely, after the linger. Default: a WebSocket gets a close frame with status
@@ -35,7 +35,10 @@ export interface DrainReport {
   forced: OpenConnection[]
 }
 
-const defaults = Object.freeze({
+/** What holds where the options of `drain` say nothing. */
+export const drainDefaults: Readonly<
+  Required<Pick<DrainOptions, 'delayMs' | 'lingerMs' | 'timeoutMs' | 'closeUpgraded'>>
+> = Object.freeze({
   delayMs: 0,
   lingerMs: 1_000,
   timeoutMs: 20_000,
@@ -78,7 +81,7 @@ export async function drain(
         onAbort: func,
         closeUpgraded: func,
       },
-      defaults,
+      defaults: drainDefaults,
     },
   )
   const startedAt = performance.now()

@@ -1,3 +1,4 @@
+import { durationMs, integer, resolveOptions } from '@scale/core'
 import type { LifecycleRegistry, LifecycleResource } from './lifecycle.js'
 
 type Check = NonNullable<LifecycleResource['check']>
@@ -10,6 +11,21 @@ export interface HealthOptions {
   timeoutMs?: number
   /** Consecutive failures until a dependency counts as down; one success brings it back. Default 2 */
   failureThreshold?: number
+}
+
+/** What holds where `health` says nothing. */
+export const healthDefaults: Readonly<Required<HealthOptions>> = Object.freeze({
+  intervalMs: 1_000,
+  timeoutMs: 1_000,
+  failureThreshold: 2,
+})
+
+/** @throws {InvalidOption} */
+export function resolveHealth(given: HealthOptions | undefined): Required<HealthOptions> {
+  return resolveOptions('runCluster: health', given, {
+    checks: { intervalMs: durationMs(), timeoutMs: durationMs(), failureThreshold: integer(1) },
+    defaults: healthDefaults,
+  })
 }
 
 /** One dependency as `/readyz` shows it. */

@@ -1,5 +1,6 @@
 export type { AdminHandler, AdminOptions } from './admin.js'
 export { type ConnectionTracker, type OpenConnection, trackConnections } from './connections.js'
+export type { BreakerOptions, RespawnOptions } from './crash-policy.js'
 export { decideWorkers, type WorkerDecision } from './decision.js'
 export { type DrainOptions, type DrainReport, drain } from './drain.js'
 export { AdminNotListening, ControlFailed, NoServer, NotPrimary, ReloadFailed } from './errors.js'
@@ -9,6 +10,7 @@ export type {
   DecidedEvent,
   DrainedEvent,
   HeartbeatEvent,
+  ReadyEvent,
   RecycleEvent,
   ReloadEvent,
   RespawnEvent,
@@ -30,19 +32,16 @@ export {
 } from './lifecycle.js'
 export type { Heartbeat } from './messages.js'
 export type {
-  BreakerOptions,
+  ClusterDrainOptions,
   ClusterOptions,
-  DrainTimings,
   PrepareContext,
   Prepared,
-  ReloadOptions,
-  RespawnOptions,
   StartContext,
 } from './options.js'
 export type { WorkerStatus } from './primary.js'
 export type { WatchdogOptions } from './pulse.js'
 export type { RecycleOptions } from './recycle.js'
-export type { ReloadReport } from './reload.js'
+export type { ReloadOptions, ReloadReport } from './reload.js'
 export { type Resources, resources } from './resources.js'
 export { type RunningCluster, runCluster } from './run-cluster.js'
 export type { EndReport } from './serving.js'

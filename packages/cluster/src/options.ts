@@ -1,25 +1,15 @@
 import type { Server } from 'node:net'
-import { tmpdir } from 'node:os'
-import {
-  anyOf,
-  boolean,
-  durationMs,
-  func,
-  InvalidOption,
-  integer,
-  number,
-  object,
-  oneOf,
-  resolveOptions,
-  string,
-} from '@scale/core'
+import { anyOf, durationMs, func, integer, number, object, oneOf, resolveOptions, string } from '@scale/core'
 import { type AdminOptions, resolveAdminOptions } from './admin.js'
+import { type BreakerOptions, type RespawnOptions, resolveBreaker, resolveRespawn } from './crash-policy.js'
+import { MAX_WORKERS } from './decision.js'
 import { type DrainOptions, sayGoingAway } from './drain.js'
 import type { ClusterEvent } from './events.js'
-import type { HealthOptions } from './health.js'
+import { type HealthOptions, resolveHealth } from './health.js'
 import type { Lifecycle } from './lifecycle.js'
-import type { WatchdogOptions } from './pulse.js'
-import type { RecycleOptions } from './recycle.js'
+import { resolveWatchdog, type WatchdogOptions } from './pulse.js'
+import { type RecycleOptions, resolveRecycle } from './recycle.js'
+import { type ReloadOptions, resolveReload } from './reload.js'
 
 /** What `start` is given. */
 export interface StartContext {
@@ -48,54 +38,34 @@ export interface Prepared {
 }
 
 /** When and how the process ends. */
-export interface DrainTimings {
+export interface ClusterDrainOptions {
   /**
    * How long new connections are still accepted after `/readyz` turns to 503; at least the probe period times its
-   * failure threshold of the load balancer. Default 5,000 with NODE_ENV=production and no terminal, else 0
+   * failure threshold of the load balancer. Default: 5,000 with NODE_ENV=production and no terminal, else 0
    */
   delayMs?: number
   /** How long an idle connection may send one last request. Default 1,000 */
   lingerMs?: number
   /** Everything together: delay, requests in flight, hooks. Below the orchestrator's grace. Default 25,000 */
   timeoutMs?: number
-  /** Ends one upgraded connection politely; see `DrainOptions`. */
+  /** Ends one upgraded connection politely; see `DrainOptions`. Default: a WebSocket gets status 1001 */
   closeUpgraded?: NonNullable<DrainOptions['closeUpgraded']>
 }
 
-/** When a worker that ended by itself is started again. */
-export interface RespawnOptions {
-  /** The first ceiling of the random wait; it doubles with each failure. Default 500 */
-  baseMs?: number
-  /** The last ceiling. Default 30,000 */
-  maxMs?: number
-  /** How long a worker must be ready for its failures to be forgotten. Default 60,000 */
-  resetAfterMs?: number
-}
+/** What holds where `drain` says nothing. */
+export const clusterDrainDefaults: Readonly<Required<Omit<ClusterDrainOptions, 'delayMs'>>> = Object.freeze({
+  lingerMs: 1_000,
+  timeoutMs: 25_000,
+  closeUpgraded: sayGoingAway,
+})
 
-/** When a worker, or the whole, has failed too often. */
-export interface BreakerOptions {
-  /** Boot failures per worker that end the primary, before all have been ready once. Default 3 */
-  bootFailures?: number
-  /** Exits of one worker that leave its place empty. Default 5 */
-  exits?: number
-  /** In which both are counted. Default 60,000 */
-  windowMs?: number
-  /** How long a place stays empty. Default 60,000 */
-  openMs?: number
-}
-
-/** How a rolling reload goes. */
-export interface ReloadOptions {
-  /** How long the first new worker must stay ready and healthy before any old one goes. Default 5,000 */
-  canaryMs?: number
-}
-
+/** What `runCluster` takes. */
 export interface ClusterOptions {
   /** Starts the app in this process and returns the server, or servers, that listen. Runs in every worker. */
   start: (context: StartContext) => Server | readonly Server[] | Promise<Server | readonly Server[]>
   /** Default `'auto'`: `WEB_CONCURRENCY`, else the CPUs that the control group leaves */
   workers?: number | 'auto'
-  /** Runs once, before any worker, in the process that will be the primary or the only one. */
+  /** Runs once, before any worker, in the process that will be the primary or the only one. Default none */
   prepare?: (context: PrepareContext) => Prepared | undefined | Promise<Prepared | undefined>
   /** Probes, and what you add to them. Default none */
   admin?: AdminOptions
@@ -103,12 +73,19 @@ export interface ClusterOptions {
   bootTimeoutMs?: number
   /** Share of workers that must be ready for `/readyz`; at least one always. Default 0.5 */
   minReadyRatio?: number
-  drain?: DrainTimings
+  /** When and how the process ends. Default: each of its own */
+  drain?: ClusterDrainOptions
+  /** When a worker that ended by itself is started again. Default: each of its own */
   respawn?: RespawnOptions
+  /** When a worker, or the whole, has failed too often. Default: each of its own */
   breaker?: BreakerOptions
+  /** How a rolling reload goes. Default: each of its own */
   reload?: ReloadOptions
+  /** When a healthy worker is replaced all the same. Default: each of its own */
   recycle?: RecycleOptions
+  /** How a stuck worker is found. Default: each of its own */
   watchdog?: WatchdogOptions
+  /** How dependencies are watched. Default: each of its own */
   health?: HealthOptions
   /**
    * How long the load balancer in front keeps an idle connection. Servers that have Node's own limit of 5 s get one that
@@ -124,6 +101,16 @@ export interface ClusterOptions {
   log?: (event: ClusterEvent) => void
 }
 
+/** What holds where `runCluster` is told nothing. */
+export const clusterDefaults: Readonly<
+  Required<Pick<ClusterOptions, 'workers' | 'bootTimeoutMs' | 'minReadyRatio' | 'loadBalancerIdleMs'>>
+> = Object.freeze({
+  workers: 'auto',
+  bootTimeoutMs: 60_000,
+  minReadyRatio: 0.5,
+  loadBalancerIdleMs: 60_000,
+})
+
 /** With every default filled in. */
 export type ResolvedClusterOptions = Readonly<
   Pick<ClusterOptions, 'prepare' | 'control'> &
@@ -134,7 +121,7 @@ export type ResolvedClusterOptions = Readonly<
       >
     > & {
       admin: Required<AdminOptions> | undefined
-      drain: Required<DrainTimings>
+      drain: Required<ClusterDrainOptions>
       respawn: Required<RespawnOptions>
       breaker: Required<BreakerOptions>
       reload: Required<ReloadOptions>
@@ -149,7 +136,7 @@ export function resolveClusterOptions(given: ClusterOptions): ResolvedClusterOpt
   const options = resolveOptions('runCluster', given, {
     checks: {
       start: func,
-      workers: anyOf(integer(1, 1_024), oneOf('auto')),
+      workers: anyOf(integer(1, MAX_WORKERS), oneOf('auto')),
       prepare: func,
       admin: object,
       bootTimeoutMs: durationMs(),
@@ -165,13 +152,7 @@ export function resolveClusterOptions(given: ClusterOptions): ResolvedClusterOpt
       control: string(),
       log: func,
     },
-    defaults: {
-      workers: 'auto' as const,
-      bootTimeoutMs: 60_000,
-      minReadyRatio: 0.5,
-      loadBalancerIdleMs: 60_000,
-      log: writeToStderr,
-    },
+    defaults: { ...clusterDefaults, log: writeToStderr },
     required: ['start'],
   })
   return {
@@ -187,7 +168,7 @@ export function resolveClusterOptions(given: ClusterOptions): ResolvedClusterOpt
   }
 }
 
-function resolveDrain(given: DrainTimings | undefined): Required<DrainTimings> {
+function resolveDrain(given: ClusterDrainOptions | undefined): Required<ClusterDrainOptions> {
   const isDeployed = process.env.NODE_ENV === 'production' && !process.stdout.isTTY
   return resolveOptions('runCluster: drain', given, {
     checks: {
@@ -196,65 +177,12 @@ function resolveDrain(given: DrainTimings | undefined): Required<DrainTimings> {
       timeoutMs: durationMs(),
       closeUpgraded: func,
     },
-    defaults: {
-      delayMs: isDeployed ? 5_000 : 0,
-      lingerMs: 1_000,
-      timeoutMs: 25_000,
-      closeUpgraded: sayGoingAway,
-    },
+    defaults: { ...clusterDrainDefaults, delayMs: isDeployed ? DEPLOYED_DELAY_MS : 0 },
   })
 }
 
-function resolveRespawn(given: RespawnOptions | undefined): Required<RespawnOptions> {
-  return resolveOptions('runCluster: respawn', given, {
-    checks: { baseMs: durationMs(), maxMs: durationMs(), resetAfterMs: durationMs() },
-    defaults: { baseMs: 500, maxMs: 30_000, resetAfterMs: 60_000 },
-  })
-}
-
-function resolveBreaker(given: BreakerOptions | undefined): Required<BreakerOptions> {
-  return resolveOptions('runCluster: breaker', given, {
-    checks: { bootFailures: integer(1), exits: integer(1), windowMs: durationMs(), openMs: durationMs() },
-    defaults: { bootFailures: 3, exits: 5, windowMs: 60_000, openMs: 60_000 },
-  })
-}
-
-function resolveReload(given: ReloadOptions | undefined): Required<ReloadOptions> {
-  return resolveOptions('runCluster: reload', given, {
-    checks: { canaryMs: durationMs(0) },
-    defaults: { canaryMs: 5_000 },
-  })
-}
-
-function resolveRecycle(given: RecycleOptions | undefined): RecycleOptions {
-  return resolveOptions('runCluster: recycle', given, {
-    checks: {
-      maxAgeMs: durationMs(1, Number.MAX_SAFE_INTEGER),
-      maxRequests: integer(1),
-      maxRssBytes: integer(1),
-      jitterRatio: number(0, 1),
-    },
-    defaults: { jitterRatio: 0.1 },
-  })
-}
-
-function resolveWatchdog(given: WatchdogOptions | undefined): Required<WatchdogOptions> {
-  const options = resolveOptions('runCluster: watchdog', given, {
-    checks: { intervalMs: durationMs(), timeoutMs: durationMs(), thread: boolean, reportDirectory: string() },
-    defaults: { intervalMs: 5_000, timeoutMs: 60_000, thread: true, reportDirectory: tmpdir() },
-  })
-  if (options.timeoutMs < 2 * options.intervalMs) {
-    throw new InvalidOption('runCluster: `watchdog.timeoutMs` must be at least twice `watchdog.intervalMs`.')
-  }
-  return options
-}
-
-function resolveHealth(given: HealthOptions | undefined): Required<HealthOptions> {
-  return resolveOptions('runCluster: health', given, {
-    checks: { intervalMs: durationMs(), timeoutMs: durationMs(), failureThreshold: integer(1) },
-    defaults: { intervalMs: 1_000, timeoutMs: 1_000, failureThreshold: 2 },
-  })
-}
+/** Time for a load balancer that probes every second or two. */
+const DEPLOYED_DELAY_MS = 5_000
 
 function writeToStderr(event: ClusterEvent): void {
   if (event.level !== 'debug') process.stderr.write(`[cluster] ${event.message}\n`)

@@ -1,6 +1,8 @@
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
 import { Worker } from 'node:worker_threads'
+import { boolean, durationMs, InvalidOption, resolveOptions, string } from '@scale/core'
 import type { Heartbeat } from './messages.js'
 import { type PulseThreadData, pulseThreadSource } from './pulse-thread.js'
 
@@ -15,8 +17,27 @@ export interface WatchdogOptions {
    * report before it is killed, and one that is stuck when the primary dies ends itself. Default true
    */
   thread?: boolean
-  /** Where reports are written, readable by the owner only, without the environment. Default the temporary folder */
+  /** Where reports are written, readable by the owner only, without the environment. Default: the temporary folder */
   reportDirectory?: string
+}
+
+/** What holds where `watchdog` says nothing. */
+export const watchdogDefaults: Readonly<Required<Omit<WatchdogOptions, 'reportDirectory'>>> = Object.freeze({
+  intervalMs: 5_000,
+  timeoutMs: 60_000,
+  thread: true,
+})
+
+/** @throws {InvalidOption} also when the time limit leaves no room for two heartbeats */
+export function resolveWatchdog(given: WatchdogOptions | undefined): Required<WatchdogOptions> {
+  const options = resolveOptions('runCluster: watchdog', given, {
+    checks: { intervalMs: durationMs(), timeoutMs: durationMs(), thread: boolean, reportDirectory: string() },
+    defaults: { ...watchdogDefaults, reportDirectory: tmpdir() },
+  })
+  if (options.timeoutMs < 2 * options.intervalMs) {
+    throw new InvalidOption('runCluster: `watchdog.timeoutMs` must be at least twice `watchdog.intervalMs`.')
+  }
+  return options
 }
 
 /**

@@ -1,3 +1,4 @@
+import { durationMs, integer, number, resolveOptions } from '@scale/core'
 import type { Heartbeat } from './messages.js'
 
 /** When a healthy worker is replaced all the same; a leak then never grows old. */
@@ -12,11 +13,29 @@ export interface RecycleOptions {
   jitterRatio?: number
 }
 
+/** What holds where `recycle` says nothing. */
+export const recycleDefaults: Readonly<Required<Pick<RecycleOptions, 'jitterRatio'>>> = Object.freeze({
+  jitterRatio: 0.1,
+})
+
+/** @throws {InvalidOption} */
+export function resolveRecycle(given: RecycleOptions | undefined): RecycleOptions {
+  return resolveOptions('runCluster: recycle', given, {
+    checks: {
+      maxAgeMs: durationMs(1, Number.MAX_SAFE_INTEGER),
+      maxRequests: integer(1),
+      maxRssBytes: integer(1),
+      jitterRatio: number(0, 1),
+    },
+    defaults: recycleDefaults,
+  })
+}
+
 type Limits = Omit<RecycleOptions, 'jitterRatio'>
 
 /** One worker's own limits. @param random in [0, 1) */
 export function jittered(
-  { jitterRatio = 0.1, ...limits }: RecycleOptions,
+  { jitterRatio = recycleDefaults.jitterRatio, ...limits }: RecycleOptions,
   random: () => number = Math.random,
 ): Limits {
   return Object.fromEntries(

@@ -1,6 +1,24 @@
+import { durationMs, resolveOptions } from '@scale/core'
 import { ReloadFailed } from './errors.js'
 import type { Emit } from './events.js'
 import type { Supervisor } from './supervisor.js'
+
+/** How a rolling reload goes. */
+export interface ReloadOptions {
+  /** How long the first new worker must stay ready and healthy before any old one goes. Default 5,000 */
+  canaryMs?: number
+}
+
+/** What holds where `reload` says nothing. */
+export const reloadDefaults: Readonly<Required<ReloadOptions>> = Object.freeze({ canaryMs: 5_000 })
+
+/** @throws {InvalidOption} */
+export function resolveReload(given: ReloadOptions | undefined): Required<ReloadOptions> {
+  return resolveOptions('runCluster: reload', given, {
+    checks: { canaryMs: durationMs(0) },
+    defaults: reloadDefaults,
+  })
+}
 
 /** How a reload went. */
 export interface ReloadReport {
