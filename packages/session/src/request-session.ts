@@ -125,13 +125,22 @@ export class RequestSession extends Passthrough implements Session<Record<string
   /** @internal The response is over, or its client has gone. */
   afterResponse(): void {
     if (this.#state.isToBeSaved()) this.#saveUnawaited()
-    else if (this.#state.held?.touchIsDue === true) {
-      this.touch().catch((error: unknown) => reportFailure('touch', error))
-    }
+    else if (this.#state.held?.touchIsDue === true) this.#touchUnawaited()
   }
 
   #saveUnawaited(): void {
-    this.save().catch((error: unknown) => reportFailure('save', error))
+    // Asked again when its turn comes: a save before it may have written everything, or failed.
+    const saving = this.#inTurn(async () => {
+      if (this.#state.isToBeSaved()) await this.#state.save()
+    })
+    saving.catch((error: unknown) => reportFailure('save', error))
+  }
+
+  #touchUnawaited(): void {
+    const touching = this.#inTurn(async () => {
+      if (this.#state.held?.touchIsDue === true) await this.#state.touch()
+    })
+    touching.catch((error: unknown) => reportFailure('touch', error))
   }
 
   /**
