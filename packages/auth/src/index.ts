@@ -36,10 +36,20 @@ export {
   requireClaims,
   requireScope,
 } from './guards.js'
+export { type JwksOptions, jwks, jwksDefaults } from './keys/jwks-route.js'
 export type { Jwk, Jwks, KeySet } from './keys/key-set.js'
 export { localKeys } from './keys/local.js'
 export { type RemoteKeys, remoteKeys } from './keys/remote.js'
 export { type RemoteKeysOptions, remoteKeysDefaults } from './keys/remote-options.js'
+export {
+  type SigningKey,
+  type SigningKeyOptions,
+  type SigningKeys,
+  type SigningKeysOptions,
+  signingKeyDefaults,
+  signingKeys,
+  signingKeysDefaults,
+} from './keys/signing.js'
 export { type AccessTokens, accessToken } from './middleware.js'
 export { type AccessTokenOptions, accessTokenDefaults, type TrustedIssuer } from './options.js'
 export { type Revocation, revocation, type UserClaims } from './revocation.js'
