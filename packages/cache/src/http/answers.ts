@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http'
 import type { Next } from '@scale/core'
 import { type CacheReadMessage, readChannel } from '../channels.js'
 import type { Entry } from '../entry.js'
+import { encodedFor } from './encodings.js'
 import { explained } from './explain.js'
 import type { ResolvedHttpOptions } from './options.js'
 import { serve } from './serve.js'
@@ -30,7 +31,11 @@ export class Answers {
   }
 
   stored({ req, res }: Pick<Visit, 'req' | 'res'>, entry: Entry, layer: 'l1' | 'l2', nowMs: number): void {
-    const response = entry.value as StoredResponse
+    const { cacheName, encodings } = this.#options
+    const whole = entry.value as StoredResponse
+    // What is made of a copy outlives this visit; what would be made of a response from the store would not.
+    const isEncoded = layer === 'l1' && encodings.length > 0
+    const response = isEncoded ? encodedFor(whole, req.headers, encodings) : whole
     const ttlMs = entry.freshUntil - nowMs
     const ageMs = response.lifetimeMs - (entry.endsAt - nowMs)
     const isHit = ttlMs > 0
@@ -39,7 +44,7 @@ export class Answers {
       : statusMember.stale(ttlMs, 'stale-while-revalidate')
     explained(res, isHit ? HIT[layer] : STALE)
     this.report(isHit ? 'hit' : 'stale', layer, false)
-    serve(req, res, response, ageMs, `${this.#options.cacheName}; ${member}`)
+    serve(req, res, response, ageMs, `${cacheName}; ${member}`)
   }
 
   /** What another visit has brought. */

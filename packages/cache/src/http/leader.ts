@@ -1,17 +1,24 @@
-import { createHash } from 'node:crypto'
 import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import type { Entry } from '../entry.js'
 import { type CapturedHead, capture } from './capture.js'
 import { isNotModified, weaklyEqual } from './conditional.js'
 import { explained } from './explain.js'
+import {
+  completed,
+  dateLine,
+  downstreamFields,
+  downstreamLines,
+  encodable,
+  groupsOf,
+  text,
+} from './fields.js'
 import { watchInputs } from './inputs.js'
 import type { ResolvedHttpOptions } from './options.js'
 import { type HttpRequest, hideParameters, type Plan } from './plan.js'
 import { serve } from './serve.js'
 import { statusMember } from './status-member.js'
 import { judge, type Refusal, type Storable, storedFields } from './storable.js'
-import { type HeaderLine, prepared, type StoredResponse, updatedBy } from './stored-response.js'
-import { formatStringList } from './structured-fields.js'
+import { prepared, type StoredResponse, updatedBy } from './stored-response.js'
 import { personalField } from './vary.js'
 
 /** What came of a handler's run that was to be stored. */
@@ -185,12 +192,13 @@ export function lead(task: LeadTask): void {
         [...fields, ...downstreamLines(head, verdict, task)],
         head.status,
         body,
-        verdict.vary,
+        encodable(head, task) ? [...verdict.vary, 'accept-encoding'] : verdict.vary,
       ).filter(([name]) => name.toLowerCase() !== options.targets[0]),
       body,
       lifetimeMs: verdict.lifetimeMs,
       staleIfErrorMs: verdict.staleIfErrorMs,
       vary: verdict.vary,
+      encodable: encodable(head, task),
     })
     return stored(response, verdict, head, costMs)
   }
@@ -297,67 +305,6 @@ function hasValidator({
   return etag !== undefined || lastModified !== undefined
 }
 
-interface FieldChange {
-  readonly name: string
-  readonly value: string
-  readonly append: boolean
-}
-
-function downstreamFields(head: CapturedHead, found: Storable | Refusal, task: LeadTask): FieldChange[] {
-  const changes: FieldChange[] = []
-  if (found.store) {
-    const said = String(head.headers.get('vary') ?? '').toLowerCase()
-    const added = found.vary.filter((name) => !said.split(',').some((other) => other.trim() === name))
-    if (added.length > 0) changes.push({ name: 'Vary', value: added.join(', '), append: true })
-  }
-  for (const [name, value] of downstreamLines(head, found, task)) {
-    changes.push({ name, value: String(value), append: false })
-  }
-  return changes
-}
-
-/** Fields that stored and first responses share. */
-function downstreamLines(head: CapturedHead, found: Storable | Refusal, task: LeadTask): HeaderLine[] {
-  const lines: HeaderLine[] = []
-  if (task.plan.partitioned) {
-    const said = text(head.headers.get('cache-control'))
-    if (said === undefined || !/\b(?:private|no-store)\b/i.test(said)) {
-      lines.push([
-        'Cache-Control',
-        said === undefined ? 'private' : `${said.replace(/\bpublic\b,?\s*/i, '')}, private`,
-      ])
-    }
-  }
-  if (found.store && task.options.sendTags && task.tags.length > 0) {
-    const tags = task.tags.filter((tag) => !tag.startsWith('\0'))
-    if (tags.length > 0) {
-      lines.push(['Cache-Groups', formatStringList(tags)])
-      lines.push(['Surrogate-Key', tags.filter((tag) => /^[\x21-\x7e]+$/.test(tag)).join(' ')])
-    }
-  }
-  return lines
-}
-
-/** Later lines win; with a date, a validator, and what it varies on. */
-function completed(lines: HeaderLine[], status: number, body: Buffer, vary: readonly string[]): HeaderLine[] {
-  const byName = new Map(lines.map((line) => [line[0].toLowerCase(), line]))
-  if (!byName.has('date')) byName.set('date', dateLine())
-  if (status === 200 && !byName.has('etag')) {
-    byName.set('etag', ['ETag', `"${createHash('sha1').update(body).digest('base64url')}"`])
-  }
-  if (vary.length > 0) byName.set('vary', ['Vary', vary.join(', ')])
-  return [...byName.values()]
-}
-
-function dateLine(): HeaderLine {
-  return ['Date', new Date().toUTCString()]
-}
-
-/** Groups that the response names, as a wire format of tags. */
-function groupsOf(head: CapturedHead): string[] {
-  return [text(head.headers.get('cache-groups')) ?? '', text(head.headers.get('surrogate-key')) ?? '']
-}
-
 /** Takes back what the handler has set, so that a stored response can be sent instead. */
 function reset(res: ServerResponse, before: OutgoingHttpHeaders): void {
   for (const name of res.getHeaderNames()) res.removeHeader(name)
@@ -380,8 +327,4 @@ function sendNotModified(res: ServerResponse): void {
     res.removeHeader(name)
   }
   res.end()
-}
-
-function text(value: string | readonly string[] | undefined): string | undefined {
-  return value === undefined ? undefined : typeof value === 'string' ? value : value.join(', ')
 }

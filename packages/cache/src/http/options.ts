@@ -66,6 +66,11 @@ export interface HttpCacheOptions<Request extends IncomingMessage = IncomingMess
   targets?: readonly string[]
   /** Directives of requests: `honour` lets clients make the cache fetch anew. Default `ignore` */
   clientDirectives?: 'ignore' | 'honour'
+  /**
+   * Content codings that stored text, JSON, XML and SVG are sent in, best first: made once, after the first hit, and
+   * kept beside them in process. Do not put `compression` outside as well. Default `[]`
+   */
+  encodings?: readonly ('br' | 'gzip')[]
   /** Largest body that is stored, in bytes. Default: the cache's `maxValueBytes` */
   maxBodyBytes?: number
   /** Names this cache in `Cache-Status`: a token. Default `scale` */
@@ -87,6 +92,7 @@ export const httpCacheDefaults: Readonly<
       | 'targets'
       | 'clientDirectives'
       | 'cacheName'
+      | 'encodings'
     >
   >
 > = Object.freeze({
@@ -100,6 +106,7 @@ export const httpCacheDefaults: Readonly<
   targets: Object.freeze(['Scale-Cache-Control', 'CDN-Cache-Control']),
   clientDirectives: 'ignore',
   cacheName: 'scale',
+  encodings: Object.freeze([]),
 })
 
 const token: OptionCheck = (value) =>
@@ -121,6 +128,7 @@ const checks: OptionChecks<HttpCacheOptions> = {
   sendTags: boolean,
   targets: arrayOf(token),
   clientDirectives: oneOf('ignore', 'honour'),
+  encodings: arrayOf(oneOf('br', 'gzip')),
   maxBodyBytes: integer(1),
   cacheName: (value) =>
     typeof value === 'string' && /^[A-Za-z*][!#$%&'*+\-.^_`|~\w:/]{0,63}$/.test(value)

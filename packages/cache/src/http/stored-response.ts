@@ -16,8 +16,10 @@ export interface StoredResponse {
   /** Freshness lifetime from its generation on, in ms: what is left of it tells the age. */
   readonly lifetimeMs: number
   readonly staleIfErrorMs: number
-  /** Request fields that chose it, for `Vary`. */
+  /** Request fields that chose it. */
   readonly vary: readonly string[]
+  /** It may be sent in another content coding, and says so in `Vary`. */
+  readonly encodable: boolean
   readonly validators: Validators
 }
 
@@ -27,8 +29,8 @@ const SMALL_BYTES = 4_096
 
 /** `[length of the description, 4 bytes][description as JSON][body]` */
 export function encodeResponse(response: StoredResponse): Buffer {
-  const { status, statusMessage, headers, lifetimeMs, staleIfErrorMs, vary, body } = response
-  const meta: Meta = { status, statusMessage, headers, lifetimeMs, staleIfErrorMs, vary }
+  const { status, statusMessage, headers, lifetimeMs, staleIfErrorMs, vary, encodable, body } = response
+  const meta: Meta = { status, statusMessage, headers, lifetimeMs, staleIfErrorMs, vary, encodable }
   const json = Buffer.from(JSON.stringify(meta))
   const length = Buffer.allocUnsafe(4)
   length.writeUInt32BE(json.length)

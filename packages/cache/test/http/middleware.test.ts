@@ -311,6 +311,41 @@ describe('cache.http and what handlers write', () => {
     }
   })
 
+  it('sends stored text compressed, made once, with an ETag and Vary of its own', async () => {
+    const text = 'all work and no play '.repeat(500)
+    const route = counted({ encodings: ['br', 'gzip'] }, (_req, res) =>
+      res.type('text/plain').set('ETag', '"v"').send(text),
+    )
+    const one = await copy(route)
+    const first = await one.get('/a')
+    expect(first.headers).toMatchObject({ vary: 'accept-encoding' })
+    for (const [accepted, encoding] of [
+      ['gzip', 'gzip'],
+      ['gzip, br', 'br'],
+      ['br;q=0, gzip', 'gzip'],
+    ] as const) {
+      await until(
+        async () =>
+          (await one.get('/a', { 'accept-encoding': accepted })).headers['content-encoding'] === encoding,
+      )
+      const { headers } = await one.get('/a', { 'accept-encoding': accepted })
+      expect(headers).toMatchObject({ etag: `"v-${encoding}"`, vary: 'accept-encoding' })
+      expect(Number(headers['content-length'])).toBeLessThan(500)
+      const condition = { 'accept-encoding': accepted, 'if-none-match': `"v-${encoding}"` }
+      expect((await one.get('/a', condition)).status).toBe(304)
+    }
+    for (const headers of [{}, { 'accept-encoding': 'identity' }, { 'accept-encoding': 'gzip;q=0' }]) {
+      const plain = await one.get('/a', headers)
+      expect([plain.body, plain.headers.etag, plain.headers['content-encoding']]).toEqual([
+        text,
+        '"v"',
+        undefined,
+      ])
+    }
+    expect((await one.get('/a', { 'accept-encoding': 'br', range: 'bytes=0-2' })).body).toBe('all')
+    expect(route.runs).toBe(1)
+  })
+
   it('refuses options that contradict each other or do not exist', async () => {
     const cache = createCache()
     expect(() => cache.http({ policy: 'origin', ttlMs: 1 })).toThrow(/ttlMs/)
