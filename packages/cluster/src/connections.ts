@@ -3,6 +3,7 @@ import { constants, type Http2Session, type Http2Stream } from 'node:http2'
 import type { Server, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
+import { routeTemplate } from '@scale/core'
 
 /** One TCP or TLS connection that speaks HTTP/1 or has not spoken yet. */
 interface Connection {
@@ -267,11 +268,6 @@ function peerOf({ remoteAddress, remotePort }: Pick<Socket, 'remoteAddress' | 'r
 
 function describe({ request, upgraded, openedAt }: Connection, now: number): OpenConnection {
   const kind = upgraded === undefined ? 'request' : 'upgraded'
-  return { kind, route: request === undefined ? '' : routeOf(request), ageMs: now - openedAt }
-}
-
-/** Express leaves the template on the request. */
-function routeOf(request: IncomingMessage & { baseUrl?: unknown; route?: { path?: unknown } }): string {
-  const { method = '', baseUrl, route } = request
-  return typeof route?.path === 'string' ? `${method} ${baseUrl ?? ''}${route.path}` : method
+  const route = request && routeTemplate(request as Parameters<typeof routeTemplate>[0])
+  return { kind, route: [request?.method, route].join(' ').trim(), ageMs: now - openedAt }
 }
