@@ -19,6 +19,7 @@ export async function startContestant(
     env: { ...process.env, ...env, CONTESTANT: contestant },
     stdio: ['ignore', 'ignore', 'pipe'],
   })
+  process.once('exit', () => child.kill('SIGKILL'))
   let said = ''
   child.stderr!.setEncoding('utf8').on('data', (text: string) => {
     said += text

@@ -19,6 +19,9 @@ type Kind = 'get' | 'slow-body' | 'large-answer' | 'numbered'
 
 const LARGE_BYTES = 2_000_000
 
+/** A request that hears nothing for so long is lost. */
+const SILENCE_MS = 10_000
+
 /**
  * Clients that keep sending until they are told to stop: short requests over kept-alive connections, bodies that take
  * their time, large answers, and POSTs that carry a number.
@@ -98,6 +101,7 @@ export class Load {
         headers: body === undefined ? {} : { 'content-length': body.length },
       })
       req.once('error', reject)
+      req.setTimeout(SILENCE_MS, () => req.destroy(new Error(`silent for ${SILENCE_MS} ms`)))
       req.once('response', (res) => {
         const chunks: Buffer[] = []
         res.on('data', (chunk: Buffer) => chunks.push(chunk))

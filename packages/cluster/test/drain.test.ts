@@ -1,0 +1,62 @@
+import { once } from 'node:events'
+import { createServer, get } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import express from 'express'
+import express4 from 'express4'
+import { describe, expect, test } from 'vitest'
+import { drain, trackConnections } from '../src/index.js'
+
+describe.each([
+  ['Express 5', express],
+  ['Express 4', express4 as unknown as typeof express],
+])('%s', (_, create) => {
+  test('what is cut is named by its route, never by its URL', async () => {
+    const app = create()
+    const reached = new Promise<void>((resolve) => {
+      const router = create.Router()
+      router.get('/:id', () => resolve())
+      app.use('/users', router)
+    })
+    const server = createServer(app)
+    trackConnections(server)
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const request = get({ port: (server.address() as AddressInfo).port, path: '/users/secret?token=secret' })
+    const failed = once(request, 'error')
+    await reached
+    expect(trackConnections(server).inFlight).toBe(1)
+    const { forced } = await drain(server, { lingerMs: 0, timeoutMs: 100 })
+    expect(forced).toEqual([{ kind: 'request', route: 'GET /users/:id', ageMs: expect.any(Number) }])
+    expect(await failed).toMatchObject([{ code: 'ECONNRESET' }])
+  })
+})
+
+test('with nothing open it ends at once, and a second drain does no harm', async () => {
+  const server = createServer()
+  server.listen(0)
+  await once(server, 'listening')
+  const reports = await Promise.all([drain(server), drain([server])])
+  for (const { forced, tookMs } of reports) {
+    expect(forced).toEqual([])
+    expect(tookMs).toBeLessThan(1_000)
+  }
+  await drain(server)
+})
+
+test('counts requests, and connections until they close', async () => {
+  const server = createServer((_req, res) => res.end('ok'))
+  const tracker = trackConnections(server)
+  expect(trackConnections(server)).toBe(tracker)
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  for (let n = 0; n < 3; n++) {
+    const [response] = await once(get({ port, agent: false }), 'response')
+    response.resume()
+    await once(response, 'close')
+  }
+  expect(tracker.requests).toBe(3)
+  await expect.poll(() => tracker.size).toBe(0)
+  expect(tracker.inFlight).toBe(0)
+  await drain(server)
+})
