@@ -24,9 +24,7 @@ export class Announcer {
     const [first, ...others] = this.#styles
     const headers = first!(decision, policies)
     for (const style of others) headers.push(...style(decision, policies))
-    const waiting = (res as Announced)[announced]
-    if (waiting === undefined) writeLate(res, headers)
-    else merge(waiting, headers)
+    writeLate(res, headers)
   }
 
   /** What belongs to a refusal; set at once, so that any error handler sends it. */
@@ -39,46 +37,25 @@ export class Announcer {
   }
 }
 
-const announced: unique symbol = Symbol('@scale/rate-limit headers')
-const wrapped: unique symbol = Symbol('@scale/rate-limit writeHead')
-
-type WriteHead = (this: ServerResponse, ...args: unknown[]) => ServerResponse
-
-interface Announced {
-  /** Headers that wait for the head to be written. */
-  [announced]?: Header[]
-  /** What another middleware has put in place of `writeHead`. */
-  [wrapped]?: WriteHead
-}
+type WriteHead = (...args: unknown[]) => ServerResponse
 
 /**
  * Sets headers at the last moment: only then is it known whether a cache may keep the response, and another client
  * must not be told this one's quota. So also a cache in this process, further in, never sees them.
  */
-function writeLate(res: ServerResponse & Announced, headers: Header[]): void {
-  res[announced] = headers
-  if (Object.hasOwn(res, 'writeHead')) res[wrapped] = res.writeHead as WriteHead
+function writeLate(res: ServerResponse, headers: readonly Header[]): void {
+  const writeHead = res.writeHead as WriteHead
+  const writeHeadWithQuota: WriteHead = (...args) => {
+    if (!res.headersSent && !mayBeKept(res, args)) for (const header of headers) add(res, header)
+    return writeHead.apply(res, args)
+  }
   res.writeHead = writeHeadWithQuota as typeof res.writeHead
 }
 
-/** One function for all responses: a closure for each would cost more than the headers. */
-const writeHeadWithQuota: WriteHead = function writeHeadWithQuota(this: ServerResponse & Announced, ...args) {
-  const headers = this[announced]
-  if (headers !== undefined && !this.headersSent && !mayBeKept(this, args)) {
-    for (const [name, value] of headers) this.setHeader(name, value)
-  }
-  this[announced] = []
-  const next = this[wrapped] ?? (Object.getPrototypeOf(this) as { writeHead: WriteHead }).writeHead
-  return next.apply(this, args)
-}
-
-/** Several limiters share a field: in a list, each adds its own. */
-function merge(waiting: Header[], headers: readonly Header[]): void {
-  for (const [name, value] of headers) {
-    const index = waiting.findIndex(([known]) => known === name)
-    if (index === -1) waiting.push([name, value])
-    else waiting[index] = [name, name.startsWith('X-') ? value : `${waiting[index]![1]}, ${value}`]
-  }
+/** Several limiters share a field: in a list, the first stands first, though it comes last to the head. */
+function add(res: ServerResponse, [name, value]: Header): void {
+  const others = res.getHeader(name)
+  res.setHeader(name, others === undefined || name.startsWith('X-') ? value : `${value}, ${String(others)}`)
 }
 
 /** Whether the response says that a cache may answer the next request with it, or that one already has. */
