@@ -5,7 +5,7 @@ import { takeOver } from './migrating.js'
 import type { OldSessionKey, SessionMigration } from './migration.js'
 import type { SessionConfig } from './options.js'
 import { type LoadedSession, refusalOf } from './record.js'
-import { digestOf, isToken, refOf } from './token.js'
+import { digestOf, isToken, refOf, type SessionRef } from './token.js'
 import type { Transport } from './transport.js'
 
 /** A token that a request carries. */
@@ -25,6 +25,7 @@ export type Opening =
   | {
       readonly kind: 'opened'
       readonly presented: Presented
+      readonly ref: SessionRef
       readonly digest: string
       readonly loaded: LoadedSession
       /** The client does not have the token yet. */
@@ -50,11 +51,12 @@ export function open(config: SessionConfig, headers: IncomingHttpHeaders): Openi
 
 /** The same for a token of the right shape. */
 export function openToken(config: SessionConfig, presented: Presented): Opening | Promise<Opening> {
+  const ref = refOf(presented.token)
   try {
-    const loading = config.store.load(refOf(presented.token))
+    const loading = config.store.load(ref)
     return loading instanceof Promise
-      ? loading.then((loaded) => judge(presented, loaded), failed)
-      : judge(presented, loading)
+      ? loading.then((loaded) => judge(presented, ref, loaded), failed)
+      : judge(presented, ref, loading)
   } catch (error) {
     return failed(error)
   }
@@ -92,12 +94,11 @@ function presentedBy(
   return seen
 }
 
-function judge(presented: Presented, loaded: LoadedSession | undefined): Opening {
-  const { id } = refOf(presented.token)
-  if (loaded === undefined) return refused('unknown', id)
+function judge(presented: Presented, ref: SessionRef, loaded: LoadedSession | undefined): Opening {
+  if (loaded === undefined) return refused('unknown', ref.id)
   const digest = digestOf(presented.token)
   const reason = refusalOf(loaded, digest)
-  return reason === undefined ? { kind: 'opened', presented, digest, loaded } : refused(reason, id)
+  return reason === undefined ? { kind: 'opened', presented, ref, digest, loaded } : refused(reason, ref.id)
 }
 
 function refused(reason: RefusalReason, id?: string): Opening {

@@ -1,40 +1,20 @@
-import { clientAddress } from '@scale/core'
-import {
-  createdChannel,
-  destroyedChannel,
-  renewedChannel,
-  revokedChannel,
-  unreadableChannel,
-} from './channels.js'
+import { destroyedChannel, renewedChannel, unreadableChannel } from './channels.js'
+import { createSession, publishCreated, type WantedSession } from './creating.js'
 import { type DataFormat, type KnownValue, SessionData } from './data.js'
-import { SessionEnded, SessionMisuse, SessionRequired, TooManySessions } from './errors.js'
+import { SessionEnded, SessionMisuse, SessionRequired } from './errors.js'
 import type { Exchange } from './exchange.js'
 import { reportFailure } from './failures.js'
+import { type HeldSession, heldSession } from './held-session.js'
 import { type Opening, openToken } from './opening.js'
-import { type SessionConfig, timeoutMs } from './options.js'
+import type { SessionConfig } from './options.js'
 import type { LoadedSession, StoredValue } from './record.js'
-import { refuseTooLarge, saveChanges } from './saving.js'
+import { saveChanges } from './saving.js'
 import type { IssuedToken, LoginOptions } from './session.js'
-import { digestOf, newNonce, newRef, newToken, refOf, type SessionRef, successorOf } from './token.js'
+import { digestOf, newNonce, newRef, newToken, type SessionRef, successorOf } from './token.js'
 import type { Transport } from './transport.js'
 
 /** A token that came by no request. */
 const NOWHERE: Transport = { read: () => [] }
-
-/** A stored session that this request has a valid token for. */
-export interface HeldSession {
-  readonly ref: SessionRef
-  readonly token: string
-  readonly digest: string
-  readonly userId: string | undefined
-  readonly createdAt: number
-  readonly lastSeenAt: number
-  readonly authenticatedAt: number | undefined
-  readonly expiresAt: number
-  readonly idleTimeoutMs: number
-  /** Whether the use of the session has to be written down. */
-  readonly touchIsDue: boolean
-}
 
 /** What one request knows of its session, and what it can do with it. Calls must not overlap. */
 export class SessionState {
@@ -56,8 +36,7 @@ export class SessionState {
     this.#opening = opening
     this.isNew = opening.kind !== 'opened'
     if (opening.kind === 'opened') {
-      const { token } = opening.presented
-      this.held = heldSession(config, token, opening.digest, opening.loaded)
+      this.held = heldSession(config, opening)
     }
   }
 
@@ -142,7 +121,7 @@ export class SessionState {
     const before = this.held
     const seen = this.data.seen()
     const ref = newRef(userId)
-    await this.#create(ref, newToken(ref), userId, options)
+    await this.#create({ ref, token: newToken(ref), userId, options })
     try {
       if (before !== undefined) await this.#takeOver(before, seen, keepData)
     } catch (error) {
@@ -208,7 +187,7 @@ export class SessionState {
     const opening = await openToken(this.#config, { token: held.token, via: NOWHERE })
     if (opening.kind === 'failed') throw opening.error
     if (opening.kind !== 'opened') throw new SessionEnded()
-    this.#hold(heldSession(this.#config, held.token, held.digest, opening.loaded))
+    this.#hold(heldSession(this.#config, opening))
     this.data = this.#dataOf(held.ref, opening.loaded.record.data)
     this.#isAbandoned = false
   }
@@ -233,52 +212,14 @@ export class SessionState {
       this.prepare()
     }
     const { ref, token } = this.#reserved!
-    await this.#create(ref, token, undefined, {})
+    await this.#create({ ref, token, userId: undefined, options: {} })
     this.#reserved = undefined
     publishCreated(this.held!, 'data')
   }
 
-  async #create(
-    ref: SessionRef,
-    token: string,
-    userId: string | undefined,
-    options: LoginOptions,
-  ): Promise<void> {
-    const { store, codec, maxPerUser } = this.#config
-    const { idleTimeoutMs, absoluteTimeoutMs } = timeoutsOf(this.#config, options)
-    this.data.check()
-    const entries = this.data.entries()
-    refuseTooLarge(this.#config, entries)
-    const digest = digestOf(token)
-    const created = await store.create(ref, {
-      digest,
-      userId,
-      client: userId === undefined ? '' : this.#clientInfo(ref.id),
-      idleTimeoutMs,
-      absoluteTimeoutMs,
-      data: entries.map(([key, text]) => [key, codec.encode(text, ref.id, key)]),
-      maxPerUser,
-    })
-    if (created.outcome === 'full') throw new TooManySessions(maxPerUser!.quota)
-    if (created.outcome === 'exists') throw new SessionMisuse('The id of the new session is taken.')
-    const { nowMs, evicted } = created
-    if (evicted > 0 && revokedChannel.hasSubscribers) {
-      revokedChannel.publish({ userId: userId!, by: 'quota', count: evicted })
-    }
-    this.data.created(entries)
+  async #create(wanted: WantedSession): Promise<void> {
+    this.#hold(await createSession(this.#config, this.#exchange.req, this.data, wanted))
     this.#isAbandoned = false
-    this.#hold({
-      ref,
-      token,
-      digest,
-      userId,
-      createdAt: nowMs,
-      lastSeenAt: nowMs,
-      authenticatedAt: userId === undefined ? undefined : nowMs,
-      expiresAt: nowMs + absoluteTimeoutMs,
-      idleTimeoutMs,
-      touchIsDue: false,
-    })
   }
 
   /** Ends the session that a login replaces, and fetches what other requests have written into it meanwhile. */
@@ -341,47 +282,4 @@ export class SessionState {
     }
     return new SessionData({ codec, schema, onUnreadable }, ref?.id, stored)
   }
-
-  /** Address and agent for the user's list of sessions. */
-  #clientInfo(sessionId: string): string {
-    const { req } = this.#exchange
-    if (!this.#config.clientInfo || req === undefined) return ''
-    const info = { address: clientAddress(req)?.address, agent: req.headers['user-agent']?.slice(0, 256) }
-    return this.#config.codec.encode(JSON.stringify(info), sessionId, 'client')
-  }
-}
-
-function heldSession(
-  config: SessionConfig,
-  token: string,
-  digest: string,
-  loaded: LoadedSession,
-): HeldSession {
-  const { record, nowMs } = loaded
-  return {
-    ref: refOf(token),
-    token,
-    digest,
-    userId: record.userId,
-    createdAt: record.createdAt,
-    lastSeenAt: record.lastSeenAt,
-    authenticatedAt: record.authenticatedAt,
-    expiresAt: record.expiresAt,
-    idleTimeoutMs: record.idleTimeoutMs,
-    touchIsDue: nowMs - record.lastSeenAt >= record.idleTimeoutMs * config.touchAfterRatio,
-  }
-}
-
-function timeoutsOf(config: SessionConfig, options: LoginOptions): Required<Omit<LoginOptions, 'keepData'>> {
-  const { absoluteTimeoutMs = config.absoluteTimeoutMs } = options
-  const { idleTimeoutMs = Math.min(config.idleTimeoutMs, absoluteTimeoutMs) } = options
-  for (const [name, value] of Object.entries({ idleTimeoutMs, absoluteTimeoutMs })) {
-    const wanted = timeoutMs(value)
-    if (wanted !== undefined) throw new SessionMisuse(`login: \`${name}\` must be ${wanted}.`)
-  }
-  return { idleTimeoutMs, absoluteTimeoutMs }
-}
-
-function publishCreated({ ref, userId }: HeldSession, by: 'login' | 'data'): void {
-  if (createdChannel.hasSubscribers) createdChannel.publish({ id: ref.id, userId, by })
 }

@@ -130,21 +130,21 @@ describe.each(expressVersions)('%s', (_name, make) => {
   })
 
   it('ends a session that nobody uses, and one that is too old', async () => {
-    const app = await start(make, { idleTimeoutMs: 1_000, absoluteTimeoutMs: 3_000 })
+    const app = await start(make, { idleTimeoutMs: 1_000_000, absoluteTimeoutMs: 3_000_000 })
     const idle = { cookie: cookieOf(await app.send('POST', '/login/ann')) }
-    nowMs += 999
+    nowMs += 999_000
     expect((await app.send('GET', '/me', idle)).status).toBe(200)
     await expect.poll(() => lastSeen(idle.cookie)).toBe(nowMs)
-    nowMs += 999
+    nowMs += 999_000
     expect((await app.send('GET', '/me', idle)).status).toBe(200)
     await expect.poll(() => lastSeen(idle.cookie)).toBe(nowMs)
-    nowMs += 999
+    nowMs += 999_000
     expect((await app.send('GET', '/me', idle)).status).toBe(200)
     await expect.poll(() => lastSeen(idle.cookie)).toBe(nowMs)
-    nowMs += 3
+    nowMs += 3_000
     expect((await app.send('GET', '/me', idle)).status).toBe(401)
     const forgotten = { cookie: cookieOf(await app.send('POST', '/login/ann')) }
-    nowMs += 1_000
+    nowMs += 1_000_000
     expect((await app.send('GET', '/me', forgotten)).status).toBe(401)
   })
 })
