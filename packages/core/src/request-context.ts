@@ -19,25 +19,18 @@ const shared = globalThis as { [slot]?: AsyncLocalStorage<RequestContext> }
 /**
  * The request that is being answered, here and now. It costs nothing in a process where nobody has opened a context.
  *
- * @param req  if at hand: finds the context also where a library has lost the asynchronous one
  * @returns `undefined` outside a request, or if nothing opens contexts (`requestLogger` of `@scale/logger` does)
  */
-export function requestContext(req?: object): RequestContext | undefined {
-  return (req as { [slot]?: RequestContext } | undefined)?.[slot] ?? shared[slot]?.getStore()
+export function requestContext(): RequestContext | undefined {
+  return shared[slot]?.getStore()
 }
 
 /**
  * Opens a context: `callback`, and everything that it starts, finds it by `requestContext()`.
  *
- * @param req  the request object to remember it on
  * @returns what `callback` returns
  */
-export function runInRequestContext<Result>(
-  context: RequestContext,
-  callback: () => Result,
-  req?: object,
-): Result {
-  if (req !== undefined) (req as { [slot]?: RequestContext })[slot] = context
+export function runInRequestContext<Result>(context: RequestContext, callback: () => Result): Result {
   shared[slot] ??= new AsyncLocalStorage<RequestContext>()
   return shared[slot].run(context, callback)
 }

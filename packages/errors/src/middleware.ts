@@ -59,7 +59,7 @@ function answer(problem: Problem, id: string | undefined, req: ErrorRequest, res
   const { contentType, text } = represent(
     req,
     problem,
-    bodyOf(problem, instanceOf(req), id, requestContext(req)?.traceId),
+    bodyOf(problem, instanceOf(req), id, requestContext()?.traceId),
   )
   dropStaleHeaders(res)
   setErrorHeaders(res, problem.headers)

@@ -103,7 +103,7 @@ describe.each(frameworks)('errorHandler under %s', (_, framework) => {
     it('names the trace of the request, and no extension can take its name', async () => {
       const context = { requestId: 'r', traceId: 'ab'.repeat(16), spanId: 'cd'.repeat(8), sampled: false }
       const app = framework()
-      app.use((req, _res, next) => runInRequestContext(context, next, req))
+      app.use((_req, _res, next) => runInRequestContext(context, next))
       app.use(() => {
         throw new Conflict('Taken.', { extensions: { traceId: 'x' } })
       })
