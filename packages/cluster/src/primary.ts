@@ -10,7 +10,7 @@ import type { LifecycleRegistry } from './lifecycle.js'
 import type { Heartbeat } from './messages.js'
 import type { ResolvedClusterOptions } from './options.js'
 import { type ReloadReport, reload } from './reload.js'
-import { onOrder, onStopOrder } from './signals.js'
+import { onOrder, onStopOrder, terminalClosed } from './signals.js'
 import { Supervisor } from './supervisor.js'
 
 /** One worker process, for people and dashboards. */
@@ -76,7 +76,11 @@ export class Primary {
       (order) => void this.stop(order),
       () => this.killAll(exitCodes.forced),
     )
-    onOrder('SIGHUP', () => void this.reload().catch(() => {}))
+    onOrder('SIGHUP', () => {
+      if (terminalClosed()) void this.stop('the terminal was closed')
+      // How it ended is an event.
+      else this.reload().catch(() => {})
+    })
     onOrder('SIGTTIN', () => void this.scale(this.supervisor.slots.length + 1))
     onOrder('SIGTTOU', () => void this.scale(Math.max(1, this.supervisor.slots.length - 1)))
     this.closeListeners = followListeners()

@@ -17,6 +17,21 @@ export interface EndReport {
   tookMs: number
   /** True if every answer was given and every hook ran. */
   clean: boolean
+  /** If not: what still keeps this process busy, as `process.getActiveResourcesInfo` names it. */
+  activeResources: string[]
+}
+
+/** One line: how long it took, what was cut, which hooks failed. */
+export function describeEnd({ connections, hooks, tookMs }: EndReport): string {
+  const cut = connections.forced.map(
+    ({ kind, route, ageMs }) => `${kind} ${route} after ${Math.round(ageMs / 1_000)} s`,
+  )
+  const failed = hooks.failed.map(({ name, reason }) => `${name} (${reason})`)
+  return [
+    `drained in ${Math.round(tookMs)} ms`,
+    ...(cut.length > 0 ? [`cut ${cut.length}: ${cut.slice(0, 10).join(', ')}`] : []),
+    ...(failed.length > 0 ? [`hooks failed: ${failed.join(', ')}`] : []),
+  ].join('; ')
 }
 
 /** Hooks run after the connections: this share of the total is kept for them, at most 5 s. */
@@ -97,7 +112,8 @@ export class ServingProcess {
     this.end.abort()
     const hooks = await this.lifecycle.stop(startedAt + timeoutMs - performance.now())
     const clean = connections.forced.length === 0 && hooks.failed.length === 0
-    return { connections, hooks, tookMs: performance.now() - startedAt, clean }
+    const activeResources = clean ? [] : process.getActiveResourcesInfo()
+    return { connections, hooks, tookMs: performance.now() - startedAt, clean, activeResources }
   }
 }
 

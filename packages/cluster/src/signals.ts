@@ -1,3 +1,18 @@
+import { closeSync, openSync } from 'node:fs'
+
+const hadTerminal = process.stdin.isTTY
+
+/** Whether SIGHUP means what it meant first: the terminal in which this process was started is gone. */
+export function terminalClosed(): boolean {
+  if (!hadTerminal) return false
+  try {
+    closeSync(openSync('/dev/tty', 'r'))
+    return false
+  } catch {
+    return true
+  }
+}
+
 /** Ctrl-C reaches the whole terminal group, and wrappers such as npm pass it on once more: one order, twice. */
 const SAME_ORDER_MS = 500
 

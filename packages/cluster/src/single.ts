@@ -5,8 +5,8 @@ import { exitCodes } from './exit-codes.js'
 import { exitCodeOf, onUncaught, writeError } from './fatal.js'
 import type { LifecycleRegistry } from './lifecycle.js'
 import type { ResolvedClusterOptions } from './options.js'
-import { ServingProcess } from './serving.js'
-import { onOrder, onStopOrder } from './signals.js'
+import { describeEnd, ServingProcess } from './serving.js'
+import { onOrder, onStopOrder, terminalClosed } from './signals.js'
 
 /** One worker: no cluster module, no second process; app, probes and signals live together. */
 export async function runSingle(
@@ -40,7 +40,7 @@ export async function runSingle(
     emit({
       type: 'drained',
       level: clean ? 'info' : 'warn',
-      message: `drained in ${Math.round(report.tookMs)} ms${clean ? '' : ', not everything in time'}`,
+      message: describeEnd(report),
       workerId: 1,
       report,
     })
@@ -53,6 +53,7 @@ export async function runSingle(
 
   onStopOrder(stop, () => process.exit(exitCodes.forced))
   onOrder('SIGHUP', () => {
+    if (terminalClosed()) return void stop('the terminal was closed')
     const message = 'SIGHUP: one process alone cannot be reloaded; start another and stop this one'
     emit({ type: 'warning', level: 'warn', message, workerId: 1 })
   })

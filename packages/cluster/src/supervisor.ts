@@ -5,6 +5,7 @@ import { describeExit, type Exit, Member } from './member.js'
 import type { FromWorker } from './messages.js'
 import type { ResolvedClusterOptions } from './options.js'
 import { jittered, recycleReason } from './recycle.js'
+import { describeEnd } from './serving.js'
 import { watch } from './watchdog.js'
 import { workerIdVariable, workersVariable } from './worker.js'
 
@@ -209,11 +210,10 @@ export class Supervisor {
         break
       case 'drained': {
         const { report } = message
-        const rest = report.clean ? '' : ', not everything in time'
         this.emit({
           type: 'drained',
           level: report.clean ? 'info' : 'warn',
-          message: `worker ${workerId} drained in ${Math.round(report.tookMs)} ms${rest}`,
+          message: `worker ${workerId} ${describeEnd(report)}`,
           workerId,
           report,
         })

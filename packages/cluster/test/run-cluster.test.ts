@@ -1,8 +1,9 @@
+import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
-import { freePort, isAlive, launch, startApp } from './app-process.js'
+import { compile, freePort, isAlive, launch, startApp, temporaryFolder } from './app-process.js'
 
 const packageFolder = fileURLToPath(new URL('..', import.meta.url))
 
@@ -152,6 +153,21 @@ test('runs from TypeScript through tsx, workers included', async () => {
   process.kill(app.pid, 'SIGTERM')
   expect((await app.exited).code).toBe(0)
   expect(app.of('resource-stopped')).toHaveLength(2)
+})
+
+test('a terminal that is closed ends it, although SIGHUP reloads', async () => {
+  const port = await freePort()
+  const file = await compile('app')
+  const log = join(temporaryFolder(), 'log')
+  const terminal = launch('script', ['-qefc', `${process.execPath} ${file} 2>${log}`, '/dev/null'], {
+    env: { APP: JSON.stringify({ port, options: { workers: 2 } }) },
+  })
+  const said = (text: string) =>
+    expect.poll(() => readFileSync(log, 'utf8'), { timeout: 10_000 }).toContain(text)
+  await said('"type":"ready"')
+  terminal.child.kill('SIGKILL')
+  await said('the terminal was closed: draining')
+  await said('"type":"prepared-stopped"')
 })
 
 test('a wrong option is a clear error before anything is forked', async () => {
