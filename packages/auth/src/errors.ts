@@ -145,17 +145,6 @@ export class InvalidGrant extends ScaleError {
   }
 }
 
-/** A refresh asked for a scope that was never granted (RFC 6749 `invalid_scope`). */
-export class InvalidScope extends ScaleError {
-  constructor() {
-    super('The scope goes beyond what was granted.', {
-      code: 'ERR_SCALE_TOKEN_GRANT_SCOPE',
-      status: 400,
-      extensions: { error: 'invalid_scope' },
-    })
-  }
-}
-
 /** More passwords are waiting to be hashed than `maxWaiting`. */
 export class PasswordsBusy extends ScaleError {
   constructor() {

@@ -21,7 +21,6 @@ export {
   InsufficientScope,
   InvalidAuthorization,
   InvalidGrant,
-  InvalidScope,
   InvalidToken,
   KeysUnavailable,
   PasswordsBusy,
@@ -36,6 +35,16 @@ export {
   requireClaims,
   requireScope,
 } from './guards.js'
+export {
+  type Device,
+  type FamilyInfo,
+  type SignIn,
+  type TokenIssuer,
+  type TokenResponse,
+  tokenIssuer,
+  type UserFamilies,
+} from './issuer.js'
+export { type TokenIssuerOptions, tokenIssuerDefaults } from './issuer-options.js'
 export { type JwksOptions, jwks, jwksDefaults } from './keys/jwks-route.js'
 export type { Jwk, Jwks, KeySet } from './keys/key-set.js'
 export { localKeys } from './keys/local.js'
@@ -52,10 +61,15 @@ export {
 } from './keys/signing.js'
 export { type AccessTokens, accessToken } from './middleware.js'
 export { type AccessTokenOptions, accessTokenDefaults, type TrustedIssuer } from './options.js'
+export { type PasswordCheck, type Passwords, passwords } from './passwords.js'
+export { type PasswordsOptions, passwordsDefaults } from './passwords-options.js'
+export type { FamilyRef } from './refresh-token.js'
 export { type Revocation, revocation, type UserClaims } from './revocation.js'
 export { type RevocationOptions, revocationDefaults } from './revocation-options.js'
 export type { RevocationStore } from './revocation-store.js'
 export type { Schema, SchemaIssue, SchemaResult } from './schema.js'
+export { type MemoryFamilyStoreOptions, memoryFamilyStore } from './stores/memory-family.js'
 export { type MemoryRevocationStoreOptions, memoryRevocationStore } from './stores/memory-revocation.js'
+export { type RedisFamilyStoreOptions, redisFamilyStore } from './stores/redis-family.js'
 export { type RedisRevocationStoreOptions, redisRevocationStore } from './stores/redis-revocation.js'
 export type { Auth } from './verifier.js'

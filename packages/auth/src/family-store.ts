@@ -1,0 +1,81 @@
+import type { FamilyRef } from './refresh-token.js'
+
+/** What a family is made with. */
+export interface NewFamily {
+  /** Of its first token. */
+  readonly digest: string
+  readonly userId: string
+  /** It ends when nobody refreshes for this long, in ms. */
+  readonly idleTimeoutMs: number
+  /** It ends after this, in ms. */
+  readonly absoluteTimeoutMs: number
+  /** What was granted, as text. */
+  readonly grant: string
+  /** Which device it is on, as text; may be empty. */
+  readonly device: string
+}
+
+/** A family, as the store has it. Instants by the store's clock, in epoch ms. */
+export interface Family {
+  readonly userId: string
+  readonly createdAt: number
+  /** Its absolute end. */
+  readonly expiresAt: number
+  readonly grant: string
+}
+
+/** The exchange of a token. */
+export interface FamilyRotation {
+  /** Of the successor. */
+  readonly digest: string
+  /** Makes the successor, together with the token that is replaced. */
+  readonly nonce: string
+  /** How long the replaced token is answered with the same successor, in ms. 0: not at all */
+  readonly graceMs: number
+}
+
+/** What became of an exchange. */
+export type RotateOutcome =
+  /** The successor is the family's token now. */
+  | { readonly outcome: 'rotated'; readonly nowMs: number; readonly family: Family }
+  /** Another request was first, within the grace: its nonce makes the same successor. Nothing changed. */
+  | { readonly outcome: 'repeated'; readonly nowMs: number; readonly nonce: string; readonly family: Family }
+  /** The token was replaced longer ago than the grace. The family has ended with this call. */
+  | { readonly outcome: 'reused'; readonly userId: string }
+  /** There is no such family: it ended, was revoked, or never was. */
+  | { readonly outcome: 'unknown' }
+
+/** One line of the list of a user's families. */
+export interface ListedFamily extends Omit<Family, 'userId' | 'grant'> {
+  readonly id: string
+  /** Of the last refresh, in epoch ms. */
+  readonly refreshedAt: number
+  readonly device: string
+}
+
+/**
+ * Families of refresh tokens. Every call is atomic: two at once are ordered, and the later sees what the earlier did.
+ * Of a token the store knows the SHA-256 only. Any store may stand behind; its contract is a suite under
+ * `@scale/auth/testing`.
+ *
+ * Every call may reject with the store's error.
+ */
+export interface FamilyStore {
+  /** Stores a new family, and lists it with its user's. @returns the store's clock */
+  create(ref: FamilyRef, family: NewFamily): Promise<number>
+  /**
+   * Exchanges a token for its successor.
+   *
+   * Of the tokens that were replaced, the last 8 are known for their grace; any other token of the family counts as used
+   * again, and ends it.
+   *
+   * @param digest  of the token that was presented
+   */
+  rotate(ref: FamilyRef, digest: string, rotation: FamilyRotation): Promise<RotateOutcome>
+  /** Ends a family at once. @returns whose it was; `undefined` if there is none */
+  end(ref: FamilyRef): Promise<string | undefined>
+  /** The families of a user that are alive, the last used first. */
+  list(tag: string, limit: number): Promise<readonly ListedFamily[]>
+  /** Ends all families of a user, in one step. @returns how many */
+  endAll(tag: string): Promise<number>
+}

@@ -1,0 +1,280 @@
+import { randomUUID } from 'node:crypto'
+import { string } from '@scale/core'
+import { SignJWT } from 'jose'
+import { scopeToken } from './challenge.js'
+import { issuedChannel, refreshedChannel, reuseChannel, revokedChannel } from './channels.js'
+import { AuthMisuse, InvalidGrant } from './errors.js'
+import type { Family } from './family-store.js'
+import {
+  resolveTokenIssuerOptions,
+  type TokenIssuerConfig,
+  type TokenIssuerOptions,
+} from './issuer-options.js'
+import {
+  digestOf,
+  type FamilyRef,
+  isFamilyId,
+  isRefreshToken,
+  newNonce,
+  newRefreshToken,
+  refOf,
+  successorOf,
+  userTag,
+} from './refresh-token.js'
+
+/** A sign-in, as the app has judged it. */
+export interface SignIn {
+  /** Becomes `sub`. 1–256 characters. */
+  userId: string
+  /** Becomes `client_id`. Default: that of the issuer */
+  clientId?: string
+  /** Becomes `scope`. */
+  scope?: readonly string[]
+  /** How strongly the user authenticated: becomes `acr`. */
+  acr?: string
+  /** More claims, JSON, kept with the family. None that RFC 9068 gives a meaning. */
+  claims?: Readonly<Record<string, unknown>>
+  /** Where it came from, for the list of a user's devices. */
+  device?: Device
+}
+
+/** What a user knows a device by. */
+export interface Device {
+  /** Network address. */
+  address?: string
+  /** `User-Agent`, cut to 256 characters. */
+  agent?: string
+  /** A name that the user gave it, cut to 256 characters. */
+  name?: string
+}
+
+/** What a client is answered, in the form of RFC 6749 §5.1. Send it with `Cache-Control: no-store`. */
+export interface TokenResponse {
+  readonly access_token: string
+  readonly token_type: 'Bearer'
+  /** Life of the access token, in seconds. */
+  readonly expires_in: number
+  readonly refresh_token: string
+  /** Words between spaces; `undefined` if nothing was granted by name. */
+  readonly scope?: string
+}
+
+/** One line of the list of a user's sign-ins. Instants by the store's clock, in epoch ms. */
+export interface FamilyInfo {
+  /** Public: ends it by `revoke(id)`; the claim `sid` of its access tokens. */
+  readonly id: string
+  readonly createdAt: number
+  /** Of the last refresh. */
+  readonly refreshedAt: number
+  /** Its absolute end. */
+  readonly expiresAt: number
+  readonly device: Device
+}
+
+/** All sign-ins of one user. Every call may reject with the store's error. */
+export interface UserFamilies {
+  /** Those that are alive, the last used first. @param options.limit  1–10,000. Default 100 */
+  list(options?: { limit?: number }): Promise<FamilyInfo[]>
+  /** Ends one. @returns false if the user has no such family */
+  revoke(id: string): Promise<boolean>
+  /** Ends all, in one step. @returns how many */
+  revokeAll(): Promise<number>
+}
+
+/** Makes access and refresh tokens for an app's own clients. Every call may reject with the store's error. */
+export interface TokenIssuer {
+  /** Begins a family: a first pair of tokens. */
+  issue(signIn: SignIn): Promise<TokenResponse>
+  /**
+   * Exchanges a refresh token for a new pair. Two that come at once, or one that is repeated within the grace because the
+   * answer was lost, are given the same successor. One that is used again later ends the family: somebody has a copy.
+   *
+   * @param refreshToken  as the client sent it; anything else is refused without asking the store
+   * @throws {InvalidGrant} it opens nothing
+   */
+  refresh(refreshToken: unknown): Promise<TokenResponse>
+  /** Ends the family of a refresh token: a logout. @returns false if it opened nothing */
+  revoke(refreshToken: unknown): Promise<boolean>
+  /** The sign-ins of a user. */
+  of(userId: string): UserFamilies
+}
+
+/** What was granted, as it is stored with the family. */
+interface Grant {
+  clientId: string
+  scope?: string
+  acr?: string
+  claims?: Readonly<Record<string, unknown>>
+}
+
+const OWN_CLAIMS = new Set([
+  'iss',
+  'sub',
+  'aud',
+  'exp',
+  'nbf',
+  'iat',
+  'jti',
+  'client_id',
+  'scope',
+  'auth_time',
+  'acr',
+  'sid',
+  'cnf',
+])
+const userIdText = string(1, 256)
+
+/**
+ * An authorization server for an app's own clients: short access tokens (JWT, RFC 9068), and opaque refresh tokens that
+ * are exchanged at every use. The store has nothing that opens anything.
+ *
+ * @throws {InvalidOption} an option is wrong or missing
+ * @throws {MemoryStoreRefused} there is no `redis`, and more than one process is likely
+ * @see RFC 9700 §4.14.2 · docs/concepts/tokens.md
+ */
+export function tokenIssuer(options: TokenIssuerOptions): TokenIssuer {
+  const config = resolveTokenIssuerOptions(options)
+  const { store, revocation, issuer } = config
+
+  return {
+    issue: async (signIn) => {
+      const { userId, grant, device } = checked(config, signIn)
+      const token = newRefreshToken(userId)
+      const ref = refOf(token)
+      const nowMs = await store.create(ref, {
+        digest: digestOf(token),
+        userId,
+        idleTimeoutMs: config.idleTimeoutMs,
+        absoluteTimeoutMs: config.absoluteTimeoutMs,
+        grant: JSON.stringify(grant),
+        device,
+      })
+      if (issuedChannel.hasSubscribers) issuedChannel.publish({ id: ref.id, userId })
+      const expiresAt = nowMs + config.absoluteTimeoutMs
+      return respond(config, ref, { userId, createdAt: nowMs, expiresAt, grant: '' }, grant, nowMs, token)
+    },
+    refresh: async (refreshToken) => {
+      if (!isRefreshToken(refreshToken)) throw new InvalidGrant()
+      const ref = refOf(refreshToken)
+      const nonce = newNonce()
+      const successor = successorOf(refreshToken, nonce)
+      const result = await store.rotate(ref, digestOf(refreshToken), {
+        digest: digestOf(successor),
+        nonce,
+        graceMs: config.graceMs,
+      })
+      if (result.outcome === 'reused') await reused(config, ref, result.userId)
+      if (result.outcome === 'unknown' || result.outcome === 'reused') throw new InvalidGrant()
+      const { nowMs, family } = result
+      const repeated = result.outcome === 'repeated'
+      if (refreshedChannel.hasSubscribers) {
+        refreshedChannel.publish({ id: ref.id, userId: family.userId, repeated })
+      }
+      const next = repeated ? successorOf(refreshToken, result.nonce) : successor
+      const granted = JSON.parse(family.grant) as Grant
+      return respond(config, ref, family, granted, nowMs, next)
+    },
+    revoke: async (refreshToken) => {
+      if (!isRefreshToken(refreshToken)) return false
+      return endFamily(config, refOf(refreshToken))
+    },
+    of: (userId) => {
+      const tag = userTag(userId)
+      return {
+        list: async ({ limit = 100 } = {}) => {
+          if (!Number.isInteger(limit) || limit < 1 || limit > 10_000) {
+            throw new AuthMisuse('list: `limit` must be an integer from 1 to 10,000.')
+          }
+          const families = await store.list(tag, limit)
+          return families.map((family) => ({ ...family, device: JSON.parse(family.device) as Device }))
+        },
+        revoke: async (id) => isFamilyId(id) && (await endFamily(config, { tag, id })),
+        revokeAll: async () => {
+          const count = await store.endAll(tag)
+          await revocation?.revokeUser({ iss: issuer, sub: userId })
+          if (revokedChannel.hasSubscribers) revokedChannel.publish({ what: 'user', userId })
+          return count
+        },
+      }
+    },
+  }
+}
+
+/** @throws {AuthMisuse} something of a sign-in cannot be put into a token */
+function checked(
+  config: TokenIssuerConfig,
+  { userId, clientId = config.clientId, scope, acr, claims, device = {} }: SignIn,
+): { userId: string; grant: Grant; device: string } {
+  if (userIdText(userId) !== undefined) throw new AuthMisuse('issue: `userId` must have 1 to 256 characters.')
+  const wrong = Object.keys(claims ?? {}).filter((name) => OWN_CLAIMS.has(name))
+  if (wrong.length > 0) throw new AuthMisuse(`issue: these claims are not yours to set: ${wrong.join(', ')}.`)
+  if (scope?.some((one) => scopeToken(one) !== undefined)) {
+    throw new AuthMisuse('issue: each `scope` must be a scope of RFC 6749 §3.3.')
+  }
+  const { address, agent, name } = device
+  return {
+    userId,
+    grant: {
+      clientId,
+      ...(scope === undefined ? {} : { scope: scope.join(' ') }),
+      ...(acr === undefined ? {} : { acr }),
+      ...(claims === undefined ? {} : { claims }),
+    },
+    device: JSON.stringify({ address, agent: agent?.slice(0, 256), name: name?.slice(0, 256) }),
+  }
+}
+
+async function respond(
+  { issuer, audience, keys, accessTtlMs }: TokenIssuerConfig,
+  { id }: FamilyRef,
+  { userId, createdAt, expiresAt }: Family,
+  { clientId, scope, acr, claims }: Grant,
+  nowMs: number,
+  refreshToken: string,
+): Promise<TokenResponse> {
+  const { kid, algorithm, privateKey } = keys.current()
+  const iat = Math.floor(nowMs / 1_000)
+  // No access token outlives its family.
+  const exp = Math.floor(Math.min(nowMs + accessTtlMs, expiresAt) / 1_000)
+  const accessToken = await new SignJWT({
+    ...claims,
+    iss: issuer,
+    sub: userId,
+    aud: audience as string,
+    client_id: clientId,
+    iat,
+    exp,
+    jti: randomUUID(),
+    sid: id,
+    auth_time: Math.floor(createdAt / 1_000),
+    ...(scope === undefined ? {} : { scope }),
+    ...(acr === undefined ? {} : { acr }),
+  })
+    .setProtectedHeader({ alg: algorithm, kid, typ: 'at+jwt' })
+    .sign(privateKey)
+  return {
+    access_token: accessToken,
+    token_type: 'Bearer',
+    expires_in: exp - iat,
+    refresh_token: refreshToken,
+    ...(scope === undefined ? {} : { scope }),
+  }
+}
+
+/** The family is dead already; its access tokens follow, where they can. */
+async function reused(
+  { revocation, issuer }: TokenIssuerConfig,
+  { id }: FamilyRef,
+  userId: string,
+): Promise<void> {
+  if (reuseChannel.hasSubscribers) reuseChannel.publish({ id, userId })
+  await revocation?.revokeFamily({ iss: issuer, sub: userId, sid: id })
+}
+
+async function endFamily({ store, revocation, issuer }: TokenIssuerConfig, ref: FamilyRef): Promise<boolean> {
+  const userId = await store.end(ref)
+  if (userId === undefined) return false
+  await revocation?.revokeFamily({ iss: issuer, sub: userId, sid: ref.id })
+  if (revokedChannel.hasSubscribers) revokedChannel.publish({ what: 'family', userId })
+  return true
+}

@@ -1,0 +1,18 @@
+import { defineScript, type Script } from '@scale/redis'
+import { KEEP, NOW } from './prelude.lua.js'
+
+// KEYS   family, index
+// ARGV   clock, id, digest, user, idle timeout, absolute timeout, grant, device
+// Reply  now
+// Cost   O(log(families of the user) + those that expired)
+export const createFamilyScript: Script = defineScript(
+  'auth.create-family',
+  `${NOW}
+${KEEP}
+local absolute_end = now + ARGV[6]
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', int(now))
+redis.call('HSET', KEYS[1], 'v', '1', 'h', ARGV[3], 'u', ARGV[4], 'c', int(now), 's', int(now),
+  'i', ARGV[5], 'x', int(absolute_end), 'g', ARGV[7], 'm', ARGV[8], 'r', '')
+keep(tonumber(ARGV[5]), absolute_end)
+return now`,
+)

@@ -1,0 +1,100 @@
+import type { Family, FamilyStore } from '../family-store.js'
+import type { FamilyRef } from '../refresh-token.js'
+
+/** Options of `memoryFamilyStore`. */
+export interface MemoryFamilyStoreOptions {
+  /** Families at a time; above it the one that was not used for the longest time goes. Default 10,000 */
+  maxFamilies?: number
+  /** The time, in ms. Default `Date.now` */
+  clock?: () => number
+}
+
+interface Entry extends Family {
+  readonly ref: FamilyRef
+  readonly idleTimeoutMs: number
+  readonly device: string
+  readonly digest: string
+  readonly refreshedAt: number
+  /** The newest first. */
+  readonly retired: readonly {
+    readonly digest: string
+    readonly nonce: string
+    readonly graceUntil: number
+  }[]
+}
+
+const MAX_RETIRED = 8
+
+/** Families in this process: for tests, for a first try, and for the one process that is all there is. */
+export function memoryFamilyStore(options: MemoryFamilyStoreOptions = {}): FamilyStore {
+  const { maxFamilies = 10_000, clock = Date.now } = options
+  /** By tag and id; the last used at the end. */
+  const families = new Map<string, Entry>()
+  const nameOf = ({ tag, id }: FamilyRef): string => tag + id
+
+  function alive(ref: FamilyRef): Entry | undefined {
+    const entry = families.get(nameOf(ref))
+    if (entry === undefined) return undefined
+    if (clock() < Math.min(entry.refreshedAt + entry.idleTimeoutMs, entry.expiresAt)) return entry
+    families.delete(nameOf(ref))
+    return undefined
+  }
+
+  function put(entry: Entry): void {
+    families.delete(nameOf(entry.ref))
+    families.set(nameOf(entry.ref), entry)
+  }
+
+  function ofUser(tag: string): Entry[] {
+    return [...families.values()].filter(({ ref }) => ref.tag === tag && alive(ref) !== undefined)
+  }
+
+  return {
+    create: async (ref, { absoluteTimeoutMs, ...family }) => {
+      const nowMs = clock()
+      const expiresAt = nowMs + absoluteTimeoutMs
+      put({ ref, ...family, createdAt: nowMs, refreshedAt: nowMs, expiresAt, retired: [] })
+      if (families.size > maxFamilies) families.delete(families.keys().next().value!)
+      return nowMs
+    },
+    rotate: async (ref, digest, rotation) => {
+      const entry = alive(ref)
+      if (entry === undefined) return { outcome: 'unknown' }
+      const nowMs = clock()
+      const { userId, createdAt, expiresAt, grant } = entry
+      const family = { userId, createdAt, expiresAt, grant }
+      const retired = entry.retired.filter(({ graceUntil }) => nowMs < graceUntil)
+      if (digest === entry.digest) {
+        const replaced = { digest, nonce: rotation.nonce, graceUntil: nowMs + rotation.graceMs }
+        const known = rotation.graceMs > 0 ? [replaced, ...retired].slice(0, MAX_RETIRED) : retired
+        put({ ...entry, digest: rotation.digest, refreshedAt: nowMs, retired: known })
+        return { outcome: 'rotated', nowMs, family }
+      }
+      const earlier = retired.find((one) => one.digest === digest)
+      if (earlier !== undefined) return { outcome: 'repeated', nowMs, nonce: earlier.nonce, family }
+      families.delete(nameOf(ref))
+      return { outcome: 'reused', userId }
+    },
+    end: async (ref) => {
+      const entry = alive(ref)
+      families.delete(nameOf(ref))
+      return entry?.userId
+    },
+    list: async (tag, limit) =>
+      ofUser(tag)
+        .reverse()
+        .slice(0, limit)
+        .map(({ ref, createdAt, refreshedAt, expiresAt, device }) => ({
+          id: ref.id,
+          createdAt,
+          refreshedAt,
+          expiresAt,
+          device,
+        })),
+    endAll: async (tag) => {
+      const entries = ofUser(tag)
+      for (const { ref } of entries) families.delete(nameOf(ref))
+      return entries.length
+    },
+  }
+}

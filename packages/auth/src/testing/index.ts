@@ -1,0 +1,3 @@
+export { type FamilyStoreUnderTest, familyStoreContract } from './family-contract.js'
+export { type RevocationStoreUnderTest, revocationStoreContract } from './revocation-contract.js'
+export type { ContractRunner } from './runner.js'
