@@ -87,8 +87,6 @@ export interface ListedSession {
  * Every call may reject when there is no answer; the caller then assumes that a write may have happened.
  */
 export interface SessionStore {
-  /** False if a call would fail at once. Costs nothing. */
-  available(): boolean
   /**
    * Reads a session, without judging it (`refusalOf` does). Answers in the same tick if it can.
    *

@@ -1,4 +1,5 @@
 import { revokedChannel } from './channels.js'
+import { clientPlace } from './creating.js'
 import { SessionMisuse } from './errors.js'
 import type { SessionConfig } from './options.js'
 import type { ListedSession } from './store.js'
@@ -82,7 +83,7 @@ function infoOf(
   { id, record, client: stored }: ListedSession,
   currentId: string | undefined,
 ): SessionInfo {
-  const text = stored === '' ? undefined : codec.decode(stored, id, 'client')
+  const text = stored === '' ? undefined : codec.decode(stored, ...clientPlace(id))
   const client = text === undefined ? {} : (JSON.parse(text) as { address?: string; agent?: string })
   return {
     id,

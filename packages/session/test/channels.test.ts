@@ -88,7 +88,6 @@ describe('channels', () => {
     // What a store has not removed yet: past its time, or out of the index.
     let judged = {}
     const store: SessionStore = {
-      available: () => true,
       load: (ref) => {
         const loaded = inner.load(ref) as Exclude<ReturnType<typeof inner.load>, Promise<unknown>>
         return loaded && { ...loaded, ...judged }
@@ -210,7 +209,6 @@ it('a WebSocket upgrade opens its session by the headers', async () => {
 
 function bound(store: SessionStore): SessionStore {
   return {
-    available: () => store.available(),
     load: (ref) => store.load(ref),
     create: store.create,
     save: store.save,

@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto'
+import express from 'express'
 import { describe, expect, it } from 'vitest'
 import { sealedCodec } from '../src/encryption.js'
 import { type SessionOptions, session, unreadableChannel } from '../src/index.js'
+import { listen } from './app.js'
 import { useRedis } from './redis.js'
 
 const redis = useRedis()
@@ -59,6 +61,21 @@ describe('a session with encryption', () => {
     again.data.card = 'changed'
     await again.save()
     expect((await sessions.load({ cookie: `__Host-session=${token}` })).data).toEqual({ card: 'changed' })
+  })
+  it('seals address and agent as well', async () => {
+    const sessions = session({ ...options({ encryption: { keys: [current] } }), clientInfo: true })
+    const app = express()
+    app.post('/', sessions, async (req, res) => {
+      await req.session.login('agent')
+      res.json({})
+    })
+    const running = await listen(app)
+    await running.send('POST', '/', { 'user-agent': 'Visible/1.0' })
+    await running.close()
+    expect(await sessions.of('agent').list()).toMatchObject([{ address: '127.0.0.1', agent: 'Visible/1.0' }])
+    const keys = await redis.client.keys('sealed:session:1:*:session:*')
+    const stored = await Promise.all(keys.map((key) => redis.client.hgetall(key)))
+    expect(JSON.stringify(stored)).not.toMatch(/Visible|127\.0/)
   })
   it('leaves out what no key opens, says so, and does not destroy it', async () => {
     const sessions = session(options({ encryption: { keys: [current] } }))

@@ -1,6 +1,6 @@
 import { testRedis } from '@scale/devkit/redis-server'
 import { createRedis } from '@scale/redis'
-import type { RedisServer } from '@scale/redis/testing'
+import { type RedisServer, startFaultProxy } from '@scale/redis/testing'
 import express from 'express'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { requireSession, type SessionOptions, session } from '../src/index.js'
@@ -19,8 +19,8 @@ afterAll(async () => {
   await server?.stop()
 })
 
-async function start(onStoreError: NonNullable<SessionOptions['onStoreError']>) {
-  const redis = createRedis(server.url, { guard: { deadlineMs: 100, breakerPauseMs: 50 } })
+async function start(onStoreError: NonNullable<SessionOptions['onStoreError']>, url = server.url) {
+  const redis = createRedis(url, { guard: { deadlineMs: 100, breakerPauseMs: 50 } })
   clients.push(redis)
   const sessions = session({ redis, onStoreError, touchAfterRatio: 0 })
   const app = express()
@@ -96,6 +96,28 @@ describe.each(faults)('%s', (_name, begin, end) => {
     },
   )
 })
+
+it('does not repeat a write whose fate it does not know', async () => {
+  const proxy = await startFaultProxy({ target: server })
+  const app = await start('reject', proxy.url)
+  const cookie = cookieOf(await poll(() => app.send('POST', '/login'), 200))
+  await proxy.set({ holdReplies: true })
+  const before = await sessionsOfUser()
+  expect((await app.send('POST', '/login')).status).toBe(503)
+  expect((await app.send('POST', '/note', { cookie })).status).toBe(503)
+  await proxy.clear()
+  await poll(() => app.send('GET', '/me', { cookie }), 200)
+  // The login was carried out once; nobody has its token.
+  expect((await sessionsOfUser()) - before).toBe(1)
+  await proxy.close()
+})
+
+/** How many sessions are in the indexes of all users: each login adds one. */
+async function sessionsOfUser(): Promise<number> {
+  const keys = (await server.command('KEYS', 'scale:session:1:*:user')) as string[]
+  const counts = await Promise.all(keys.map((key) => server.command('ZCARD', key)))
+  return counts.reduce<number>((sum, count) => sum + Number(count), 0)
+}
 
 it('starts while Redis is away', async () => {
   await server.kill()

@@ -34,10 +34,6 @@ class MemoryStore implements SessionStore {
     this.#clock = clock
   }
 
-  available(): boolean {
-    return true
-  }
-
   load(ref: SessionRef): LoadedSession | undefined {
     const entry = this.#sessions.get(nameOf(ref))
     if (entry === undefined) return undefined

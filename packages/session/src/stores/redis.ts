@@ -48,7 +48,6 @@ export function redisStore(options: RedisStoreOptions): SessionStore {
     guard.run(script, [sessionKey({ tag, id }), indexKey(tag)], [clock(), id, ...args], operation)
 
   return {
-    available: () => guard.available(),
     load: (ref) => run(loadScript, ref).then(readLoaded),
     create: async (ref, session) => readCreated(await run(createScript, ref, ...createArgs(session))),
     save: async (ref, digest, changes, onConflict, idleTimeoutMs) =>
