@@ -3,12 +3,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Load } from '../test/load.js'
-import { app, childrenOf, pm2, startContestant, untilAnswered, type WrkResult, wrk } from './processes.js'
+import { app, childrenOf, pm2, startContestant, untilAnswered, wrk } from './processes.js'
 
 // What is lost through reloads, kills and a stop: the same clients against ours, a careful node:cluster app and pm2.
 
 const rounds = Number(process.env.ROUNDS ?? 20)
 const clients = { get: 6, 'slow-body': 3, 'large-answer': 1, numbered: 4 }
+
+/** Long enough for a worker of this app to boot. */
+const BOOT_MS = 2_000
 
 interface Contestant {
   name: string
@@ -16,6 +19,8 @@ interface Contestant {
   /** Resolves when the reload is over. */
   reload(): Promise<void>
   workers(): number[]
+  /** Resolves when both workers serve. */
+  settled(): Promise<void>
   /** Resolves when everything has ended. */
   stop(): Promise<void>
   clean(): void
@@ -48,6 +53,10 @@ function supervised(contestant: string, name: string, reloaded: RegExp): Contest
       await done
     },
     workers: () => childrenOf(child.pid!),
+    async settled() {
+      while (childrenOf(child.pid!).length < 2) await sleep(20)
+      await sleep(BOOT_MS)
+    },
     async stop() {
       const exited = new Promise((resolve) => child.once('exit', resolve))
       child.kill('SIGTERM')
@@ -69,6 +78,10 @@ function managed(): Contestant {
     async reload() {
       pm2Async(home, ['reload', 'app'])
       await pm2Done()
+    },
+    async settled() {
+      await sleep(BOOT_MS)
+      while (this.workers().length < 2) await sleep(200)
     },
     workers: () => pm2(home, ['pid', 'app']).trim().split('\n').map(Number).filter(Boolean),
     async stop() {
@@ -104,7 +117,6 @@ interface Row {
   sent: number
   lost: number
   reasons: string
-  wrk?: WrkResult
 }
 
 async function measure(contestant: Contestant, port: number, adminPort: number): Promise<Row[]> {
@@ -139,8 +151,7 @@ async function measure(contestant: Contestant, port: number, adminPort: number):
   const kills = new Load(url).start(clients)
   for (let round = 0; round < rounds; round++) {
     // Both serve again before the next one dies: what is lost is what was inside.
-    while (contestant.workers().length < 2) await sleep(50)
-    await sleep(700)
+    await contestant.settled()
     process.kill(contestant.workers()[round % 2]!, 'SIGKILL')
     await sleep(50)
   }
@@ -157,12 +168,7 @@ async function measure(contestant: Contestant, port: number, adminPort: number):
   return rows
 }
 
-function rowOf(phase: string, { sent, answered, refused, lost }: Load['result']): Row {
-  const reasons = new Map<string, number>()
-  for (const reason of lost) {
-    const kind = reason.replace(/ \d+:/, ':')
-    reasons.set(kind, (reasons.get(kind) ?? 0) + 1)
-  }
+function rowOf(phase: string, { sent, answered, refused, reasons }: Load['result']): Row {
   const summary = [...reasons].map(([reason, count]) => `${count}× ${reason}`).join('; ')
   return { phase, sent, lost: sent - answered + refused, reasons: summary }
 }

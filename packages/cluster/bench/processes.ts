@@ -79,7 +79,7 @@ function statOf(pid: number): { parent: number; cpuMs: number } | undefined {
 }
 
 /** What wrk saw. */
-export interface WrkResult {
+interface WrkResult {
   requests: number
   requestsPerSecond: number
   socketErrors: string

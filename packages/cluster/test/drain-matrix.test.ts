@@ -27,9 +27,9 @@ describe.concurrent.each(nodes)('%s: what each client of a server that drains se
     const events = await open()
     events.send(get('/events'))
     const inFlight = await open()
-    inFlight.send(get('/in-flight?ms=1000'))
+    inFlight.send(get('/in-flight?ms=2500'))
     const pipelined = await open()
-    pipelined.send(get('/first?ms=1000') + get('/second?ms=100'))
+    pipelined.send(get('/first?ms=2500') + get('/second?ms=2600'))
     const idle = await open()
     const sender = await open()
     for (const peer of [idle, sender]) peer.send(get('/once'))
@@ -48,8 +48,8 @@ describe.concurrent.each(nodes)('%s: what each client of a server that drains se
       webSocket.said('101 '),
     ])
     await app.said('request', { path: '/slow-body' })
-    await app.said('request', { path: '/in-flight?ms=1000' })
-    await app.said('request', { path: '/second?ms=100' })
+    await app.said('request', { path: '/in-flight?ms=2500' })
+    await app.said('request', { path: '/second?ms=2600' })
     await app.said('connection', {}, 10)
 
     process.kill(app.pid, 'SIGTERM')
@@ -98,7 +98,7 @@ describe.concurrent.each(nodes)('%s: what each client of a server that drains se
       return session
     }
     const busy = await open()
-    const answers = [fetchHttp2(busy, '/in-flight?ms=1000'), fetchHttp2(busy, '/slow-body', 'body')]
+    const answers = [fetchHttp2(busy, '/in-flight?ms=2500'), fetchHttp2(busy, '/slow-body', 'body')]
     const events = await open()
     const eventStream = fetchHttp2(events, '/events')
     const idle = await open()
@@ -106,7 +106,7 @@ describe.concurrent.each(nodes)('%s: what each client of a server that drains se
     const silent = await open()
     const neverSpoke = connect(port as number, '127.0.0.1')
     await app.said('request', { path: '/events' })
-    await app.said('request', { path: '/in-flight?ms=1000' })
+    await app.said('request', { path: '/in-flight?ms=2500' })
     await app.said('request', { path: '/slow-body' })
     await app.said('connection', {}, 5)
 

@@ -9,6 +9,8 @@ export interface LoadResult {
   refused: number
   /** Sent and never answered in full: the first few reasons. */
   lost: string[]
+  /** The same, all of them, by kind of client and reason. */
+  reasons: Map<string, number>
   /** Numbers of POSTs that were answered, in order, for each client. */
   numbers: number[][]
   /** `x-version` of the answers, and how often. */
@@ -34,6 +36,7 @@ export class Load {
     answered: 0,
     refused: 0,
     lost: [],
+    reasons: new Map(),
     numbers: [],
     versions: new Map(),
   }
@@ -80,6 +83,8 @@ export class Load {
         this.result.versions.set(version, (this.result.versions.get(version) ?? 0) + 1)
       } catch (error) {
         const { code, message } = error as NodeJS.ErrnoException
+        const reason = `${kind}: ${code ?? message}`
+        this.result.reasons.set(reason, (this.result.reasons.get(reason) ?? 0) + 1)
         if (this.result.lost.length < 20) this.result.lost.push(`${kind} ${number}: ${code ?? ''} ${message}`)
       }
       await sleep(this.settings.pauseMs ?? 1)
