@@ -1,0 +1,34 @@
+import type { RequestHandler } from 'express'
+import { type HttpMetricsOptions, resolveHttpMetricsOptions } from '../options.js'
+import { defaultRegistry } from '../registry.js'
+import { endingOf } from './labels.js'
+import { legacyRecorder } from './legacy.js'
+import { otelRecorder } from './otel.js'
+import { answeredBy, watchMounts } from './route-template.js'
+
+/**
+ * Measures every request: its duration, how many are under way, the sizes of bodies. Labels are method, scheme, status,
+ * route template and kind of error: nothing that a client can invent.
+ *
+ * Mount it first, so that it sees what other middleware answers.
+ *
+ * @throws {InvalidOption}
+ * @see docs/concepts/metrics.md
+ */
+export function httpMetrics(options?: HttpMetricsOptions): RequestHandler {
+  const { registry = defaultRegistry(), preset, bounds, bodySizes } = resolveHttpMetricsOptions(options)
+  const recorder =
+    preset === 'legacy' ? legacyRecorder(registry, bounds) : otelRecorder(registry, bounds, bodySizes)
+
+  return function httpMetrics(req, res, next) {
+    const startedAt = performance.now()
+    watchMounts(req)
+    const end = recorder.begin(req)
+    // It comes after `finish`, and also when there is none because the connection broke.
+    res.on('close', () => {
+      const seconds = (performance.now() - startedAt) / 1_000
+      end({ res, seconds, ending: endingOf(req, res), answered: answeredBy(req) })
+    })
+    next()
+  }
+}

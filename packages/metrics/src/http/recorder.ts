@@ -1,0 +1,18 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Ending } from './labels.js'
+import type { Answered } from './route-template.js'
+
+/** What is known when a response is over. */
+export interface Observation {
+  res: ServerResponse
+  /** From the request's arrival at the middleware, on a clock that never jumps. */
+  seconds: number
+  ending: Ending
+  answered: Answered
+}
+
+/** Writes requests into metrics of one naming scheme. */
+export interface Recorder {
+  /** A request has come. @returns what to call when its response is over */
+  begin(req: IncomingMessage): (observation: Observation) => void
+}

@@ -1,0 +1,169 @@
+import {
+  type GaugeDefinition,
+  type HistogramDefinition,
+  type MetricDefinition,
+  packageCatalogue,
+} from './catalogue.js'
+import type { CounterSeries, GaugeSeries, HistogramSeries, Instrument } from './instruments.js'
+import { resolveSourceOptions, type SourceOptions } from './options.js'
+import { defaultRegistry, type Registry } from './registry.js'
+import { startRuntime } from './runtime.js'
+import { type Listeners, subscribeAll } from './subscriptions.js'
+
+const running = new WeakMap<Registry, () => void>()
+
+/**
+ * Turns what the packages publish on their channels into metrics, and measures the event loop, CPU and memory of this
+ * process. Call it once in every process: in each worker, and in the primary for what concerns the workers.
+ *
+ * A second call for the same registry changes nothing.
+ *
+ * @returns a function that ends it
+ * @throws {InvalidOption}
+ */
+export function packageMetrics(options?: SourceOptions): () => void {
+  const { registry = defaultRegistry() } = resolveSourceOptions('packageMetrics', options)
+  const known = running.get(registry)
+  if (known !== undefined) return known
+  const stopRuntime = startRuntime(registry)
+  const unsubscribe = subscribeAll(listenersFor(instrumentsOf(registry)))
+  const stop = (): void => {
+    running.delete(registry)
+    unsubscribe()
+    stopRuntime()
+  }
+  running.set(registry, stop)
+  return stop
+}
+
+type Instruments = {
+  readonly [Key in keyof typeof packageCatalogue]: InstrumentOf<(typeof packageCatalogue)[Key]>
+}
+
+type InstrumentOf<Definition> = Definition extends HistogramDefinition
+  ? Instrument<HistogramSeries>
+  : Definition extends GaugeDefinition
+    ? Instrument<GaugeSeries>
+    : Instrument<CounterSeries>
+
+function instrumentsOf(registry: Registry): Instruments {
+  const make = (definition: MetricDefinition): unknown => {
+    if (definition.type === 'histogram') return registry.histogram(definition)
+    if (definition.type === 'gauge') return registry.gauge(definition)
+    return registry.counter(definition)
+  }
+  return Object.fromEntries(
+    Object.entries(packageCatalogue).map(([key, definition]) => [key, make(definition)]),
+  ) as Instruments
+}
+
+function listenersFor(metrics: Instruments): Listeners {
+  return {
+    ...redis(metrics),
+    ...session(metrics),
+    ...quotas(metrics),
+    ...cache(metrics),
+    ...requests(metrics),
+    ...cluster(metrics),
+  }
+}
+
+type Part<Prefix extends string> = Pick<Listeners, Extract<keyof Listeners, `scale:${Prefix}:${string}`>>
+
+function redis(m: Instruments): Part<'redis'> {
+  return {
+    'scale:redis:operation': ({ operation, outcome, durationMs }) =>
+      m.redisOperation.with(operation, outcome).observe(durationMs / 1_000),
+    'scale:redis:breaker': ({ from, to }) => {
+      m.redisBreakerChanges.with(to).add()
+      if (from === 'closed') m.redisBreakersOpen.with().add(1)
+      if (to === 'closed') m.redisBreakersOpen.with().add(-1)
+    },
+    'scale:redis:late-reply': ({ operation }) => m.redisLateReplies.with(operation).add(),
+    'scale:redis:connection-error': () => m.redisConnectionErrors.with().add(),
+    'scale:redis:invalidation': ({ mode, armed }) =>
+      m.redisInvalidation.with(mode, armed ? 'armed' : 'lost').add(),
+  }
+}
+
+function session(m: Instruments): Part<'session'> {
+  return {
+    'scale:session:created': ({ by }) => m.sessionCreated.with(by).add(),
+    'scale:session:renewed': ({ by }) => m.sessionRenewed.with(by).add(),
+    'scale:session:destroyed': ({ by }) => m.sessionDestroyed.with(by).add(),
+    'scale:session:revoked': ({ by, count }) => m.sessionRevoked.with(by).add(count),
+    'scale:session:refused': ({ reason }) => m.sessionRefused.with(reason).add(),
+    'scale:session:unreadable': ({ reason }) => m.sessionUnreadable.with(reason).add(),
+    'scale:session:conflict': ({ outcome }) => m.sessionConflicts.with(outcome).add(),
+    'scale:session:failure': ({ operation }) => m.sessionFailures.with(operation).add(),
+  }
+}
+
+function quotas(m: Instruments): Part<'rate-limit'> {
+  return {
+    'scale:rate-limit:decision': ({ limiter, refused, shadow, decision }) => {
+      const outcome = !refused ? 'allowed' : shadow ? 'shadowed' : 'refused'
+      m.rateLimitDecisions.with(limiter, outcome, decision.source).add()
+      if (!refused) return
+      for (const { policy, violated } of decision.policies) {
+        if (violated) m.rateLimitViolations.with(limiter, policy).add()
+      }
+    },
+    'scale:rate-limit:store-error': ({ limiter, operation }) =>
+      m.rateLimitStoreErrors.with(limiter, operation).add(),
+  }
+}
+
+function cache(m: Instruments): Part<'cache'> {
+  return {
+    'scale:cache:read': ({ cache, outcome, layer = '', collapsed }) => {
+      m.cacheReads.with(cache, outcome, layer).add()
+      if (collapsed) m.cacheCollapsed.with(cache).add()
+    },
+    'scale:cache:load': ({ cache, outcome, durationMs }) =>
+      m.cacheLoads.with(cache, outcome).observe(durationMs / 1_000),
+    'scale:cache:corrupt': ({ cache, reason }) => m.cacheCorrupt.with(cache, reason).add(),
+    'scale:cache:store-error': ({ cache, operation }) => m.cacheStoreErrors.with(cache, operation).add(),
+    'scale:cache:invalidation': ({ cache, kind, count, acknowledged }) =>
+      m.cacheInvalidations.with(cache, kind, String(acknowledged)).add(count),
+  }
+}
+
+function requests(m: Instruments): Part<'errors' | 'validate'> {
+  return {
+    'scale:errors:failure': ({ code, outcome }) => m.errorsFailures.with(code, outcome).add(),
+    'scale:errors:fatal': ({ origin }) => m.errorsFatal.with(origin).add(),
+    'scale:validate:rejected': ({ code }) => m.validateRejected.with(code).add(),
+    'scale:validate:response-failure': ({ mode }) => m.validateResponses.with(mode).add(),
+  }
+}
+
+function cluster(m: Instruments): Part<'cluster'> {
+  const states = new Map<number | string, string>()
+  return {
+    'scale:cluster:worker': ({ workerId, pid, state }) => {
+      // A worker and its replacement have one number: the process is what has a state.
+      const key = pid ?? `worker ${workerId}`
+      const before = states.get(key)
+      if (before !== undefined) m.clusterWorkers.with(before).add(-1)
+      if (state === 'exited') states.delete(key)
+      else {
+        states.set(key, state)
+        m.clusterWorkers.with(state).add(1)
+      }
+    },
+    'scale:cluster:respawn': ({ during }) => m.clusterRestarts.with(during).add(),
+    'scale:cluster:recycle': () => m.clusterRestarts.with('recycle').add(),
+    'scale:cluster:breaker': ({ state }) => m.clusterHeld.with().add(state === 'open' ? 1 : -1),
+    'scale:cluster:reload': ({ state, tookMs }) => {
+      if (state === 'started') return
+      m.clusterReloads.with(state).add()
+      if (tookMs !== undefined && state === 'done') m.clusterReloadDuration.with().observe(tookMs / 1_000)
+    },
+    'scale:cluster:drained': ({ report }) => {
+      m.shutdownDuration.with('all').observe(report.tookMs / 1_000)
+      for (const { phase, tookMs } of report.hooks.ran) m.shutdownDuration.with(phase).observe(tookMs / 1_000)
+      m.shutdownForced.with().add(report.connections.forced.length)
+    },
+  }
+}

@@ -1,0 +1,104 @@
+import { expect, it } from 'vitest'
+import { startCluster, total } from './support/cluster.js'
+import { ask } from './support/server.js'
+
+const COUNT = 'http_server_request_duration_seconds_count'
+const MISSING = 'scale_metrics_workers_missing'
+
+it('counts the requests of all workers together, at once', async () => {
+  const { port, scrape } = await startCluster({ WORKERS: '3' })
+  const served = new Set<number>()
+  for (let index = 0; index < 30; index++) {
+    served.add(JSON.parse((await ask(port, { path: `/users/${index}` })).text).pid)
+  }
+  expect(served.size).toBe(3)
+  const samples = await scrape()
+  expect(total(samples, COUNT, 'http_route="/users/:id"')).toBe(30)
+  expect(samples.get('scale_metrics_workers')).toBe(3)
+  expect(samples.get(MISSING)).toBe(0)
+  const cpus = [...samples.keys()].filter((name) => name.startsWith('process_resident_memory_bytes'))
+  expect(cpus.map((name) => /worker="(\w+)"/.exec(name)![1]).sort()).toEqual(['1', '2', '3', 'primary'])
+})
+
+it('kill -9 under load: no counter goes down, and at most a push interval of requests is lost', async () => {
+  const PUSH_MS = 200
+  const { port, pids, scrape } = await startCluster({ WORKERS: '2', PUSH_MS: String(PUSH_MS) })
+  const answeredAt: number[] = []
+  let isOver = false
+  const load = Array.from({ length: 4 }, async () => {
+    while (!isOver) {
+      // A connection that was on its way to the killed worker is never answered.
+      const signal = AbortSignal.timeout(1_000)
+      await ask(port, { path: `/users/${answeredAt.length}`, signal }).then(
+        () => answeredAt.push(performance.now()),
+        // Its worker died of it.
+        () => {},
+      )
+    }
+  })
+  const killedAt: number[] = []
+  const before = new Map<string, number>()
+  const fallen: string[] = []
+  const watch = async (): Promise<void> => {
+    const samples = await scrape()
+    for (const [name, value] of samples) {
+      if (!/(?:_total|_count|_sum|_bucket)(?:\{|$)/.test(name)) continue
+      if (value < (before.get(name) ?? 0)) fallen.push(`${name}: ${before.get(name)} → ${value}`)
+      before.set(name, value)
+    }
+    for (const name of before.keys()) if (!samples.has(name)) fallen.push(`${name} is gone`)
+  }
+  for (let round = 0; round < 6; round++) {
+    const soFar = answeredAt.length
+    await expect.poll(() => answeredAt.length, { interval: 5, timeout: 20_000 }).toBeGreaterThan(soFar + 50)
+    await watch()
+    const alive = pids.length
+    killedAt.push(performance.now())
+    process.kill(pids.at(-1)!, 'SIGKILL')
+    await watch()
+    await expect.poll(() => pids.length, { timeout: 20_000 }).toBe(alive + 1)
+    await watch()
+  }
+  isOver = true
+  await Promise.all(load)
+  await watch()
+  expect(fallen).toEqual([])
+  const counted = total(await scrape(), COUNT, 'http_route="/users/:id"')
+  // What was answered in the interval before each kill may be lost; some slack for a timer that fires late.
+  const atRisk = answeredAt.filter((at) =>
+    killedAt.some((kill) => at > kill - 2 * PUSH_MS && at < kill + 50),
+  ).length
+  expect(counted).toBeGreaterThanOrEqual(answeredAt.length - atRisk)
+  // A request may be counted whose answer died with the connection.
+  expect(counted).toBeLessThanOrEqual(answeredAt.length + 4 * killedAt.length)
+})
+
+it('a worker that leaves by itself loses nothing', async () => {
+  const { port, pids, scrape } = await startCluster({ WORKERS: '1' })
+  for (let index = 0; index < 7; index++) await ask(port, { path: '/users/1' })
+  await ask(port, { path: '/leave' })
+  await expect.poll(() => pids.length, { timeout: 20_000 }).toBe(2)
+  expect(total(await scrape(), COUNT, 'http_route="/users/:id"')).toBe(7)
+})
+
+it('a stopped worker: the scrape answers within a second, says that one is missing, and loses nothing', async () => {
+  const { port, pids, scrape } = await startCluster({ WORKERS: '2', PUSH_MS: '60000' })
+  for (let index = 0; index < 10; index++) await ask(port, { path: '/users/1' })
+  expect(total(await scrape(), COUNT)).toBe(10)
+  process.kill(pids[0]!, 'SIGSTOP')
+  for (const _ of [1, 2, 3]) {
+    const startedAt = performance.now()
+    const samples = await scrape()
+    expect(performance.now() - startedAt).toBeLessThan(1_000)
+    expect(samples.get(MISSING)).toBe(1)
+    expect(total(samples, COUNT)).toBe(10)
+  }
+  process.kill(pids[0]!, 'SIGCONT')
+  await expect.poll(async () => (await scrape()).get(MISSING), { timeout: 10_000 }).toBe(0)
+})
+
+it('a worker that is asked for metrics says where they are', async () => {
+  const { port } = await startCluster({ WORKERS: '1' })
+  expect((await ask(port, { path: '/push' })).status).toBe(200)
+  expect((await ask(port, { path: '/metrics' })).text).toContain('this is a cluster worker')
+})

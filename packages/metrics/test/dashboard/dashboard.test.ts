@@ -1,0 +1,149 @@
+import { openBrowser } from '@scale/devkit/browser'
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { startCluster } from '../support/cluster.js'
+import { ask } from '../support/server.js'
+
+let browser: Browser
+let port: number
+let url: string
+let pids: number[]
+
+beforeAll(async () => {
+  browser = await openBrowser()
+}, 300_000)
+afterAll(() => browser.close())
+
+/** Opens the page of a fresh cluster that has answered a few requests. */
+async function openPage(): Promise<{ page: Page; problems: string[]; asked: string[] }> {
+  const cluster = await startCluster({ WORKERS: '2' })
+  ;({ port, pids } = cluster)
+  url = `http://127.0.0.1:${cluster.adminPort}/dashboard`
+  for (let index = 0; index < 20; index++) await ask(port, { path: `/users/${index}` })
+  for (let index = 0; index < 5; index++) await ask(port, { path: '/slow' })
+  const page = await browser.newPage()
+  const problems: string[] = []
+  const asked: string[] = []
+  page.on('console', (message) => message.type() === 'error' && problems.push(message.text()))
+  page.on('pageerror', (error) => problems.push(String(error)))
+  page.on('request', (request) => asked.push(request.url()))
+  await page.goto(url)
+  return { page, problems, asked }
+}
+
+const textOf = (page: Page, selector: string): Promise<string> => page.locator(selector).innerText()
+
+describe('the page', () => {
+  it('shows the requests of all workers, and goes on by itself', async () => {
+    const { page, problems, asked } = await openPage()
+    await expect.poll(() => textOf(page, '#requests')).toContain('25 in all')
+    expect(await textOf(page, '#errors')).toContain('5 in all')
+    expect(await textOf(page, '#workers-figure')).toMatch(/2\s+0 silent/)
+    expect(await textOf(page, '#latency')).toMatch(/p50 [\d.]+ ms/)
+    expect(await textOf(page, '#loop')).toMatch(/[\d.]+ ms/)
+    expect(await page.locator('#routes tr').allInnerTexts()).toEqual([
+      expect.stringMatching(/^GET\s\/users\/:id\s20\s0\s/),
+      expect.stringMatching(/^GET\s\/slow\s5\s5\s/),
+    ])
+    expect(await page.locator('#workers th').allInnerTexts()).toEqual(['1', '2', 'primary'])
+    await ask(port, { path: '/users/1' })
+    await expect.poll(() => textOf(page, '#requests')).toContain('26 in all')
+    await expect.poll(() => textOf(page, '#window')).toMatch(/last \d+ s/)
+    await expect.poll(() => page.locator('#requests polyline').getAttribute('points')).toMatch(/,.*,/)
+    expect(problems).toEqual([])
+    expect(asked.filter((one) => !one.startsWith(url))).toEqual([])
+    await page.close()
+  })
+
+  it('says that a worker is silent, in words that a screen reader speaks', async () => {
+    const { page } = await openPage()
+    await expect.poll(() => page.getByRole('status').textContent()).toBe('Updating.')
+    process.kill(pids[0]!, 'SIGSTOP')
+    await expect.poll(() => page.getByRole('status').textContent()).toBe('1 of 2 workers do not answer.')
+    process.kill(pids[0]!, 'SIGCONT')
+    await expect.poll(() => page.getByRole('status').textContent()).toBe('Updating.')
+    await page.close()
+  })
+
+  it('can be used by keyboard, and read by structure', async () => {
+    const { page } = await openPage()
+    await expect.poll(() => page.locator('#routes tr').count()).toBe(2)
+    const stops: string[] = []
+    for (let count = 0; count < 3; count++) {
+      await page.keyboard.press('Tab')
+      stops.push(
+        await page.evaluate(
+          'document.activeElement.id || document.activeElement.getAttribute("aria-labelledby")',
+        ),
+      )
+    }
+    expect(stops).toEqual(['pause', 'routes-heading', 'workers-heading'])
+    await page.locator('#pause').focus()
+    await page.keyboard.press('Space')
+    expect(await page.getByRole('button', { name: 'Pause updates' }).getAttribute('aria-pressed')).toBe(
+      'true',
+    )
+    const before = await textOf(page, '#figures')
+    await ask(port, { path: '/users/1' })
+    // Three times the interval of the page.
+    const asked = page.waitForRequest(/data\.json/, { timeout: 600 }).catch(() => 'none')
+    expect(await asked).toBe('none')
+    expect(await textOf(page, '#figures')).toBe(before)
+    await page.keyboard.press('Enter')
+    await expect.poll(() => textOf(page, '#requests')).toContain('26 in all')
+
+    expect(await page.getByRole('heading').allInnerTexts()).toEqual([
+      'Test <service>',
+      expect.stringMatching(/^Now/),
+      'Routes',
+      'Processes',
+    ])
+    expect(await page.getByRole('columnheader').count()).toBe(12)
+    expect(await page.getByRole('rowheader').count()).toBe(5)
+    expect(await page.getByRole('img').count()).toBe(3)
+    expect(await page.locator('html').getAttribute('lang')).toBe('en')
+    await page.close()
+  })
+
+  it.each(['light', 'dark'] as const)('has text that can be read in %s', async (colorScheme) => {
+    const { page } = await openPage()
+    await page.emulateMedia({ colorScheme })
+    await expect.poll(() => page.locator('#routes tr').count()).toBe(2)
+    const contrasts = (await page.evaluate(contrastOfTexts)) as [text: string, contrast: number][]
+    expect(contrasts.length).toBeGreaterThan(40)
+    expect(contrasts.filter(([, contrast]) => contrast < 4.5)).toEqual([])
+    await page.close()
+  })
+
+  it('allows no script but its own', async () => {
+    await openPage()
+    const { headers, text } = await ask(Number(new URL(url).port), { path: '/dashboard' })
+    const policy = String(headers['content-security-policy'])
+    expect(policy).toContain("default-src 'none'")
+    expect(policy).not.toContain('unsafe')
+    expect(text).not.toMatch(/(?:src|href)=/)
+    expect(text).toContain('<h1>Test &#60;service&#62;</h1>')
+  })
+})
+
+/** WCAG 2 contrast of every text with what is behind it; runs in the page. */
+const contrastOfTexts = `(() => {
+  const numbers = (color) => color.match(/[\\d.]+/g).map(Number)
+  const luminance = ([r, g, b]) => {
+    const [x, y, z] = [r, g, b].map((v) => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    return 0.2126 * x + 0.7152 * y + 0.0722 * z
+  }
+  const behind = (element) => {
+    for (let one = element; one; one = one.parentElement) {
+      const color = numbers(getComputedStyle(one).backgroundColor)
+      if (color.length < 4 || color[3] > 0) return color
+    }
+    return [255, 255, 255]
+  }
+  return [...document.body.querySelectorAll('*')]
+    .filter((one) => [...one.childNodes].some((node) => node.nodeType === 3 && node.data.trim() !== '') && !['SCRIPT', 'STYLE'].includes(one.tagName))
+    .map((one) => {
+      const [a, b] = [luminance(numbers(getComputedStyle(one).color)), luminance(behind(one))].sort((x, y) => y - x)
+      return [one.textContent, (a + 0.05) / (b + 0.05)]
+    })
+})()`
