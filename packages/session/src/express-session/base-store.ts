@@ -17,6 +17,10 @@ export interface StoredCookie {
   [name: string]: unknown
 }
 
+/** A session or a request as the app has declared it to express-session, whose types are not needed here. */
+// biome-ignore lint/suspicious/noExplicitAny: it has to fit what only the app knows
+export type Declared = any
+
 type SessionClass = new (req: SessionRequest, data: StoredSession) => object
 
 /**
@@ -28,11 +32,11 @@ export abstract class BaseStore extends EventEmitter {
   declare generate: (req: SessionRequest) => void
   #parts: { Session: SessionClass; cookiePrototype: object } | undefined
 
-  abstract get(sid: string, callback: (error: unknown, session?: StoredSession | null) => void): void
+  abstract get(sid: string, callback: (error: unknown, session?: Declared) => void): void
   abstract destroy(sid: string, callback?: (error?: unknown) => void): void
 
   /** Ends the session of a request and gives it a new one. */
-  regenerate(req: SessionRequest, callback: (error?: unknown) => void): void {
+  regenerate(req: Declared, callback: (error?: unknown) => void): void {
     this.destroy(req.sessionID, (error) => {
       this.generate(req)
       callback(error)
@@ -40,7 +44,7 @@ export abstract class BaseStore extends EventEmitter {
   }
 
   /** Reads a session without a request. */
-  load(sid: string, callback: (error?: unknown, session?: unknown) => void): void {
+  load(sid: string, callback: (error?: unknown, session?: Declared) => void): void {
     this.get(sid, (error, session) => {
       if (error) callback(error)
       else if (!session) callback()
@@ -49,7 +53,7 @@ export abstract class BaseStore extends EventEmitter {
   }
 
   /** Makes the session of a request from stored data. */
-  createSession(req: SessionRequest, stored: StoredSession): object {
+  createSession(req: Declared, stored: Declared): Declared {
     const { Session, cookiePrototype } = this.#partsFor(req)
     const { expires = null, originalMaxAge = null } = stored.cookie
     const cookie = Object.assign(Object.create(cookiePrototype) as StoredCookie, {

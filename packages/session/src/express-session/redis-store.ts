@@ -7,7 +7,7 @@ import { type LoadedSession, refusalOf } from '../record.js'
 import { saveChanges } from '../saving.js'
 import type { SessionStore } from '../store.js'
 import { redisStore } from '../stores/redis.js'
-import { BaseStore, type SessionRequest, type StoredSession } from './base-store.js'
+import { BaseStore, type Declared, type StoredSession } from './base-store.js'
 import { type RedisStoreOptions, resolveRedisStoreOptions } from './options.js'
 import { placeOf, SHARDS, USER } from './places.js'
 
@@ -51,7 +51,7 @@ export class RedisStore extends BaseStore {
   }
 
   /** A session as express-session stored it; null if there is none. */
-  override get(sid: string, callback?: StoreCallback<StoredSession | null>): Promise<StoredSession | null> {
+  override get(sid: string, callback?: StoreCallback<Declared>): Promise<Declared> {
     return answered(this.#get(sid), callback)
   }
 
@@ -60,12 +60,12 @@ export class RedisStore extends BaseStore {
    *
    * @throws {SessionEnded} it was read by this request, and is no more
    */
-  set(sid: string, session: StoredSession, callback?: StoreCallback): Promise<void> {
+  set(sid: string, session: Declared, callback?: StoreCallback): Promise<void> {
     return answered(this.#set(sid, session), callback)
   }
 
   /** Marks a session as used. Costs nothing where it was marked lately. */
-  touch(sid: string, session: StoredSession, callback?: StoreCallback): Promise<void> {
+  touch(sid: string, session: Declared, callback?: StoreCallback): Promise<void> {
     return answered(this.#touch(sid, session), callback)
   }
 
@@ -75,7 +75,7 @@ export class RedisStore extends BaseStore {
   }
 
   /** All sessions. Their ids are not stored: `id` is a public name. Reads every session: not for a request. */
-  all(callback?: StoreCallback<StoredSession[]>): Promise<StoredSession[]> {
+  all(callback?: StoreCallback<Declared[]>): Promise<Declared[]> {
     return answered(this.#all(), callback)
   }
 
@@ -96,7 +96,7 @@ export class RedisStore extends BaseStore {
     )
   }
 
-  override createSession(req: SessionRequest, stored: StoredSession): object {
+  override createSession(req: Declared, stored: Declared): Declared {
     const read = this.#reads.get(stored)
     const session = super.createSession(req, stored)
     if (read !== undefined) this.#reads.set(session, read)

@@ -53,7 +53,7 @@ describe.each(clients)('the store contract of express-session with %s', (_name, 
     expect(await store.get('none')).toBeNull()
     await store.set('s1', sample({ user: 'ann', deep: { a: [1] } }))
     expect(await store.get('s1')).toEqual(sample({ user: 'ann', deep: { a: [1] } }))
-    const session = await new Promise((resolve, reject) => {
+    const session = await new Promise<unknown>((resolve, reject) => {
       void store.get('s1', (error, found) => (error ? reject(error) : resolve(found)))
     })
     expect(session).toEqual(sample({ user: 'ann', deep: { a: [1] } }))
