@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { errorHandler, Forbidden, notFound } from '@scale/errors'
+import { httpMetrics } from '@scale/metrics'
 import express, { type Express, type RequestHandler } from 'express'
 import helmet from 'helmet'
 import type { Config } from './config.js'
@@ -10,6 +11,7 @@ import { routes, type Services } from './routes.js'
 export function createApp(config: Config, services: Services, guards: Guards): Express {
   const app = express()
   app.set('trust proxy', trustProxy(config.TRUST_PROXY))
+  app.use(httpMetrics())
   app.use(helmet())
   app.use(refuseCrossSite)
   app.use(express.static(fileURLToPath(new URL('page', import.meta.url)), { maxAge: '1h' }))

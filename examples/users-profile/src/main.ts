@@ -1,4 +1,5 @@
 import { type Prepared, type RunningCluster, runCluster } from '@scale/cluster'
+import { dashboardHandler, metricsHandler, packageMetrics } from '@scale/metrics'
 import { type Config, InvalidConfig, readConfig } from './config.js'
 import { findInfrastructure, type Infrastructure } from './infrastructure/find.js'
 import { startService } from './service.js'
@@ -7,9 +8,14 @@ import { startService } from './service.js'
 
 const config = readConfigOrExit()
 let found: Infrastructure | undefined
+packageMetrics()
 
 const running = await runCluster({
-  admin: { port: config.ADMIN_PORT, host: config.ADMIN_HOST },
+  admin: {
+    port: config.ADMIN_PORT,
+    host: config.ADMIN_HOST,
+    routes: { '/metrics': metricsHandler(), '/dashboard/*': dashboardHandler({ title: 'users/profile' }) },
+  },
   prepare: async ({ lifecycle }): Promise<Prepared> => {
     found = await findInfrastructure(config)
     await lifecycle.add('infrastructure', { phase: 'data', stop: found.stop })

@@ -1,6 +1,7 @@
 import type { Server } from 'node:http'
 import { createCache } from '@scale/cache'
 import type { Lifecycle } from '@scale/cluster'
+import { defaultRegistry, poolMetrics } from '@scale/metrics'
 import { createRedis, storeGuard, whenReady } from '@scale/redis'
 import { createApp } from './app.js'
 import type { Config } from './config.js'
@@ -30,6 +31,13 @@ export async function startService(config: Config, { lifecycle }: { lifecycle: L
     stop: () => pool.end(),
     check: () => pool.query('SELECT 1'),
   })
+  poolMetrics('postgres', () => ({
+    size: pool.totalCount,
+    idle: pool.idleCount,
+    waiting: pool.waitingCount,
+    max: pool.options.max,
+  }))
+  await lifecycle.add('metrics', { phase: 'telemetry', stop: () => defaultRegistry().push() })
   await lifecycle.add('cache', { phase: 'work', stop: () => cache.close() })
   await lifecycle.add('mail', { phase: 'work', stop: () => mailer.flush() })
 
