@@ -137,6 +137,39 @@ describe('commands', () => {
     }
   })
 
+  it('one for two limiters in the same turn', async () => {
+    const [one, two] = ['one', 'two'].map((name) =>
+      rateLimit({ redis, prefix: `trips:${prefixes}`, name, policies, onStoreError: 'closed' }),
+    )
+    await one!.consume('warm')
+    const before = await scripts()
+    const decisions = await Promise.all([one!.consume('key'), two!.consume('key'), one!.consume('other')])
+    expect(decisions.every(({ allowed }) => allowed)).toBe(true)
+    expect((await scripts()) - before).toBe(1)
+  })
+
+  it('again after a second, for a client that another process has forgiven', async () => {
+    const other = createRedis(server.url)
+    await whenReady(other, 5_000)
+    try {
+      const shared = {
+        prefix: `trips:${++prefixes}`,
+        onStoreError: 'closed' as const,
+        policies: [{ name: 'p', quota: 1, windowMs: 600_000 }],
+      }
+      const here = rateLimit({ redis, ...shared })
+      await here.consume('key')
+      expect((await here.consume('key')).allowed).toBe(false)
+      await rateLimit({ redis: other, ...shared }).reset('key')
+      // It stands for the second that is promised, and not for the ten minutes of the window.
+      await expect
+        .poll(async () => (await here.consume('key')).allowed, { timeout: 5_000, interval: 20 })
+        .toBe(true)
+    } finally {
+      other.disconnect()
+    }
+  })
+
   it('merges equal requests of one turn into one, and tells each what was left', async () => {
     const limiter = rateLimit({
       redis,
