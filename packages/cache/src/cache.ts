@@ -1,11 +1,10 @@
 import type { IncomingMessage } from 'node:http'
 import type { Middleware } from '@scale/core'
 import { type InvalidationChannel, invalidationChannel as redisInvalidations } from '@scale/redis'
-import type { CacheOutcome } from './cache-status.js'
+import type { Cache, CacheEntry, WrapOptions } from './cache-interface.js'
 import { corruptChannel, invalidationChannel, storeErrorChannel } from './channels.js'
 import { Entries } from './entries.js'
 import type { Entry } from './entry.js'
-import { InvalidCacheKey } from './errors.js'
 import { Flights } from './flights.js'
 import type { Frame } from './frame.js'
 import { httpCache } from './http/middleware.js'
@@ -13,9 +12,10 @@ import { type HttpCacheOptions, resolveHttpOptions } from './http/options.js'
 import { decodeResponse } from './http/stored-response.js'
 import type { Settled } from './http/visit.js'
 import { type Invalidation, Invalidations } from './invalidations.js'
-import { cacheKeys, HTTP_KEY, unbraced } from './key-names.js'
+import { cacheKeys, unbraced } from './key-names.js'
 import { type CacheResult, type Loader, Loads } from './loads.js'
 import { type Coherence, LocalCopies } from './local-copies.js'
+import { assertKey, assertTag, assertTags } from './names.js'
 import {
   type CacheOptions,
   type LoadOptions,
@@ -28,85 +28,6 @@ import { MemoryStore } from './stores/memory.js'
 import { RedisStore } from './stores/redis.js'
 import { ValueFormat } from './values.js'
 
-/** What a cached value was found to be. */
-export type CacheEntry<Value> = CacheResult<Value>
-
-/** Options of `wrap`. */
-export interface WrapOptions<Args extends unknown[], Value> extends Omit<LoadOptions<Value>, 'tags'> {
-  /** The key for these arguments: whatever the result depends on. */
-  key: (...args: Args) => string
-  /** Tags for these arguments. Default none */
-  tags?: (...args: Args) => readonly string[]
-}
-
-/** A cache for values of functions. Made by `createCache`. */
-export interface Cache {
-  /**
-   * The value under `key`: from this process, from Redis, or from `loader`, which then runs once in the fleet.
-   *
-   * Redis slow or away is never an error: the loader runs. What comes back is what the codec returns, from the first
-   * call on, and deeply frozen unless `isolation` is `'copy'`.
-   *
-   * @param key     1–1,024 characters; whatever the value depends on. Readable in Redis: no secret
-   * @param loader  runs to its end whatever happens to its callers, who share its value and its failure
-   * @throws what the loader throws, unless a stale value may be served; `LoaderTimeout`; `LoadsOverloaded`;
-   *         `InvalidCacheKey`; the reason of `signal`
-   */
-  getOrSet<Value>(key: string, loader: Loader<Value>, options?: LoadOptions<Value>): Promise<Value>
-  /** `getOrSet`, and how the value was come by: for `formatCacheStatus`, say. */
-  getOrSetEntry<Value>(
-    key: string,
-    loader: Loader<Value>,
-    options?: LoadOptions<Value>,
-  ): Promise<CacheResult<Value>>
-  /** The value under `key`, fresh or within `staleWhileRevalidateMs`; `undefined` if there is none, or Redis is away. */
-  get<Value = unknown>(key: string): Promise<Value | undefined>
-  /** As `get`, telling a stored `undefined` from none. */
-  getEntry<Value = unknown>(key: string): Promise<CacheEntry<Value> | undefined>
-  /**
-   * Stores a value, and fences off loads of the key that are under way.
-   *
-   * @returns false if it is not stored: too large, or Redis away. Then the old value is deleted as by `delete`
-   */
-  set(key: string, value: unknown, options?: SetOptions): Promise<boolean>
-  /**
-   * Deletes a value, and fences off loads of the key that are under way. Do it after the source has changed.
-   *
-   * @returns true once Redis has acknowledged it: this process sees it now, every other within `livenessMs`.
-   *          False if Redis did not answer: it is repeated until it does
-   */
-  delete(key: string): Promise<boolean>
-  /**
-   * Invalidates every value that carries one of the tags, and fences off loads under way. O(1) for each tag.
-   *
-   * @param options.soft  values go stale instead of being lost: they are served within `staleWhileRevalidateMs` while
-   *                      they are loaded anew. Default false
-   * @returns as `delete`
-   */
-  invalidateTags(tags: readonly string[], options?: { soft?: boolean }): Promise<boolean>
-  /** A function that remembers its results. */
-  wrap<Args extends unknown[], Value>(
-    fn: (...args: Args) => Value | Promise<Value>,
-    options: WrapOptions<Args, Value>,
-  ): (...args: Args) => Promise<Value>
-  /**
-   * Middleware that stores responses and answers from them, as a shared cache by RFC 9111.
-   *
-   * Requests with credentials pass it by, unless `partition` says who shares their responses.
-   *
-   * @throws {InvalidOption} an option is wrong
-   */
-  http<Request extends IncomingMessage = IncomingMessage>(
-    options?: HttpCacheOptions<Request>,
-  ): Middleware<IncomingMessage>
-  /** What values in this process take, in bytes, about. */
-  readonly bytes: number
-  /** Stops timers and connections of its own; never the client that was passed in. Reads go on without copies. */
-  close(): Promise<void>
-}
-
-const MAX_KEY_LENGTH = 1_024
-const MAX_TAGS = 64
 const HOUR_MS = 3_600_000
 
 /**
@@ -393,27 +314,3 @@ function coherence(
     silentForMs: (nowMs) => Math.max(0, channel.silentForMs(nowMs) - livenessMs),
   }
 }
-
-function assertKey(key: unknown): asserts key is string {
-  if (!isName(key)) throw new InvalidCacheKey('key')
-}
-
-function assertTag(tag: unknown): void {
-  if (!isName(tag)) throw new InvalidCacheKey('tag')
-}
-
-function isName(value: unknown): boolean {
-  return (
-    typeof value === 'string' &&
-    value.length > 0 &&
-    value.length <= MAX_KEY_LENGTH &&
-    !value.startsWith(HTTP_KEY)
-  )
-}
-
-function assertTags(tags: readonly unknown[]): void {
-  if (tags.length > MAX_TAGS) throw new InvalidCacheKey('tag')
-  for (const tag of tags) assertTag(tag)
-}
-
-export type { CacheOutcome }

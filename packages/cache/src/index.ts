@@ -1,4 +1,5 @@
-export { type Cache, type CacheEntry, createCache, type WrapOptions } from './cache.js'
+export { createCache } from './cache.js'
+export type { Cache, CacheEntry, WrapOptions } from './cache-interface.js'
 export { type CacheOutcome, formatCacheStatus } from './cache-status.js'
 export {
   type CacheCorruptMessage,

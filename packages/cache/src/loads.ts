@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { CacheOutcome } from './cache-status.js'
 import { type CacheLoadMessage, loadChannel, readChannel, storeErrorChannel } from './channels.js'
-import { type Draft, type Entries, type Found, isFresh, type Lease } from './entries.js'
+import { type Drafted, draftOf, longestMs } from './drafts.js'
+import { type Entries, type Found, isFresh, type Lease } from './entries.js'
 import { type Entry, isEarly } from './entry.js'
 import { LoaderTimeout } from './errors.js'
 import { Flights } from './flights.js'
@@ -147,7 +148,11 @@ export class Loads {
     if (!this.#entries.store.available(key)) return undefined
     try {
       const tags = namedTags(options) ?? []
-      return await this.#entries.load(key, { tags, tagLifetimeMs: this.#longestMs(options), rejectedId })
+      return await this.#entries.load(key, {
+        tags,
+        tagLifetimeMs: longestMs(options, this.#options),
+        rejectedId,
+      })
     } catch (error) {
       this.#storeFailed('load', error)
       return undefined
@@ -205,7 +210,7 @@ export class Loads {
     try {
       const value = await this.#call(key, loader, stale)
       const durationMs = performance.now() - startedAt
-      const drafted = await this.#draft(value, options, durationMs)
+      const drafted = await draftOf(value, options, durationMs, this.#format, this.#options)
       const filling = this.#fill(key, lease, drafted, durationMs)
       const stored = this.#options.writes === 'through' ? await filling : drafted.draft !== undefined
       return this.#miss(drafted.value, drafted.draft?.ttlMs ?? 0, stored)
@@ -229,7 +234,7 @@ export class Loads {
     try {
       const value = await this.#call(key, loader, stale)
       const durationMs = performance.now() - startedAt
-      const drafted = await this.#draft(value, options, durationMs)
+      const drafted = await draftOf(value, options, durationMs, this.#format, this.#options)
       this.#reportLoad('unstored', durationMs)
       return this.#miss(drafted.value, drafted.draft?.ttlMs ?? 0, false)
     } catch (error) {
@@ -271,46 +276,7 @@ export class Loads {
     })
   }
 
-  /** The value as every caller sees it, and what to store of it, if it is to be stored. */
-  async #draft(
-    value: unknown,
-    options: AnyOptions,
-    costMs: number,
-  ): Promise<{ value: unknown; draft: (Draft & { tags: readonly string[] }) | undefined }> {
-    const encoded = await this.#format.encode(value)
-    if (encoded === undefined) return { value, draft: undefined }
-    const given = this.#format.give(encoded.kind, encoded.value)
-    const ttlMs = this.#ttlMs(value, options)
-    if (!(ttlMs >= 1)) return { value: given, draft: undefined }
-    const tags = typeof options.tags === 'function' ? options.tags(value) : (options.tags ?? [])
-    return {
-      value: given,
-      draft: {
-        ...encoded,
-        costMs,
-        ttlMs,
-        tags: [...new Set(tags)],
-        staleWhileRevalidateMs: options.staleWhileRevalidateMs ?? this.#options.staleWhileRevalidateMs,
-        staleIfErrorMs: options.staleIfErrorMs ?? this.#options.staleIfErrorMs,
-        l1TtlMs: options.l1TtlMs ?? this.#options.l1TtlMs ?? 0,
-      },
-    }
-  }
-
-  #ttlMs(value: unknown, options: AnyOptions): number {
-    const { negativeTtlMs, jitterRatio } = this.#options
-    const isNegative = value === null || value === undefined
-    const own = typeof options.ttlMs === 'function' ? options.ttlMs(value) : options.ttlMs
-    const ttlMs = own ?? (isNegative ? negativeTtlMs : undefined) ?? this.#options.ttlMs
-    return Math.ceil(ttlMs * (1 - Math.random() * jitterRatio))
-  }
-
-  async #fill(
-    key: string,
-    lease: Lease,
-    drafted: { draft: (Draft & { tags: readonly string[] }) | undefined },
-    durationMs: number,
-  ): Promise<boolean> {
+  async #fill(key: string, lease: Lease, drafted: Drafted, durationMs: number): Promise<boolean> {
     const { draft } = drafted
     try {
       if (draft === undefined) await this.#entries.release(key, lease)
@@ -327,19 +293,6 @@ export class Loads {
   #miss(value: unknown, ttlMs: number, stored: boolean): Result {
     this.report('miss', undefined, false)
     return { value, status: 'miss', layer: undefined, ttlMs, collapsed: false, stored }
-  }
-
-  #longestMs(options: AnyOptions): number {
-    const { ttlMs, staleWhileRevalidateMs, staleIfErrorMs } = this.#options
-    const fresh = typeof options.ttlMs === 'number' ? options.ttlMs : ttlMs
-    return Math.max(
-      1,
-      fresh +
-        Math.max(
-          options.staleWhileRevalidateMs ?? staleWhileRevalidateMs,
-          options.staleIfErrorMs ?? staleIfErrorMs,
-        ),
-    )
   }
 
   #reportLoad(outcome: CacheLoadMessage['outcome'], durationMs: number, error?: unknown): void {

@@ -1,0 +1,56 @@
+import type { Draft } from './entries.js'
+import type { LoadOptions, ResolvedCacheOptions } from './options.js'
+import type { ValueFormat } from './values.js'
+
+/** A loaded value as every caller sees it, and what to store of it, if it is to be stored. */
+export interface Drafted {
+  readonly value: unknown
+  readonly draft: (Draft & { readonly tags: readonly string[] }) | undefined
+}
+
+/**
+ * Encodes a loaded value, and works out its lifetimes and tags.
+ *
+ * @throws what the codec, or a function among the options, throws
+ */
+export async function draftOf(
+  value: unknown,
+  call: LoadOptions<unknown>,
+  costMs: number,
+  format: ValueFormat,
+  cache: ResolvedCacheOptions,
+): Promise<Drafted> {
+  const encoded = await format.encode(value)
+  if (encoded === undefined) return { value, draft: undefined }
+  const given = format.give(encoded.kind, encoded.value)
+  const ttlMs = lifetimeMs(value, call, cache)
+  if (!(ttlMs >= 1)) return { value: given, draft: undefined }
+  const tags = typeof call.tags === 'function' ? call.tags(value) : (call.tags ?? [])
+  const draft = {
+    ...encoded,
+    costMs,
+    ttlMs,
+    tags: [...new Set(tags)],
+    staleWhileRevalidateMs: call.staleWhileRevalidateMs ?? cache.staleWhileRevalidateMs,
+    staleIfErrorMs: call.staleIfErrorMs ?? cache.staleIfErrorMs,
+    l1TtlMs: call.l1TtlMs ?? cache.l1TtlMs ?? 0,
+  }
+  return { value: given, draft }
+}
+
+function lifetimeMs(value: unknown, call: LoadOptions<unknown>, cache: ResolvedCacheOptions): number {
+  const isNegative = value === null || value === undefined
+  const own = typeof call.ttlMs === 'function' ? call.ttlMs(value) : call.ttlMs
+  const ttlMs = own ?? (isNegative ? cache.negativeTtlMs : undefined) ?? cache.ttlMs
+  return Math.ceil(ttlMs * (1 - Math.random() * cache.jitterRatio))
+}
+
+/** For how long the tags of a value must be remembered, as far as is known before it is loaded, in ms. */
+export function longestMs(call: LoadOptions<unknown>, cache: ResolvedCacheOptions): number {
+  const freshMs = typeof call.ttlMs === 'number' ? call.ttlMs : cache.ttlMs
+  const graceMs = Math.max(
+    call.staleWhileRevalidateMs ?? cache.staleWhileRevalidateMs,
+    call.staleIfErrorMs ?? cache.staleIfErrorMs,
+  )
+  return Math.max(1, freshMs + graceMs)
+}
