@@ -1,0 +1,42 @@
+import type { ServerResponse } from 'node:http'
+import { type Next, requestContext, runInRequestContext } from '@scale/core'
+import { openScope } from './open-scope.js'
+import { type RequestLoggerOptions, resolveRequestLoggerOptions } from './options.js'
+import { type LoggedRequest, requestLines } from './request-line.js'
+import { RequestScope } from './request-scope.js'
+
+/** Middleware of Express 4 and 5. */
+export type RequestLogger = (req: LoggedRequest, res: ServerResponse, next: Next) => void
+
+/**
+ * Gives each request its ids and its logger, and writes one line about it when the response is over.
+ *
+ * The first middleware of an app. `req.id` and `X-Request-Id` have the request's id; `log()` has its logger, and
+ * `requestContext()` of `@scale/core` its ids, everywhere below.
+ *
+ * @throws {InvalidOption} an option is unknown or wrong, or the logger is not one of `createLogger`
+ * @see docs/concepts/logging.md
+ */
+export function requestLogger(options: RequestLoggerOptions): RequestLogger {
+  const rules = resolveRequestLoggerOptions(options)
+  const logRequest = requestLines(rules)
+  const quiet = new Set(rules.quietPaths)
+
+  return function requestLogger(req, res, next) {
+    // Mounted twice: the first one has it.
+    if ((req as { id?: unknown }).id !== undefined && requestContext() instanceof RequestScope) return next()
+    const scope = openScope(req, rules)
+    ;(req as { id?: unknown }).id = scope.requestId
+    res.setHeader('X-Request-Id', scope.requestId)
+    if (!isQuiet(req)) {
+      const { app } = req
+      res.on('close', () => logRequest(scope, req, res, app))
+    }
+    runInRequestContext(scope, next)
+  }
+
+  function isQuiet({ url = '' }: LoggedRequest): boolean {
+    const query = url.indexOf('?')
+    return quiet.has(query === -1 ? url : url.slice(0, query))
+  }
+}

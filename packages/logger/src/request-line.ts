@@ -1,0 +1,167 @@
+import type { ServerResponse } from 'node:http'
+import { clientAddress, type RoutedRequest, routeTemplate } from '@scale/core'
+import { errorFields, isErrorLike } from './error-fields.js'
+import type { IdentifiedRequest } from './open-scope.js'
+import type { RequestRules } from './options.js'
+import { redactQuery, scrubForeign, scrubPath } from './redact.js'
+import type { RequestScope } from './request-scope.js'
+import { isKept } from './trace-context.js'
+import { serializedFields, wiringOf } from './wiring.js'
+
+/** A request of Express when its response is over. */
+export type LoggedRequest = IdentifiedRequest &
+  RoutedRequest & { ip?: string | undefined; params?: Record<string, unknown> }
+
+type Level = 'info' | 'warn' | 'error'
+
+interface Outcome {
+  level: Level
+  status: number
+  message: string
+  /** Only successes can be left out by sampling. */
+  isOrdinary: boolean
+}
+
+/** Nobody is there to read the answer; the status that nginx made known. */
+const CLIENT_LEFT = 499
+const MAX_HEADER_LENGTH = 256
+const MAX_PATH_LENGTH = 1_024
+
+/**
+ * Writes the line of one request, as a string put together by hand: with an object, a serialiser and a child logger it
+ * costs several times as much.
+ *
+ * @returns a function that is called when a response is over
+ */
+export function requestLines(
+  rules: RequestRules,
+): (scope: RequestScope, req: LoggedRequest, res: ServerResponse, app: unknown) => void {
+  const { logger, slowMs, sampleRatio, headers, query, fields } = rules
+  const { write, time, safe } = wiringOf(logger)
+  const common = serializedFields(logger)
+  const levelValues = logger.levels.values as Record<Level, number>
+
+  return function logRequest(scope, req, res, app) {
+    const durationMs = Math.round((performance.now() - scope.startedAt) * 1_000) / 1_000
+    const error = (res as { err?: unknown }).err
+    const outcome = outcomeOf(res, error, durationMs >= slowMs)
+    if (levelValues[outcome.level] < logger.levelVal) return
+    if (outcome.isOrdinary && !isKept(scope.traceId, sampleRatio)) return
+    write(
+      `{"level":"${outcome.level}"${time()}${common},"request_id":"${scope.requestId}","trace_id":"${scope.traceId}",` +
+        `"span_id":"${scope.spanId}","trace_flags":"0${scope.flags}"` +
+        `${where(req, app)},"http.response.status_code":${outcome.status},"duration_ms":${durationMs}` +
+        `${sizeOf(req, res)}${addressOf(req)}${optional(scope, req)}` +
+        `${outcome.level === 'error' ? failure(error, outcome.status) : ''}${own(req, res)},"msg":"${outcome.message}"}\n`,
+    )
+  }
+
+  function optional({ linkedTraceId }: RequestScope, req: LoggedRequest): string {
+    let text = linkedTraceId === undefined ? '' : `,"link.trace_id":"${linkedTraceId}"`
+    if (query === 'redact') text += queryOf(req)
+    for (const name of headers) text += headerOf(req, name)
+    return text
+  }
+
+  /** What the app adds must not keep the line from being written. */
+  function own(req: LoggedRequest, res: ServerResponse): string {
+    if (fields === undefined) return ''
+    try {
+      const text = JSON.stringify(safe(fields(req, res) ?? {}))
+      return text === '{}' ? '' : `,${text.slice(1, -1)}`
+    } catch (error) {
+      return `,"fields_error":${JSON.stringify(errorFields(error))}`
+    }
+  }
+}
+
+function outcomeOf(res: ServerResponse, error: unknown, isSlow: boolean): Outcome {
+  const status = res.statusCode
+  if (!res.writableFinished) {
+    // The server itself cut off an answer that had begun, or nobody is there any more.
+    return error !== undefined && res.headersSent
+      ? { level: 'error', status, message: 'response cut off', isOrdinary: false }
+      : { level: 'info', status: CLIENT_LEFT, message: 'request aborted', isOrdinary: false }
+  }
+  if (status >= 500) return { level: 'error', status, message: 'request failed', isOrdinary: false }
+  const isRefusal = status === 429 || status === 401 || status === 403
+  return {
+    level: isSlow || isRefusal ? 'warn' : 'info',
+    status,
+    message: isSlow ? 'slow request' : status >= 400 ? 'request refused' : 'request completed',
+    isOrdinary: !isSlow && status < 400,
+  }
+}
+
+function where(req: LoggedRequest, app: unknown): string {
+  const route = routeTemplate(req, app)
+  const url = req.originalUrl ?? req.url ?? ''
+  const method = req.method ?? ''
+  return (
+    `,"http.request.method":"${method}"${route === undefined ? '' : `,"http.route":${quoted(route)}`}` +
+    `,"url.path":${quoted(scrubPath(pathOf(url), req.params))}`
+  )
+}
+
+function pathOf(url: string): string {
+  // A request line may hold a whole URL, with a user in it.
+  const path = url.startsWith('/') ? url : url.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, '')
+  const end = path.search(/[?#]/)
+  return end === -1 ? path.slice(0, MAX_PATH_LENGTH) : path.slice(0, Math.min(end, MAX_PATH_LENGTH))
+}
+
+function queryOf(req: LoggedRequest): string {
+  const url = req.originalUrl ?? req.url ?? ''
+  const start = url.indexOf('?')
+  if (start === -1) return ''
+  return `,"url.query":${quoted(redactQuery(url.slice(start + 1, start + 1 + MAX_PATH_LENGTH)))}`
+}
+
+/** Bytes of the body, as far as the response declared them. */
+function sizeOf(req: LoggedRequest, res: ServerResponse): string {
+  const length = res.getHeader('content-length')
+  if (length === undefined) return ''
+  return `,"http.response.body.size":${req.method === 'HEAD' || res.statusCode === 304 ? 0 : Number(length)}`
+}
+
+const addressSlot = Symbol('@scale/logger address')
+
+/** Without a forwarding header the address is that of the connection, worked out once. */
+function addressOf(req: LoggedRequest): string {
+  const isDirect = req.headers['x-forwarded-for'] === undefined
+  const socket = req.socket as { [addressSlot]?: string }
+  if (isDirect && socket[addressSlot] !== undefined) return socket[addressSlot]
+  const address = clientAddress(req)?.address
+  const text = address === undefined ? '' : `,"client.address":"${address}"`
+  // A socket that is gone has no address any more.
+  if (isDirect && text !== '') socket[addressSlot] = text
+  return text
+}
+
+function headerOf(req: LoggedRequest, name: string): string {
+  const value = req.headers[name]
+  if (typeof value !== 'string') return ''
+  const text =
+    name === 'referer' || name === 'origin'
+      ? withoutQuery(value)
+      : scrubForeign(value.slice(0, MAX_HEADER_LENGTH))
+  return `,"http.request.header.${name}":${quoted(text)}`
+}
+
+function withoutQuery(referer: string): string {
+  const url = URL.canParse(referer) ? new URL(referer) : undefined
+  return url === undefined
+    ? '[redacted]'
+    : `${url.protocol}//${url.host}${scrubPath(url.pathname)}`.slice(0, MAX_HEADER_LENGTH)
+}
+
+function failure(error: unknown, status: number): string {
+  if (!isErrorLike(error)) return `,"error.type":"${status}"`
+  const err = errorFields(error)
+  return `,"error.type":${quoted(String(err.code ?? err.type))},"err":${JSON.stringify(err)}`
+}
+
+/** As JSON; most texts need no escape. */
+function quoted(text: string): string {
+  return /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/.test(text) ? `"${text}"` : JSON.stringify(text)
+}
