@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url'
+import { jwks } from '@scale/auth'
 import { errorHandler, Forbidden, notFound } from '@scale/errors'
 import { httpMetrics } from '@scale/metrics'
 import express, { type Express, type RequestHandler } from 'express'
@@ -15,6 +16,7 @@ export function createApp(config: Config, services: Services, guards: Guards): E
   app.use(helmet())
   app.use(refuseCrossSite)
   app.use(express.static(fileURLToPath(new URL('page', import.meta.url)), { maxAge: '1h' }))
+  app.get('/.well-known/jwks.json', jwks(services.tokens.keys))
   app.use('/v1', express.json({ limit: '100kb' }), routes(services, guards))
   app.use(notFound(), errorHandler())
   return app

@@ -1,7 +1,25 @@
+import { readFileSync } from 'node:fs'
+import { signingKeys } from '@scale/auth'
 import { z } from 'zod'
 
 const port = z.coerce.number().int().min(0).max(65_535)
 const wholeMs = (max: number) => z.coerce.number().int().min(0).max(max)
+
+/** Whether a text is a private key that tokens can be signed with. */
+const isSigningKey = (text: string): boolean => {
+  try {
+    return signingKeys(text) !== undefined
+  } catch {
+    return false
+  }
+}
+const isFileOfKey = (path: string): boolean => {
+  try {
+    return isSigningKey(readFileSync(path, 'utf8'))
+  } catch {
+    return false
+  }
+}
 
 /** Every variable that the service reads. An empty one counts as not set. */
 const Environment = z.object({
@@ -19,6 +37,8 @@ const Environment = z.object({
     .string()
     .regex(/^postgres(?:ql)?:\/\/.+/)
     .optional(),
+  JWT_PRIVATE_KEY: z.string().refine(isSigningKey).optional(),
+  JWT_PRIVATE_KEY_FILE: z.string().refine(isFileOfKey).optional(),
   WEB_CONCURRENCY: z.coerce.number().int().min(1).max(1_024).optional(),
   TRUST_PROXY: z.string().optional(),
   PROFILE_LOOKUP_MS: wholeMs(60_000).default(200),
@@ -50,6 +70,10 @@ export class InvalidConfig extends Error {
 export function readConfig(env: NodeJS.ProcessEnv): Config {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
   const result = Environment.safeParse(given)
-  if (result.success) return Object.freeze(result.data)
-  throw new InvalidConfig([...new Set(result.error.issues.map((issue) => String(issue.path[0])))])
+  const wrong = result.success ? [] : result.error.issues.map((issue) => String(issue.path[0]))
+  const hasKey = given.JWT_PRIVATE_KEY !== undefined || given.JWT_PRIVATE_KEY_FILE !== undefined
+  // A generated key would be another one on each machine.
+  if (given.NODE_ENV === 'production' && !hasKey) wrong.push('JWT_PRIVATE_KEY')
+  if (wrong.length > 0) throw new InvalidConfig([...new Set(wrong)])
+  return Object.freeze(result.data!)
 }

@@ -2,6 +2,7 @@ import { type Prepared, type RunningCluster, runCluster } from '@scale/cluster'
 import { dashboardHandler, metricsHandler, packageMetrics } from '@scale/metrics'
 import { type Config, InvalidConfig, readConfig } from './config.js'
 import { findInfrastructure, type Infrastructure } from './infrastructure/find.js'
+import { findSigningKey } from './infrastructure/signing-key.js'
 import { startService } from './service.js'
 
 // The file runs in the primary and again in each worker. What happens once is in `prepare`.
@@ -20,7 +21,11 @@ const running = await runCluster({
     found = await findInfrastructure(config)
     await lifecycle.add('infrastructure', { phase: 'data', stop: found.stop })
     return {
-      env: { REDIS_URL: found.redisUrl ?? 'none', DATABASE_URL: found.databaseUrl },
+      env: {
+        REDIS_URL: found.redisUrl ?? 'none',
+        DATABASE_URL: found.databaseUrl,
+        JWT_PRIVATE_KEY: findSigningKey(config),
+      },
       ...(found.redisUrl === undefined
         ? { workers: { count: 1, reason: 'there is no Redis to share state in' } }
         : {}),

@@ -6,12 +6,14 @@ import { type RequestHandler, Router } from 'express'
 import { readCatalogue } from './controllers/catalogue.js'
 import { readProfile, renameProfile } from './controllers/profile.js'
 import { endSession, listSessions, login, logout, logoutAll } from './controllers/sessions.js'
+import { issueTokens, readMe, refreshTokens } from './controllers/tokens.js'
 import { register } from './controllers/users.js'
 import type { Guards } from './guards.js'
 import type { CatalogueRepository } from './repositories/catalogue.js'
 import type { Accounts } from './services/accounts.js'
 import type { Profiles } from './services/profiles.js'
-import { credentials, newUser, rename, sessionId } from './validators.js'
+import type { Tokens } from './services/tokens.js'
+import { credentials, newUser, refreshToken, rename, sessionId } from './validators.js'
 
 /** What the routes call. */
 export interface Services {
@@ -19,11 +21,12 @@ export interface Services {
   profiles: Profiles
   catalogue: CatalogueRepository
   cache: Cache
+  tokens: Tokens
 }
 
 /** Every route of the API, below `/v1`. */
 export function routes(
-  { accounts, profiles, catalogue, cache }: Services,
+  { accounts, profiles, catalogue, cache, tokens }: Services,
   { sessions, profileQuota, loginQuota }: Guards,
 ): Router {
   const router = Router()
@@ -33,7 +36,11 @@ export function routes(
   router.route('/users').post(newUser, register(accounts)).all(methodNotAllowed())
   router.route('/login').post(credentials, loginQuota, sessions, login(accounts)).all(methodNotAllowed())
   router.route('/logout').post(signedIn, logout).all(methodNotAllowed())
-  router.route('/logout-all').post(signedIn, logoutAll(sessions)).all(methodNotAllowed())
+  router.route('/logout-all').post(signedIn, logoutAll(sessions, tokens)).all(methodNotAllowed())
+  // The same quota as a login: a guess is a guess.
+  router.route('/token').post(credentials, loginQuota, issueTokens(accounts, tokens)).all(methodNotAllowed())
+  router.route('/token/refresh').post(refreshToken, refreshTokens(tokens)).all(methodNotAllowed())
+  router.route('/me').get(compose(tokens.required), readMe(tokens)).all(methodNotAllowed())
   router.route('/sessions').get(signedIn, listSessions(sessions)).all(methodNotAllowed())
   router.route('/sessions/:id').delete(signedIn, sessionId, endSession(sessions)).all(methodNotAllowed())
   router

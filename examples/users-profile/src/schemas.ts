@@ -12,5 +12,7 @@ export const Credentials = z.object({
   email: z.string().min(1).max(254),
   password: z.string().min(1).max(128),
 })
+/** Its form is judged by the issuer: whatever is no refresh token is an `invalid_grant`. */
+export const RefreshToken = z.object({ refresh_token: z.string().max(1_024) })
 export const Rename = z.object({ name })
 export const SessionId = z.object({ id: z.string().min(1).max(128) })

@@ -1,4 +1,5 @@
 import type { Server } from 'node:http'
+import { passwords } from '@scale/auth'
 import { createCache } from '@scale/cache'
 import type { Lifecycle } from '@scale/cluster'
 import { defaultRegistry, poolMetrics } from '@scale/metrics'
@@ -11,8 +12,8 @@ import { catalogueRepository } from './repositories/catalogue.js'
 import { usersRepository } from './repositories/users.js'
 import { accounts } from './services/accounts.js'
 import { Mailer } from './services/mailer.js'
-import { Passwords } from './services/passwords.js'
 import { profiles } from './services/profiles.js'
+import { tokens } from './services/tokens.js'
 
 /** How long a start waits for Redis, in ms. After that it starts all the same, and heals when Redis comes. */
 const REDIS_WAIT_MS = 2_000
@@ -43,10 +44,11 @@ export async function startService(config: Config, { lifecycle }: { lifecycle: L
 
   const users = usersRepository(pool, { profileLookupMs: config.PROFILE_LOOKUP_MS })
   const services = {
-    accounts: accounts({ users, passwords: new Passwords(), mailer, cache }),
+    accounts: accounts({ users, passwords: passwords(), mailer, cache }),
     profiles: profiles(users, cache),
     catalogue: catalogueRepository({ lookupMs: config.PROFILE_LOOKUP_MS }),
     cache,
+    tokens: tokens(config, redis),
   }
   const server = createApp(config, services, guards(config, redis)).listen(config.PORT, config.HOST)
   // Longer than a load balancer keeps an idle connection, or it sends a request into a closed one.

@@ -2,6 +2,7 @@ import { NotFound } from '@scale/errors'
 import { loggedIn, type SessionInfo, type Sessions } from '@scale/session'
 import type { RequestHandler } from 'express'
 import type { Accounts } from '../services/accounts.js'
+import type { Tokens } from '../services/tokens.js'
 import { credentials, sessionId } from '../validators.js'
 
 /** `POST /v1/login` */
@@ -20,9 +21,10 @@ export const logout: RequestHandler = async function logout(req, res) {
 }
 
 /** `POST /v1/logout-all` */
-export function logoutAll(sessions: Sessions): RequestHandler {
+export function logoutAll(sessions: Sessions, { issuer }: Tokens): RequestHandler {
   return async function logoutAll(req, res) {
-    await sessions.of(loggedIn(req).userId).revokeAll()
+    const { userId } = loggedIn(req)
+    await Promise.all([sessions.of(userId).revokeAll(), issuer.of(userId).revokeAll()])
     await req.session.destroy()
     res.status(204).end()
   }

@@ -21,6 +21,8 @@ export interface UsersRepository {
   findProfile(id: string): Promise<UserRow | undefined>
   rename(id: string, name: string): Promise<UserRow | undefined>
   markSeen(id: string): Promise<void>
+  /** Replaces the hash of an unchanged password, when it was made with other parameters. */
+  rehash(id: string, passwordHash: string): Promise<void>
 }
 
 const COLUMNS = `id, name, email, role, password_hash AS "passwordHash", created_at AS "createdAt", last_seen_at AS "lastSeenAt"`
@@ -51,6 +53,9 @@ export function usersRepository(pool: Pool, options: { profileLookupMs: number }
       return one(`SELECT ${COLUMNS} FROM users WHERE id = $1`, [id])
     },
     rename: (id, name) => one(`UPDATE users SET name = $2 WHERE id = $1 RETURNING ${COLUMNS}`, [id, name]),
+    async rehash(id, passwordHash) {
+      await pool.query('UPDATE users SET password_hash = $2 WHERE id = $1', [id, passwordHash])
+    },
     async markSeen(id) {
       await pool.query('UPDATE users SET last_seen_at = now() WHERE id = $1', [id])
     },

@@ -1,8 +1,8 @@
+import type { Passwords } from '@scale/auth'
 import type { Cache } from '@scale/cache'
 import { Conflict, Unauthorized } from '@scale/errors'
 import type { UserRow, UsersRepository } from '../repositories/users.js'
 import type { Mailer } from './mailer.js'
-import type { Passwords } from './passwords.js'
 import { userTag } from './profiles.js'
 
 /** Registering and signing in. */
@@ -30,12 +30,13 @@ export function accounts(parts: {
     },
     async authenticate({ email, password }) {
       const user = await users.findByEmail(email)
-      const isMatch = await passwords.matches(user?.passwordHash, password)
+      const { isMatch, needsRehash } = await passwords.check(user?.passwordHash, password)
       if (user === undefined || !isMatch)
         throw new Unauthorized('The e-mail address or the password is wrong.', {
           // RFC 9110 §11.6.1: every 401 has a challenge.
           headers: { 'WWW-Authenticate': 'Bearer' },
         })
+      if (needsRehash) await users.rehash(user.id, await passwords.hash(password))
       await users.markSeen(user.id)
       await cache.invalidateTags([userTag(user.id)])
       return user
