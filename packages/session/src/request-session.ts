@@ -1,3 +1,4 @@
+import { SessionEnded } from './errors.js'
 import type { Exchange } from './exchange.js'
 import { reportFailure } from './failures.js'
 import type { Opening } from './opening.js'
@@ -140,7 +141,10 @@ export class RequestSession extends Passthrough implements Session<Record<string
     const touching = this.#inTurn(async () => {
       if (this.#state.held?.touchIsDue === true) await this.#state.touch()
     })
-    touching.catch((error: unknown) => reportFailure('touch', error))
+    touching.catch((error: unknown) => {
+      // A session that ended meanwhile needs no touch.
+      if (!(error instanceof SessionEnded)) reportFailure('touch', error)
+    })
   }
 
   /**
