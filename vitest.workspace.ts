@@ -59,6 +59,8 @@ const config: ViteUserConfig = defineConfig({
       packedConsumers(),
     ],
     pool: 'forks',
+    // Suites mostly wait, for servers and for time: on two cores, two files at a time halve the run.
+    maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 60_000,
   },
