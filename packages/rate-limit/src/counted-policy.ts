@@ -2,9 +2,12 @@ import type { IncomingMessage } from 'node:http'
 import { keyPart } from '@scale/redis'
 import { countedWindowMs } from './bound.js'
 import { type DescribedPolicy, describePolicy } from './headers.js'
+import { Memo } from './memo.js'
 import type { ResolvedPolicy, ResolvedRateLimitOptions } from './options.js'
 import { isKnownEarly, type PartitionKeyOf } from './partition-key.js'
 import { createQuota, type Quota } from './policy.js'
+
+const REMEMBERED_KEYS = 10_000
 
 /** Quotas that a function gave, kept so that equal ones are made once. */
 const REMEMBERED_QUOTAS = 256
@@ -28,6 +31,8 @@ export class CountedPolicy<Request extends IncomingMessage> {
   readonly partitionKey: PartitionKeyOf<Request> | undefined
   /** What follows the partition in a key: a change of the window or the algorithm starts new counts. */
   readonly keySuffix: string
+  /** Keys by partition: to write one again costs more than to find it. */
+  readonly keys: Memo<string> = new Memo(REMEMBERED_KEYS)
   readonly knownEarly: boolean
   readonly #options: ResolvedPolicy<Request>
   readonly #cost: number | ((req: Request) => number)

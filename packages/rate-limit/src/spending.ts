@@ -118,9 +118,13 @@ export class Spendings<Request extends IncomingMessage> {
 
   #keyOf(policy: CountedPolicy<Request>, partition: PartitionKey): string {
     const who = escapePartition(partition)
-    return this.#slot === undefined
-      ? `${this.#keyBase}{${who}}${policy.keySuffix}`
-      : `${this.#keyBase}{${this.#slot}}${policy.keySuffix}:${who}`
+    const known = policy.keys.get(who)
+    if (known !== undefined) return known
+    const key =
+      this.#slot === undefined
+        ? `${this.#keyBase}{${who}}${policy.keySuffix}`
+        : `${this.#keyBase}{${this.#slot}}${policy.keySuffix}:${who}`
+    return policy.keys.set(who, key)
   }
 }
 

@@ -44,6 +44,28 @@ export function bySlot(all: readonly Gathered[]): Gathered[][] {
   return [...groups.values()]
 }
 
+/**
+ * Whether a request asks the same as those that were gathered. To look and to spend do not mix: who looks must not see
+ * what others spend later.
+ */
+export function isEqual(
+  gathered: Gathered,
+  charges: readonly Charge[],
+  count: number,
+  divisor: number,
+  terms: string,
+): boolean {
+  return (
+    gathered.count > 0 &&
+    count > 0 &&
+    gathered.divisor === 1 &&
+    divisor === 1 &&
+    gathered.terms === terms &&
+    gathered.charges.length === charges.length &&
+    gathered.charges.every(({ key }, index) => key === charges[index]!.key)
+  )
+}
+
 /** What a request spends, as the scripts read it. */
 export function termsOf(charges: readonly Charge[]): string {
   let terms = ''

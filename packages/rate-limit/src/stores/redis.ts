@@ -4,7 +4,7 @@ import { Blocks } from '../blocks.js'
 import { UnreadableQuota } from '../errors.js'
 import { adjustScript, consumeScript } from '../lua/scripts.js'
 import type { Charge, QuotaStore, Settlement, StoreReply } from '../store.js'
-import { balancesAt, bySlot, type Gathered, share, termsOf, type Waiting } from './gathered.js'
+import { balancesAt, bySlot, type Gathered, isEqual, share, termsOf, type Waiting } from './gathered.js'
 import { Increx, isForIncrex } from './increx.js'
 
 /** How many requests one call of the script decides on, at most: the server does nothing else meanwhile. */
@@ -45,23 +45,19 @@ export class RedisStore implements QuotaStore {
 
   #gather(charges: readonly Charge[], count: number, divisor: number): Promise<StoreReply> {
     return new Promise((resolve, reject) => {
+      const waiting = { count, resolve, reject }
       const terms = termsOf(charges)
-      const id = `${divisor} ${terms} ${charges.map(({ key }) => key).join(' ')}`
-      // To look and to spend do not mix: the first must not see what the second leaves.
-      const known = divisor === 1 && count > 0 ? this.#gathered.get(id) : undefined
-      if (known !== undefined) {
+      const { key } = charges[0]!
+      const known = this.#gathered.get(key)
+      if (known !== undefined && isEqual(known, charges, count, divisor, terms)) {
         known.count += count
-        known.waiting.push({ count, resolve, reject })
+        known.waiting.push(waiting)
         return
       }
       if (this.#gathered.size === 0) this.#guard.beforeWrite(this.#send)
-      this.#gathered.set(count > 0 && divisor === 1 ? id : `${this.#gathered.size} ${id}`, {
-        charges,
-        divisor,
-        terms,
-        count,
-        waiting: [{ count, resolve, reject }],
-      })
+      // Under its own name only what another may join; the others need a name that is nobody's.
+      const name = known === undefined ? key : `${this.#gathered.size} ${key}`
+      this.#gathered.set(name, { charges, divisor, terms, count, waiting: [waiting] })
     })
   }
 
