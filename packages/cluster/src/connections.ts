@@ -1,9 +1,10 @@
 import type { Server as HttpServer, IncomingMessage, ServerResponse } from 'node:http'
-import { constants, type Http2Session, type Http2Stream } from 'node:http2'
+import type { Http2Session } from 'node:http2'
 import type { Server, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { routeTemplate } from '@scale/core'
+import { Http2Sessions } from './http2-sessions.js'
 
 /** One TCP or TLS connection that speaks HTTP/1 or has not spoken yet. */
 interface Connection {
@@ -20,14 +21,6 @@ interface Connection {
   upgraded?: string
 }
 
-interface Session {
-  openedAt: number
-  /** The TCP connection underneath: a session that was asked to close no longer destroys it. */
-  socket: Socket | undefined
-  streams: Set<Http2Stream>
-  leavingSince?: number
-}
-
 /** A connection that was still busy when time ran out. */
 export interface OpenConnection {
   kind: 'request' | 'upgraded' | 'http2'
@@ -36,9 +29,6 @@ export interface OpenConnection {
   /** Since the connection was opened, in ms. */
   ageMs: number
 }
-
-/** How long the frames that reset streams may take to leave. */
-const RESET_FLUSH_MS = 20
 
 const connectionOf: unique symbol = Symbol('connection')
 type TrackedSocket = Duplex & { [connectionOf]?: Connection }
@@ -51,7 +41,7 @@ export class ConnectionTracker {
   /** Requests since the start. */
   requests = 0
   private readonly connections = new Set<Connection>()
-  private readonly sessions = new Map<Http2Session, Session>()
+  private readonly sessions = new Http2Sessions()
   /** TCP connections that a TLS socket or an HTTP/2 session will take over, by the address of the peer. */
   private readonly underneath = new Map<string, Connection>()
   private draining = false
@@ -66,7 +56,9 @@ export class ConnectionTracker {
       this.takeOver(socket)
       if (socket.alpnProtocol !== 'h2') this.open(socket, socket.bytesRead)
     })
-    server.prependListener('session', (session: Http2Session) => this.openSession(session))
+    server.prependListener('session', (session: Http2Session) => {
+      this.sessions.open(session, this.takeOver(session.socket), () => this.requests++)
+    })
     for (const event of ['request', 'checkContinue', 'checkExpectation']) {
       this.beforeListeners(event, (request: IncomingMessage, response: ServerResponse) =>
         this.onRequest(request, response),
@@ -81,9 +73,8 @@ export class ConnectionTracker {
 
   /** Requests whose answer is not finished. */
   get inFlight(): number {
-    let count = 0
+    let count = this.sessions.inFlight
     for (const connection of this.connections) if (isBusy(connection)) count++
-    for (const { streams } of this.sessions.values()) count += streams.size
     return count
   }
 
@@ -95,10 +86,10 @@ export class ConnectionTracker {
   /** From now on every answer that can still say so says `Connection: close`; HTTP/2 clients are told to go. */
   announceClose(): void {
     this.draining = true
-    for (const { response } of this.connections)
+    for (const { response } of this.connections) {
       if (response?.headersSent === false) lastOfItsConnection(response)
-    // The largest stream id: streams that are just being opened are still served (RFC 9113 §6.8).
-    for (const session of this.sessions.keys()) if (!session.destroyed) session.goaway(0, 2 ** 31 - 1)
+    }
+    this.sessions.announceClose()
   }
 
   /**
@@ -119,13 +110,7 @@ export class ConnectionTracker {
     }
     // Only Node knows whether a request has begun to arrive, and it closes all that are idle or none.
     if (!someLinger) (this.server as Partial<HttpServer>).closeIdleConnections?.()
-    for (const [session, state] of this.sessions) {
-      state.leavingSince ??= now
-      if (now - state.leavingSince < lingerMs) continue
-      // Without the client's preface, `close` would wait for ever.
-      if (state.socket?.bytesRead === 0) state.socket.destroy()
-      else if (!session.closed) session.close()
-    }
+    this.sessions.closeIdle(lingerMs)
   }
 
   /** Each upgraded connection and its protocol. */
@@ -143,15 +128,7 @@ export class ConnectionTracker {
       if (connection.upgraded !== undefined || isBusy(connection)) open.push(describe(connection, now))
       connection.socket.destroy()
     }
-    for (const [session, { openedAt, streams, socket }] of this.sessions) {
-      for (const _ of streams) open.push({ kind: 'http2', route: '', ageMs: now - openedAt })
-      for (const stream of streams) stream.close(constants.NGHTTP2_INTERNAL_ERROR)
-      // First the client is told that its answer was cut; an HTTP/2 connection that just ends looks like a clean end.
-      setTimeout(() => {
-        session.destroy()
-        socket?.destroy()
-      }, RESET_FLUSH_MS)
-    }
+    for (const ageMs of this.sessions.destroyAll()) open.push({ kind: 'http2', route: '', ageMs })
     return open
   }
 
@@ -175,19 +152,6 @@ export class ConnectionTracker {
     const connection = this.underneath.get(peerOf(upper))
     if (connection !== undefined) this.connections.delete(connection)
     return connection?.socket
-  }
-
-  private openSession(session: Http2Session): void {
-    const streams = new Set<Http2Stream>()
-    const socket = this.takeOver(session.socket)
-    this.sessions.set(session, { openedAt: Date.now(), socket, streams })
-    session.on('stream', (stream: Http2Stream) => {
-      this.requests++
-      streams.add(stream)
-      stream.once('close', () => streams.delete(stream))
-    })
-    session.once('close', () => this.sessions.delete(session))
-    if (this.draining) session.goaway(0, 2 ** 31 - 1)
   }
 
   private onRequest(request: IncomingMessage, response: ServerResponse): void {

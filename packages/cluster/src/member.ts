@@ -85,15 +85,20 @@ export class Member {
       this.enter('draining')
       this.send({ type: 'drain', delayMs, timeoutMs })
     }
-    const timer = setTimeout(() => this.kill('did not end in time'), timeoutMs + KILL_AFTER_MS)
+    this.killAfter(timeoutMs)
     const { code } = await this.exited
-    clearTimeout(timer)
     return code ?? exitCodes.forced
   }
 
   /** Lets a draining worker stop accepting. */
   refuse(): void {
     this.send({ type: 'refuse' })
+  }
+
+  /** Kills the worker when its own time to end is over. */
+  killAfter(timeoutMs: number): void {
+    const timer = setTimeout(() => this.kill('did not end in time'), timeoutMs + KILL_AFTER_MS)
+    void this.exited.then(() => clearTimeout(timer))
   }
 
   kill(reason: string): void {

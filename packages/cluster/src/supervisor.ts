@@ -1,11 +1,11 @@
 import { CrashPolicy, type SlotHistory } from './crash-policy.js'
 import type { Emit } from './events.js'
 import { exitCodes } from './exit-codes.js'
-import { describeExit, type Exit, Member } from './member.js'
+import { type Exit, Member } from './member.js'
 import type { FromWorker } from './messages.js'
+import { back, beat, changed, drained, exited, held, recycled, respawned, warned } from './narration.js'
 import type { ResolvedClusterOptions } from './options.js'
 import { jittered, recycleReason } from './recycle.js'
-import { describeEnd } from './serving.js'
 import { watch } from './watchdog.js'
 import { workerIdVariable, workersVariable } from './worker.js'
 
@@ -111,10 +111,11 @@ export class Supervisor {
     slot.next = next
     try {
       await next.ready
-      await this.hold(next, canaryMs)
+      await lasts(next, canaryMs)
     } catch (error) {
       slot.next = undefined
-      next.kill('failed as a replacement')
+      // When all stop, this one drains with the others.
+      if (!this.stopping) next.kill('failed as a replacement')
       await next.exited
       if (slot.current === undefined && !this.stopping) this.respawn(slot, 0)
       throw error
@@ -124,18 +125,6 @@ export class Supervisor {
     slot.next = undefined
     // A worker that failed by itself meanwhile is already on its way out.
     await old?.drain(0, this.options.drain.timeoutMs)
-  }
-
-  /** Rejects if the canary does not stay ready and healthy for the whole time. */
-  private async hold(member: Member, canaryMs: number): Promise<void> {
-    const until = performance.now() + canaryMs
-    for (;;) {
-      if (member.state !== 'ready') throw new Error(`worker ${member.slotId} did not last as a canary`)
-      if (!member.healthy) throw new Error(`worker ${member.slotId} lost a dependency as a canary`)
-      const left = until - performance.now()
-      if (left <= 0) return
-      await Promise.race([member.exited, new Promise((resolve) => setTimeout(resolve, Math.min(50, left)))])
-    }
   }
 
   private fork(slot: Slot): Member {
@@ -165,13 +154,7 @@ export class Supervisor {
     }, this.options.respawn.resetAfterMs).unref()
     if (slot.isHeld) {
       slot.isHeld = false
-      this.emit({
-        type: 'breaker',
-        level: 'info',
-        message: `worker ${slot.id} is back`,
-        workerId: slot.id,
-        state: 'closed',
-      })
+      this.emit(back(slot.id))
     }
     if (this.isBooted || !this.slots.every(({ current }) => current?.wasReady)) return
     this.isBooted = true
@@ -179,17 +162,10 @@ export class Supervisor {
   }
 
   private onMessage(slot: Slot, member: Member, message: FromWorker): void {
-    const workerId = slot.id
     switch (message.type) {
       case 'heartbeat': {
         const { heartbeat } = message
-        this.emit({
-          type: 'heartbeat',
-          level: 'debug',
-          message: `worker ${workerId} is alive`,
-          workerId,
-          heartbeat,
-        })
+        this.emit(beat(slot.id, heartbeat))
         const reason = recycleReason(slot.limits, heartbeat, Date.now() - member.startedAt)
         if (reason !== undefined && member.state === 'ready') this.retire(slot, member, reason)
         break
@@ -198,26 +174,14 @@ export class Supervisor {
         this.retire(slot, member, message.reason)
         break
       case 'failing':
+        member.killAfter(this.options.drain.timeoutMs)
         if (slot.current === member) this.onCrash(slot, member, { code: exitCodes.uncaught, signal: null })
         break
       case 'warning':
-        this.emit({
-          type: 'warning',
-          level: 'warn',
-          message: `worker ${workerId}: ${message.message}`,
-          workerId,
-        })
+        this.emit(warned(slot.id, message.message))
         break
-      case 'drained': {
-        const { report } = message
-        this.emit({
-          type: 'drained',
-          level: report.clean ? 'info' : 'warn',
-          message: `worker ${workerId} ${describeEnd(report)}`,
-          workerId,
-          report,
-        })
-      }
+      case 'drained':
+        this.emit(drained(slot.id, message.report))
     }
   }
 
@@ -225,13 +189,7 @@ export class Supervisor {
   private retire(slot: Slot, member: Member, reason: string): void {
     if (slot.replacing || this.stopping || slot.current !== member) return
     slot.replacing = true
-    this.emit({
-      type: 'recycle',
-      level: 'info',
-      message: `worker ${slot.id} is replaced: ${reason}`,
-      workerId: slot.id,
-      reason,
-    })
+    this.emit(recycled(slot.id, reason))
     this.inTurn(async () => {
       // What waited for its turn may have been overtaken by a reload or a crash.
       if (slot.current === member && this.slots.includes(slot)) await this.replace(slot, 0)
@@ -240,12 +198,7 @@ export class Supervisor {
         slot.replacing = false
       },
       (error: Error) => {
-        this.emit({
-          type: 'warning',
-          level: 'warn',
-          message: `kept the old worker: ${error.message}`,
-          workerId: slot.id,
-        })
+        this.emit(warned(slot.id, `the old one is kept: ${error.message}`))
         setTimeout(() => {
           slot.replacing = false
         }, RETRY_REPLACEMENT_MS).unref()
@@ -255,18 +208,7 @@ export class Supervisor {
 
   private onExit(slot: Slot, member: Member, exit: Exit): void {
     this.members.delete(member)
-    const level = exit.code === exitCodes.drained ? 'info' : 'error'
-    const why = member.endReason === undefined ? '' : ` (it ${member.endReason})`
-    const message = `worker ${slot.id} (pid ${member.pid}) ${describeExit(exit)}${why}`
-    this.emit({
-      type: 'worker',
-      level,
-      message,
-      workerId: slot.id,
-      pid: member.pid,
-      state: 'exited',
-      ...exit,
-    })
+    this.emit(exited(member, exit))
     if (slot.current === member && this.slots.includes(slot)) this.onCrash(slot, member, exit)
   }
 
@@ -289,18 +231,9 @@ export class Supervisor {
     }
     if (verdict.action === 'hold' && !slot.isHeld) {
       slot.isHeld = true
-      const message = `worker ${slot.id} failed too often; its place stays empty for ${verdict.delayMs} ms`
-      this.emit({ type: 'breaker', level: 'error', message, workerId: slot.id, state: 'open' })
+      this.emit(held(slot.id, verdict.delayMs))
     }
-    this.emit({
-      type: 'respawn',
-      level: 'warn',
-      message: `worker ${slot.id} starts again in ${verdict.delayMs} ms (failure ${slot.failures})`,
-      workerId: slot.id,
-      during: member.wasReady ? 'run' : 'boot',
-      failures: slot.failures,
-      delayMs: verdict.delayMs,
-    })
+    this.emit(respawned(member, slot.failures, verdict.delayMs))
     // A replacement that is on its way takes the place.
     if (slot.next === undefined) this.respawn(slot, verdict.delayMs)
   }
@@ -313,17 +246,18 @@ export class Supervisor {
 
   private onState(member: Member): void {
     // Its end is told with its status.
-    if (member.state === 'exited') return
-    const { slotId: workerId, pid, state } = member
-    this.emit({
-      type: 'worker',
-      level: 'info',
-      message: `worker ${workerId} (pid ${pid}) ${state}`,
-      workerId,
-      pid,
-      state,
-      code: null,
-      signal: null,
-    })
+    if (member.state !== 'exited') this.emit(changed(member))
+  }
+}
+
+/** Rejects if a new worker does not stay ready and healthy for so long. */
+async function lasts(member: Member, canaryMs: number): Promise<void> {
+  const until = performance.now() + canaryMs
+  for (;;) {
+    if (member.state !== 'ready') throw new Error(`worker ${member.slotId} did not last as a canary`)
+    if (!member.healthy) throw new Error(`worker ${member.slotId} lost a dependency as a canary`)
+    const left = until - performance.now()
+    if (left <= 0) return
+    await Promise.race([member.exited, new Promise((resolve) => setTimeout(resolve, Math.min(50, left)))])
   }
 }

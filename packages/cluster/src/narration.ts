@@ -1,0 +1,69 @@
+import type {
+  BreakerEvent,
+  DrainedEvent,
+  HeartbeatEvent,
+  RecycleEvent,
+  RespawnEvent,
+  WarningEvent,
+  WorkerEvent,
+} from './events.js'
+import { exitCodes } from './exit-codes.js'
+import { describeExit, type Exit, type Member } from './member.js'
+import type { Heartbeat } from './messages.js'
+import { describeEnd, type EndReport } from './serving.js'
+
+// What the supervisor reports, in one sentence each.
+
+export function changed({ slotId: workerId, pid, state }: Member): WorkerEvent {
+  const message = `worker ${workerId} (pid ${pid}) ${state}`
+  return { type: 'worker', level: 'info', message, workerId, pid, state, code: null, signal: null }
+}
+
+export function exited({ slotId: workerId, pid, endReason }: Member, exit: Exit): WorkerEvent {
+  const level = exit.code === exitCodes.drained ? 'info' : 'error'
+  const why = endReason === undefined ? '' : ` (it ${endReason})`
+  const message = `worker ${workerId} (pid ${pid}) ${describeExit(exit)}${why}`
+  return { type: 'worker', level, message, workerId, pid, state: 'exited', ...exit }
+}
+
+export function beat(workerId: number, heartbeat: Heartbeat): HeartbeatEvent {
+  return { type: 'heartbeat', level: 'debug', message: `worker ${workerId} is alive`, workerId, heartbeat }
+}
+
+export function warned(workerId: number, what: string): WarningEvent {
+  return { type: 'warning', level: 'warn', message: `worker ${workerId}: ${what}`, workerId }
+}
+
+export function drained(workerId: number, report: EndReport): DrainedEvent {
+  const message = `worker ${workerId} ${describeEnd(report)}`
+  return { type: 'drained', level: report.clean ? 'info' : 'warn', message, workerId, report }
+}
+
+export function recycled(workerId: number, reason: string): RecycleEvent {
+  return {
+    type: 'recycle',
+    level: 'info',
+    message: `worker ${workerId} is replaced: ${reason}`,
+    workerId,
+    reason,
+  }
+}
+
+export function held(workerId: number, openMs: number): BreakerEvent {
+  const message = `worker ${workerId} failed too often; its place stays empty for ${openMs} ms`
+  return { type: 'breaker', level: 'error', message, workerId, state: 'open' }
+}
+
+export function back(workerId: number): BreakerEvent {
+  return { type: 'breaker', level: 'info', message: `worker ${workerId} is back`, workerId, state: 'closed' }
+}
+
+export function respawned(
+  { slotId: workerId, wasReady }: Member,
+  failures: number,
+  delayMs: number,
+): RespawnEvent {
+  const message = `worker ${workerId} starts again in ${delayMs} ms (failure ${failures})`
+  const during = wasReady ? 'run' : 'boot'
+  return { type: 'respawn', level: 'warn', message, workerId, during, failures, delayMs }
+}
