@@ -108,9 +108,7 @@ export const VARIANTS: Record<string, Make> = {
   'http, L2 hit': async (url) => ({ handlers: [(await ours(url, 0)).http() as RequestHandler, bare] }),
   'http, miss': async (url) => ({ handlers: [(await ours(url)).http() as RequestHandler, bare] }),
   'apicache, hit': async () => {
-    const { default: apicache } = (await import('apicache' as string)) as {
-      default: { middleware(ttl: string): RequestHandler }
-    }
+    const { default: apicache } = await import('apicache')
     return { handlers: [apicache.middleware('10 minutes'), bare] }
   },
   'bentocache, L1 hit': (url) => bento(url, 'both'),
