@@ -452,6 +452,12 @@ describe('createCache, several processes on one Redis', () => {
     }
   })
 
+  it("returns before the value is stored under writes: 'behind', and stores it all the same", async () => {
+    const [behind, other] = copies(2, { writes: 'behind' }) as [Cache, Cache]
+    expect(await behind.getOrSetEntry('key', () => 'value')).toMatchObject({ value: 'value', status: 'miss' })
+    await until(async () => (await other.get('key')) === 'value')
+  })
+
   it('gives every key a lifetime', async () => {
     const [cache] = copies(1, { prefix: 'ttl' }) as [Cache]
     await cache.getOrSet('key', () => 1, { tags: ['t'] })
