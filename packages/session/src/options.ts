@@ -176,8 +176,9 @@ export function resolveSessionOptions<Data extends object>(
   if (resolved.idleTimeoutMs > resolved.absoluteTimeoutMs) {
     throw new InvalidOption('session: `idleTimeoutMs` must not be above `absoluteTimeoutMs`.')
   }
-  if (resolved.store !== undefined && resolved.redis !== undefined) {
-    throw new InvalidOption('session: give `redis` or `store`, not both.')
+  const unused = (['redis', 'prefix', 'deadlineMs'] as const).find((name) => given?.[name] !== undefined)
+  if (resolved.store !== undefined && unused !== undefined) {
+    throw new InvalidOption(`session: give \`store\` or \`${unused}\`, not both.`)
   }
   refuseSchema(resolved.schema)
   const { transport = cookie() } = resolved

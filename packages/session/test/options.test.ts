@@ -18,6 +18,7 @@ it.each<[string, () => SessionOptions, RegExp]>([
     /must not be above/,
   ],
   ['two stores', () => ({ redis: redis.client, store: memoryStore() }), /not both/],
+  ['a prefix that nothing reads', () => ({ prefix: 'a', store: memoryStore() }), /`prefix`, not both/],
   ['no client', () => ({ redis: {} as never }), /ioredis client/],
   ['a prefix that could be another key', () => ({ prefix: 'a b' }), /prefix/],
   ['a quota without a rule', () => ({ maxPerUser: { quota: 1 } as never }), /evict/],

@@ -154,7 +154,7 @@ describe.each(topologies)('%s', (kind) => {
       ['by revoke()', (sessions, other) => sessions.of('ann').revoke(other.id!)],
       ['by revokeAll()', (sessions) => sessions.of('ann').revokeAll()],
     ])('%s is not written to by a slow request', async (_name, end) => {
-      const sessions = make({ prefix: 'ended' })
+      const sessions = make()
       const [slow, other, token] = await two(sessions, { x: 1 })
       await end(sessions, other)
       slow.data.x = 2
@@ -191,6 +191,21 @@ describe.each(topologies)('%s', (kind) => {
       expect((await sessions.load(headers(token))).userId).toBe('ann')
       nowMs += 1
       expect((await sessions.load(headers(token))).userId).toBeUndefined()
+      expect((await sessions.load(headers(renewed.token))).userId).toBe('ann')
+    })
+    it('cannot be made of the old one and what Redis holds once the grace is over', async () => {
+      const sessions = make({ renewGraceMs: 1_000 })
+      const token = await loggedIn(sessions, 'ann')
+      const renewed = await (await sessions.load(headers(token))).renew()
+      const nonces = async () => {
+        const keys = await redis.keys('scale:session:1:*:session:*')
+        const own = keys.filter((key) => key.includes(token.slice(20, 36)))
+        return Promise.all(own.map((key) => redis.client.call('hexists', [key, 'n'])))
+      }
+      expect(await nonces()).toEqual([1])
+      nowMs += 1_000
+      await (await sessions.load(headers(renewed.token))).touch()
+      expect(await nonces()).toEqual([0])
       expect((await sessions.load(headers(renewed.token))).userId).toBe('ann')
     })
     it('is the same for all who come with the old one in its grace', async () => {
@@ -285,7 +300,7 @@ describe.each(topologies)('%s', (kind) => {
       await expect(sessions.of('eve').list({ limit: 0 })).rejects.toThrow(/limit/)
     })
     it('are trimmed out of the index when they expire', async () => {
-      const sessions = make({ idleTimeoutMs: 1_000, prefix: 'trim' })
+      const sessions = make({ idleTimeoutMs: 1_000 })
       for (let i = 0; i < 5; i++) await loggedIn(sessions, 'tim')
       nowMs += 1_000
       expect(await sessions.of('tim').list()).toEqual([])

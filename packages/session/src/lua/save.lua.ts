@@ -32,6 +32,8 @@ for i = 6, #ARGV, 3 do
   end
 end
 redis.call('HSET', KEYS[1], 's', int(now))
+-- With the old token and the nonce the new token could be made: after the grace nobody needs that.
+if f[3] and now >= tonumber(f[3]) then redis.call('HDEL', KEYS[1], 'n') end
 if ARGV[5] ~= '' then redis.call('HSET', KEYS[1], 'i', ARGV[5]) end
 keep(tonumber(ARGV[5]) or tonumber(f[5]), tonumber(f[6]), f[7])
 changed[1] = { 1, now, revision }
