@@ -81,8 +81,8 @@ export class Primary {
       // How it ended is an event.
       else this.reload().catch(() => {})
     })
-    onOrder('SIGTTIN', () => void this.scale(this.supervisor.slots.length + 1))
-    onOrder('SIGTTOU', () => void this.scale(Math.max(1, this.supervisor.slots.length - 1)))
+    onOrder('SIGTTIN', () => void this.scale((workers) => workers + 1))
+    onOrder('SIGTTOU', () => void this.scale((workers) => Math.max(1, workers - 1)))
     this.closeListeners = followListeners()
     this.supervisor.addSlots(decision.workers)
     const startedAt = performance.now()
@@ -112,9 +112,10 @@ export class Primary {
   }
 
   /** Adds workers, or drains the last ones, one after the other. */
-  scale(workers: number): Promise<void> {
+  scale(wanted: (workers: number) => number): Promise<void> {
     return this.supervisor.inTurn(async () => {
       const { slots } = this.supervisor
+      const workers = wanted(slots.length)
       if (this.stopped !== undefined || workers === slots.length) return
       const message = `${workers} workers instead of ${slots.length}`
       this.emit({ type: 'scaled', level: 'info', message, workers })

@@ -108,7 +108,7 @@ async function startPrimary({ options, decision, prepared, env, emit }: Start): 
       if (integer(1, MAX_WORKERS)(workers) !== undefined) {
         throw new InvalidOption(`scale: the number of workers must be an integer from 1 to ${MAX_WORKERS}.`)
       }
-      await primary.scale(workers)
+      await primary.scale(() => workers)
     },
     stop: () => primary.stop('stop()'),
   }

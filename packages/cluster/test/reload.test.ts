@@ -67,15 +67,18 @@ test('reloads that are asked for while one runs share the next', async () => {
 test('SIGTTIN adds a worker, SIGTTOU takes one away, down to one', async () => {
   const { app, url } = await running()
   process.kill(app.pid, 'SIGTTIN')
+  await app.said('scaled', { workers: 3 })
+  process.kill(app.pid, 'SIGTTIN')
   await app.said('worker', { workerId: 3, state: 'ready' })
-  for (const left of [2, 1]) {
+  await app.said('worker', { workerId: 4, state: 'ready' })
+  for (const left of [3, 2, 1]) {
     process.kill(app.pid, 'SIGTTOU')
     await app.said('scaled', { workers: left })
     await app.said('worker', { workerId: left + 1, state: 'exited', code: 0 })
   }
   process.kill(app.pid, 'SIGTTOU')
   expect((await fetch(url)).status).toBe(200)
-  expect(app.of('scaled')).toHaveLength(3)
+  expect(app.of('scaled')).toHaveLength(5)
 })
 
 describe('recycling', () => {
