@@ -16,6 +16,8 @@ export interface Answer {
   status: number
   headers: IncomingHttpHeaders
   body: string
+  /** `Link` fields of interim responses. */
+  hints: string[]
 }
 
 /** What an origin answers with. */
@@ -23,6 +25,8 @@ export interface Scripted {
   status?: number
   headers?: Record<string, string | string[]>
   body?: string
+  /** Sent in an interim response (103) first. */
+  hint?: string
   /** Half of the body, and then the connection is cut. */
   cut?: boolean
 }
@@ -77,14 +81,21 @@ export function send(
   body?: string,
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
+    const hints: string[] = []
     const req = request({ port, host: '127.0.0.1', method, path, headers, agent: false }, (res) => {
       const chunks: Buffer[] = []
       res.on('data', (chunk) => chunks.push(chunk))
       res.on('error', reject)
       res.on('end', () =>
-        resolve({ status: res.statusCode!, headers: res.headers, body: Buffer.concat(chunks).toString() }),
+        resolve({
+          status: res.statusCode!,
+          headers: res.headers,
+          body: Buffer.concat(chunks).toString(),
+          hints,
+        }),
       )
     })
+    req.on('information', ({ headers }) => hints.push(String(headers.link)))
     req.on('error', reject)
     req.end(body)
   })
@@ -93,7 +104,8 @@ export function send(
 /** Answers as scripted. */
 export function answering(script: (req: IncomingMessage) => Scripted | Promise<Scripted>): Handler {
   return async (req, res) => {
-    const { status = 200, headers = {}, body = 'body', cut = false } = await script(req)
+    const { status = 200, headers = {}, body = 'body', cut = false, hint } = await script(req)
+    if (hint !== undefined) res.writeEarlyHints({ link: hint })
     res.statusCode = status
     for (const [name, value] of Object.entries(headers)) res.setHeader(name, value)
     if (!cut) return res.end(body)

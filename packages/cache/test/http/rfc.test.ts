@@ -812,6 +812,14 @@ row(
   },
 )
 
+row('RFC 9110 §15.2', 'MUST', 'pass interim responses on, and not store them', async (open) => {
+  const s = await open({ headers: FRESH, hint: '</style.css>; rel=preload' })
+  const first = await s.get('/a')
+  expect([first.status, first.hints]).toEqual([200, ['</style.css>; rel=preload']])
+  const second = await s.get('/a')
+  expect([second.status, second.hints, isHit(second)]).toEqual([200, [], true])
+})
+
 // — RFC 5861
 
 row(
