@@ -5,7 +5,7 @@ import { Folding } from './folding.js'
 import { humanLine } from './human.js'
 import { LineBuffer } from './line-buffer.js'
 import { type LoggerOptions, resolveLoggerOptions } from './options.js'
-import { scrubForeign, scrubText } from './redact.js'
+import { scrubForeign } from './redact.js'
 import { type SafeFields, safeFields } from './safe-fields.js'
 import { epochTime, isoTime } from './time.js'
 import { serializedFields, wire } from './wiring.js'
@@ -70,8 +70,6 @@ export function createLogger(options?: LoggerOptions): AppLogger {
       serializers: { err: (error: unknown) => error },
       formatters: {
         level: (label) => ({ level: label }),
-        bindings: (fields) => safe(fields),
-        log: (fields) => safe(fields),
       },
       hooks: {
         logMethod(args, method) {
@@ -81,8 +79,12 @@ export function createLogger(options?: LoggerOptions): AppLogger {
     },
     foldingStream(folding, time().length),
   ) as unknown as AppLogger
+  const { child } = logger
   wire(logger, { write, time, safe, buffer })
   Object.assign(logger, {
+    child(this: AppLogger, fields: object) {
+      return child.call(this, safe(fields))
+    },
     flush: ({ timeoutMs = FLUSH_TIMEOUT_MS } = {}) => {
       folding.flush()
       return buffer.flush(timeoutMs)
@@ -129,13 +131,13 @@ function safeArguments(args: readonly unknown[], safe: SafeFields): unknown[] {
       : [{ err }, ...rest.map((value) => safeArgument(value, safe))]
   }
   if (typeof first === 'string') return args.map((value) => safeArgument(value, safe))
-  const err = (first as { err?: unknown } | null | undefined)?.err
-  if (rest.length === 0 && isErrorLike(err)) return [first, errorFields(err).message]
-  return [first, ...rest.map((value) => safeArgument(value, safe))]
+  // Safe here already: pino takes the message of `err` from what it is given.
+  const fields = typeof first === 'object' && first !== null ? safe(first) : first
+  return [fields, ...rest.map((value) => safeArgument(value, safe))]
 }
 
 function safeArgument(value: unknown, safe: SafeFields): unknown {
-  if (typeof value === 'string') return scrubText(value)
+  if (typeof value === 'string') return scrubForeign(value)
   if (isErrorLike(value)) return scrubForeign(String((value as Error).message))
   return typeof value === 'object' && value !== null ? safe(value) : value
 }

@@ -58,14 +58,14 @@ const QUOTES: readonly [pattern: RegExp, replacement: string][] = [
   [/(Unrecognized keys?: )[^\n]*/g, `$1${REDACTED}`],
 ]
 
-/** The text without what is plainly a secret. For text that the program wrote: ids in it stay. */
+/** The text without what is plainly a secret. For values that the program chose to write: ids and digests stay. */
 export function scrubText(text: string): string {
   let clean = text
   for (const [pattern, replacement] of SHAPES) clean = clean.replace(pattern, replacement)
   return clean
 }
 
-/** The text without what may be a secret. For text that others wrote: messages of libraries, what clients send. */
+/** The text without what may be a secret. For messages, and for what clients send. */
 export function scrubForeign(text: string): string {
   let clean = text
   for (const [pattern, replacement] of QUOTES) clean = clean.replace(pattern, replacement)

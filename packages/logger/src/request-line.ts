@@ -149,10 +149,9 @@ function headerOf(req: LoggedRequest, name: string): string {
 }
 
 function withoutQuery(referer: string): string {
-  const url = URL.canParse(referer) ? new URL(referer) : undefined
-  return url === undefined
-    ? '[redacted]'
-    : `${url.protocol}//${url.host}${scrubPath(url.pathname)}`.slice(0, MAX_HEADER_LENGTH)
+  if (!/^https?:\/\//i.test(referer) || !URL.canParse(referer)) return '[redacted]'
+  const { protocol, host, pathname } = new URL(referer)
+  return scrubForeign(`${protocol}//${host}${scrubPath(pathname)}`.slice(0, MAX_HEADER_LENGTH))
 }
 
 function failure(error: unknown, status: number): string {

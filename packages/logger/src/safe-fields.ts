@@ -1,11 +1,18 @@
 import { EventEmitter } from 'node:events'
 import { errorFields, isErrorLike } from './error-fields.js'
-import { isSecretName, scrubText } from './redact.js'
+import { isSecretName, scrubForeign, scrubText } from './redact.js'
 
 const MAX_DEPTH = 6
 const MAX_MEMBERS = 100
 const MAX_TEXT = 4_096
 const REDACTED = '[redacted]'
+
+/** What clients send, and what libraries keep of it. Never written, whatever is in it. */
+const OPAQUE = new Set(['headers', 'rawHeaders', 'body', 'rawBody', 'cookies', 'signedCookies'])
+/** What clients send in an address: written without what may be a secret. */
+const FOREIGN = new Set(['query', 'params', 'url', 'originalUrl', 'path', 'search'])
+
+type Scrub = (text: string) => string
 
 /** Makes of any object what may be written: see `safeFields`. */
 export type SafeFields = (fields: object) => Record<string, unknown>
@@ -20,7 +27,7 @@ export function safeFields(moreNames: readonly string[] = []): SafeFields {
   const more = new Set(moreNames.map((name) => name.toLowerCase()))
   const isSecret = (name: string): boolean => isSecretName(name) || more.has(name.toLowerCase())
 
-  function members(value: object, depth: number): Record<string, unknown> {
+  function members(value: object, depth: number, scrub: Scrub = scrubText): Record<string, unknown> {
     const safe: Record<string, unknown> = {}
     let count = 0
     for (const name of Object.keys(value)) {
@@ -30,18 +37,19 @@ export function safeFields(moreNames: readonly string[] = []): SafeFields {
       }
       const member = read(value, name)
       if (member === undefined || typeof member === 'function' || typeof member === 'symbol') continue
-      const text = name.length > 128 ? `${name.slice(0, 128)}…` : name
-      safe[text] = isSecret(name) && !isHarmless(member) ? REDACTED : safeValue(member, depth)
+      const isHidden = (isSecret(name) || OPAQUE.has(name)) && !isHarmless(member)
+      const text = scrub(name.slice(0, 128))
+      safe[text] = isHidden ? REDACTED : safeValue(member, depth, FOREIGN.has(name) ? scrubForeign : scrub)
     }
     return safe
   }
 
-  function safeValue(value: unknown, depth: number): unknown {
+  function safeValue(value: unknown, depth: number, scrub: Scrub): unknown {
     switch (typeof value) {
       case 'string':
-        return scrubText(value.length > MAX_TEXT ? `${value.slice(0, MAX_TEXT)}…` : value)
+        return scrub(value.length > MAX_TEXT ? `${value.slice(0, MAX_TEXT)}…` : value)
       case 'object':
-        return value === null ? null : safeObject(value, depth)
+        return value === null ? null : safeObject(value, depth, scrub)
       case 'bigint':
         return String(value)
       default:
@@ -49,17 +57,18 @@ export function safeFields(moreNames: readonly string[] = []): SafeFields {
     }
   }
 
-  function safeObject(value: object, depth: number): unknown {
+  function safeObject(value: object, depth: number, scrub: Scrub): unknown {
     if (isErrorLike(value)) return errorFields(value)
     if (depth === 0) return '[…]'
-    if (Array.isArray(value)) return value.slice(0, MAX_MEMBERS).map((item) => safeValue(item, depth - 1))
+    if (Array.isArray(value))
+      return value.slice(0, MAX_MEMBERS).map((item) => safeValue(item, depth - 1, scrub))
     if (ArrayBuffer.isView(value)) return `[${value.byteLength} bytes]`
     if (value instanceof Map || value instanceof Set) return `[${value.size} entries]`
     if (value instanceof EventEmitter || value instanceof Promise) return `[${value.constructor.name}]`
     const toJson = read(value, 'toJSON')
-    if (typeof toJson !== 'function') return members(value, depth - 1)
+    if (typeof toJson !== 'function') return members(value, depth - 1, scrub)
     const json: unknown = toJson.call(value)
-    return json === value ? members(value, depth - 1) : safeValue(json, depth - 1)
+    return json === value ? members(value, depth - 1, scrub) : safeValue(json, depth - 1, scrub)
   }
 
   return function safeFields(fields) {

@@ -1,0 +1,132 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import http from 'node:http'
+import { fileURLToPath } from 'node:url'
+import { expect, it, onTestFinished, vi } from 'vitest'
+
+// A real process whose stdout is a pipe, as in a container.
+
+const app = fileURLToPath(new URL('fixtures/app.ts', import.meta.url))
+
+interface Running {
+  child: ChildProcess
+  port: number
+  /** What has been read of its stdout; nothing before `read` is called. */
+  lines(): Record<string, unknown>[]
+  read(): void
+  errors(): string
+}
+
+async function start(): Promise<Running> {
+  const child = fork(app, [], {
+    execArgv: ['--conditions=@scale/source', '--import', 'tsx'],
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  })
+  onTestFinished(() => {
+    child.kill('SIGKILL')
+  })
+  let output = ''
+  let errors = ''
+  child.stderr!.on('data', (data) => (errors += data))
+  const [{ port }] = (await once(child, 'message')) as [{ port: number }]
+  return {
+    child,
+    port,
+    lines: () =>
+      output
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => JSON.parse(line)),
+    read: () => void child.stdout!.on('data', (data) => (output += data)),
+    errors: () => errors,
+  }
+}
+
+/** @returns the request id of each answer, as clients have them */
+async function ask(port: number, count: number, agent: http.Agent): Promise<string[]> {
+  const ids: string[] = []
+  for (let n = 0; n < count; n++) {
+    const request = http.get({ port, host: '127.0.0.1', path: `/${n}`, agent })
+    const [response] = (await once(request, 'response')) as [http.IncomingMessage]
+    response.resume()
+    await once(response, 'end')
+    ids.push(String(response.headers['x-request-id']))
+  }
+  return ids
+}
+
+/** Resolves when the process has ended and its pipes are read to their end. */
+async function ended({ child }: Running): Promise<number | null> {
+  const [code] = (await once(child, 'close')) as [number | null]
+  return code
+}
+
+it('on SIGTERM under load every request that was answered has its line, the last one too', async () => {
+  const running = await start()
+  running.read()
+  const answered: string[] = []
+  let isOver = false
+  const clients = Array.from({ length: 8 }, async () => {
+    const agent = new http.Agent({ keepAlive: true, maxSockets: 1 })
+    while (!isOver) {
+      try {
+        answered.push(...(await ask(running.port, 1, agent)))
+      } catch {
+        // The server is gone.
+        break
+      }
+    }
+    agent.destroy()
+  })
+  await vi.waitFor(() => expect(answered.length).toBeGreaterThan(500), 20_000)
+  running.child.kill('SIGTERM')
+  const code = await ended(running)
+  isOver = true
+  await Promise.all(clients)
+  expect(code).toBe(0)
+  const logged = new Set(running.lines().map((line) => line.request_id))
+  expect(answered.filter((id) => !logged.has(id))).toEqual([])
+})
+
+it('a destination that stalls costs lines, which are counted, and no request and no memory', async () => {
+  const running = await start()
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 1 })
+  const total = 3_000
+  // Nobody reads: the pipe and the buffer fill long before this is through.
+  const ids = await ask(running.port, total, agent)
+  expect(new Set(ids).size).toBe(total)
+  running.read()
+  // Once it is read again, the next line says what is missing.
+  await vi.waitFor(async () => {
+    ids.push(...(await ask(running.port, 1, agent)))
+    expect(running.lines().some((line) => line.msg === 'log lines were dropped')).toBe(true)
+  }, 10_000)
+  agent.destroy()
+  running.child.kill('SIGTERM')
+  expect(await ended(running)).toBe(0)
+  const lines = running.lines()
+  const dropped = lines.reduce((sum, line) => sum + Number(line.dropped ?? 0), 0)
+  const written = lines.filter((line) => line.msg === 'request completed').length
+  expect(dropped).toBeGreaterThan(0)
+  expect(written + dropped).toBe(ids.length)
+}, 60_000)
+
+it('a destination that stalls for good does not keep the process from ending', async () => {
+  const running = await start()
+  await ask(running.port, 2_000, new http.Agent({ keepAlive: true, maxSockets: 1 }))
+  running.child.kill('SIGTERM')
+  const [code] = (await once(running.child, 'exit')) as [number]
+  expect(code).toBe(0)
+  expect(running.errors()).toContain('ERR_SCALE_LOG_STALLED')
+}, 60_000)
+
+it.each([
+  ['/crash', 1],
+  ['/exit', 3],
+])('what was logged just before the end by %s is there', async (path, code) => {
+  const running = await start()
+  running.read()
+  http.get({ port: running.port, host: '127.0.0.1', path }).on('error', () => {})
+  expect(await ended(running)).toBe(code)
+  expect(running.lines()).toMatchObject([{ msg: 'last words' }])
+})
