@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { jwks } from '@scale/auth'
 import { errorHandler, Forbidden, notFound } from '@scale/errors'
+import { type AppLogger, requestLogger } from '@scale/logger'
 import { httpMetrics } from '@scale/metrics'
 import express, { type Express, type RequestHandler } from 'express'
 import helmet from 'helmet'
@@ -9,10 +10,10 @@ import type { Guards } from './guards.js'
 import { routes, type Services } from './routes.js'
 
 /** The whole app, without a server: tests mount it as they like. */
-export function createApp(config: Config, services: Services, guards: Guards): Express {
+export function createApp(config: Config, services: Services, guards: Guards, logger: AppLogger): Express {
   const app = express()
   app.set('trust proxy', trustProxy(config.TRUST_PROXY))
-  app.use(httpMetrics())
+  app.use(requestLogger({ logger }), httpMetrics())
   app.use(helmet())
   app.use(refuseCrossSite)
   app.use(express.static(fileURLToPath(new URL('page', import.meta.url)), { maxAge: '1h' }))

@@ -29,6 +29,7 @@ const Environment = z.object({
   PORT: port.default(3_000),
   ADMIN_HOST: z.string().default('127.0.0.1'),
   ADMIN_PORT: port.default(9_464),
+  LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
   REDIS_URL: z
     .string()
     .regex(/^(?:none|rediss?(?:\+sentinel|\+cluster)?:\/\/.+)$/)

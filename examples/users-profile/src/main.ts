@@ -1,4 +1,5 @@
 import { type Prepared, type RunningCluster, runCluster } from '@scale/cluster'
+import { createLogger, logChannels } from '@scale/logger'
 import { dashboardHandler, metricsHandler, packageMetrics } from '@scale/metrics'
 import { type Config, InvalidConfig, readConfig } from './config.js'
 import { findInfrastructure, type Infrastructure } from './infrastructure/find.js'
@@ -9,6 +10,9 @@ import { startService } from './service.js'
 
 const config = readConfigOrExit()
 let found: Infrastructure | undefined
+// Until the first line is out, only what goes wrong is told.
+const logger = createLogger({ service: 'users-profile', level: 'warn' })
+logChannels(logger)
 packageMetrics()
 
 const running = await runCluster({
@@ -32,12 +36,12 @@ const running = await runCluster({
     }
   },
   // Read again: in the only process there is, `prepare` has completed the environment by now.
-  start: ({ lifecycle }) => startService(readConfig(process.env), { lifecycle }),
-  log: (event) => {
-    if (event.level === 'warn' || event.level === 'error') process.stderr.write(`${event.message}\n`)
-  },
+  start: ({ lifecycle }) => startService(readConfig(process.env), { lifecycle, logger }),
+  // `logChannels` has them.
+  log: () => {},
 })
 if (running.role !== 'worker') process.stdout.write(`${firstLine(running, found!)}\n`)
+logger.level = config.LOG_LEVEL
 
 function readConfigOrExit(): Config {
   try {

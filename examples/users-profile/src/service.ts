@@ -2,6 +2,7 @@ import type { Server } from 'node:http'
 import { passwords } from '@scale/auth'
 import { createCache } from '@scale/cache'
 import type { Lifecycle } from '@scale/cluster'
+import type { AppLogger } from '@scale/logger'
 import { defaultRegistry, poolMetrics } from '@scale/metrics'
 import { createRedis, storeGuard, whenReady } from '@scale/redis'
 import { createApp } from './app.js'
@@ -19,7 +20,11 @@ import { tokens } from './services/tokens.js'
 const REDIS_WAIT_MS = 2_000
 
 /** Puts the parts of one process together and listens. */
-export async function startService(config: Config, { lifecycle }: { lifecycle: Lifecycle }): Promise<Server> {
+export async function startService(
+  config: Config,
+  { lifecycle, logger }: { lifecycle: Lifecycle; logger: AppLogger },
+): Promise<Server> {
+  await lifecycle.add('logs', { phase: 'logs', stop: () => logger.flush() })
   const redis = await openRedis(config, lifecycle)
   const pool = connectDatabase(config.DATABASE_URL!)
   const mailer = new Mailer({ send: async () => undefined })
@@ -50,7 +55,7 @@ export async function startService(config: Config, { lifecycle }: { lifecycle: L
     cache,
     tokens: tokens(config, redis),
   }
-  const server = createApp(config, services, guards(config, redis)).listen(config.PORT, config.HOST)
+  const server = createApp(config, services, guards(config, redis), logger).listen(config.PORT, config.HOST)
   // Longer than a load balancer keeps an idle connection, or it sends a request into a closed one.
   server.keepAliveTimeout = 65_000
   return server

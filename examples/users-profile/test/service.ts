@@ -18,6 +18,12 @@ export interface Service {
   stop(): Promise<number | null>
 }
 
+/** What it has logged: every line after the first, which is for people. */
+export function logOf(service: Service): Record<string, unknown>[] {
+  const [, ...lines] = service.output().trim().split('\n')
+  return lines.map((line) => JSON.parse(line) as Record<string, unknown>)
+}
+
 /** Starts a copy and waits until it is ready. Its embedded PostgreSQL is shared by all copies of the tests. */
 export async function startService(env: Record<string, string> = {}): Promise<Service> {
   const [port, adminPort] = [await freePort(), await freePort()]

@@ -32,7 +32,8 @@ export const channelRules: Readonly<Record<`scale:${string}:${string}`, ChannelR
   }),
   'scale:redis:connection-error': warning('Redis connection failed', 'error'),
   'scale:redis:invalidation': (message) => ({
-    level: message.armed ? 'info' : 'warn',
+    // Armed is how it should be.
+    level: message.armed ? 'debug' : 'warn',
     message: message.armed ? 'invalidation channel armed' : 'invalidation channel lost',
     fields: picked(message, ['mode']),
   }),
