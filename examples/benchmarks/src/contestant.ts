@@ -20,7 +20,9 @@ export class Contestant {
   }
 
   static async start(name: string, redisUrl: string): Promise<Contestant> {
-    const child = fork(server, [name, redisUrl])
+    const child = fork(server, [name, redisUrl], {
+      execArgv: ['--conditions=@scale/source', '--import', 'tsx'],
+    })
     const [{ port }] = (await once(child, 'message')) as [{ port: number }]
     return new Contestant(name, child, port)
   }
