@@ -48,8 +48,8 @@ export const drainDefaults: Readonly<
 /** How often idle connections are looked for. */
 const SWEEP_MS = 100
 
-/** How long what was destroyed may take to be gone. */
-const DESTROY_MS = 100
+/** How long what was destroyed may take, at most, to be gone; HTTP/2 clients are told first. */
+const DESTROY_MS = 500
 
 /**
  * Stops servers without cutting an answer or resetting a client that is just sending, which `server.close()` does

@@ -13,8 +13,8 @@ interface Session {
 /** Streams that are just being opened are still served (RFC 9113 §6.8). */
 const LARGEST_STREAM_ID = 2 ** 31 - 1
 
-/** How long the frames that reset streams may take to leave. */
-const RESET_FLUSH_MS = 20
+/** How long the frames that reset streams may take, at most, to leave. */
+const RESET_FLUSH_MS = 300
 
 /** The HTTP/2 side of a server's connections. */
 export class Http2Sessions {
@@ -71,10 +71,11 @@ export class Http2Sessions {
         stream.close(constants.NGHTTP2_INTERNAL_ERROR)
       }
       // First the client is told that its answer was cut; an HTTP/2 connection that just ends looks like a clean end.
+      if (!session.closed) session.close()
       setTimeout(() => {
         session.destroy()
         socket?.destroy()
-      }, RESET_FLUSH_MS)
+      }, RESET_FLUSH_MS).unref()
     }
     return ages
   }
