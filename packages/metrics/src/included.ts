@@ -9,7 +9,7 @@ export interface ForeignMetric {
   aggregator?: string
   values?: readonly {
     value: number
-    labels: Partial<Record<string, string | number>>
+    labels?: Partial<Record<string, string | number>>
     metricName?: string
   }[]
 }
@@ -65,7 +65,7 @@ function fromForeign(metric: ForeignMetric): FamilySnapshot[] | undefined {
 }
 
 function plain(metric: ForeignMetric, type: 'counter' | 'gauge'): FamilySnapshot {
-  const series = (metric.values ?? []).map(({ labels, value }) => ({
+  const series = (metric.values ?? []).map(({ labels = {}, value }) => ({
     labels: texts(labels),
     values: [value],
   }))
@@ -97,11 +97,11 @@ function part(metric: ForeignMetric, suffix: string): FamilySnapshot {
 function histogram({ name, help, values = [] }: ForeignMetric): FamilySnapshot {
   const bounds = [
     ...new Set(
-      values.flatMap(({ labels: { le } }) => (le === undefined || le === '+Inf' ? [] : [Number(le)])),
+      values.flatMap(({ labels: { le } = {} }) => (le === undefined || le === '+Inf' ? [] : [Number(le)])),
     ),
   ].sort((a, b) => a - b)
   const series = new Map<string, SeriesSnapshot>()
-  for (const { labels, value, metricName } of values) {
+  for (const { labels = {}, value, metricName } of values) {
     const { le, ...own } = labels
     const key = JSON.stringify(own)
     const one = series.get(key) ?? { labels: texts(own), values: new Array(bounds.length + 2).fill(0) }

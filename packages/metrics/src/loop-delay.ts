@@ -6,52 +6,41 @@ export interface DelayHistogram {
   percentile(percentile: number): number
 }
 
-/** A number of measurements that fell into one bucket. */
-export interface BucketCount {
-  /** Where in the bucket they are taken to be. */
-  seconds: number
-  count: number
-}
-
-/** Finds a share of the measurements to one in a million. */
-const STEPS = 20
-
 /**
+ * How many measurements lie in each bucket, the last above every bound, since the histogram was started.
+ *
  * Node keeps the delay of the loop in a fine histogram that tells only percentiles. Percentiles of several processes cannot be
  * merged, buckets can; so how many measurements lie below each bound is found by halving.
  *
  * @param resolutionMs  Node measures from timer to timer: this much of each value is no delay
  */
-export function loopDelayBuckets(
+export function loopDelayCounts(
   histogram: DelayHistogram,
   resolutionMs: number,
   boundsSeconds: readonly number[],
-): BucketCount[] {
-  const { count } = histogram
-  if (count === 0) return []
-  const maxSeconds = Math.max(0, histogram.max / 1e9 - resolutionMs / 1_000)
-  const buckets: BucketCount[] = []
+): number[] {
+  const { count, max } = histogram
   let below = 0
-  let lower = 0
-  for (const bound of boundsSeconds) {
-    if (below === count) break
-    const upTo = maxSeconds <= bound ? count : countUpTo(histogram, (bound * 1_000 + resolutionMs) * 1e6)
-    const seconds = (lower + Math.min(bound, maxSeconds)) / 2
-    if (upTo > below) buckets.push({ seconds, count: upTo - below })
-    below = Math.max(below, upTo)
-    lower = bound
-  }
-  if (count > below) buckets.push({ seconds: maxSeconds, count: count - below })
-  return buckets
+  const counts = boundsSeconds.map((bound) => {
+    const nanoseconds = (bound * 1_000 + resolutionMs) * 1e6
+    const upTo = below === count || max <= nanoseconds ? count : countUpTo(histogram, nanoseconds)
+    const inBucket = Math.max(0, upTo - below)
+    below += inBucket
+    return inBucket
+  })
+  return [...counts, count - below]
 }
 
+/** The largest share of the measurements that is not above the value, to less than half a measurement. */
 function countUpTo(histogram: DelayHistogram, nanoseconds: number): number {
+  const { count } = histogram
   let low = 0
   let high = 100
-  for (let step = 0; step < STEPS; step++) {
+  while ((high - low) * count > 25) {
     const middle = (low + high) / 2
     if (histogram.percentile(middle) <= nanoseconds) low = middle
     else high = middle
   }
-  return Math.round((low / 100) * histogram.count)
+  // A percentile belongs to the nearest measurement, so `low` ends half a measurement beyond the last that counts.
+  return Math.floor((low / 100) * count + 0.25)
 }

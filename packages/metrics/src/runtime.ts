@@ -1,6 +1,6 @@
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
 import { runtimeCatalogue } from './catalogue.js'
-import { loopDelayBuckets } from './loop-delay.js'
+import { loopDelayCounts } from './loop-delay.js'
 import type { Registry } from './registry.js'
 
 /** The timer whose delay is measured fires this often. */
@@ -42,17 +42,17 @@ function measureLoop(registry: Registry): () => void {
   const delay = registry.histogram(runtimeCatalogue.loopDelay).with()
   const utilization = registry.gauge(runtimeCatalogue.loopUtilization).with()
   const monitor = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
+  const { bounds } = runtimeCatalogue.loopDelay
+  let countsBefore: number[] = []
   monitor.enable()
   let before = performance.eventLoopUtilization()
   const stopCollecting = registry.onCollect(() => {
-    for (const { seconds, count } of loopDelayBuckets(
-      monitor,
-      RESOLUTION_MS,
-      runtimeCatalogue.loopDelay.bounds,
-    )) {
-      delay.observe(seconds, count)
-    }
-    monitor.reset()
+    const counts = loopDelayCounts(monitor, RESOLUTION_MS, bounds)
+    // Node's histogram is not reset: a measurement that is under way would be lost, and it may be the one that matters.
+    counts.forEach((count, bucket) => {
+      delay.observe(middleOf(bounds, bucket), Math.max(0, count - (countsBefore[bucket] ?? 0)))
+    })
+    countsBefore = counts
     const now = performance.eventLoopUtilization()
     // Two readings in one tick have nothing between them.
     const { utilization: share, active, idle } = performance.eventLoopUtilization(now, before)
@@ -64,4 +64,10 @@ function measureLoop(registry: Registry): () => void {
     stopCollecting()
     monitor.disable()
   }
+}
+
+/** Where in a bucket its measurements are taken to be; those above every bound at twice the last. */
+function middleOf(bounds: readonly number[], bucket: number): number {
+  const upper = bounds[bucket] ?? bounds.at(-1)! * 3
+  return ((bounds[bucket - 1] ?? 0) + upper) / 2
 }

@@ -1,0 +1,50 @@
+import type { RequestHandler } from 'express'
+
+/** What stands before the handler; each is loaded in a process of its own. */
+export const variants: Record<string, () => Promise<RequestHandler>> = {
+  bare: async () => (_req, _res, next) => next(),
+  'httpMetrics()': async () => {
+    const { httpMetrics } = await import('../src/index.js')
+    return httpMetrics()
+  },
+  'httpMetrics() and packageMetrics()': async () => {
+    const { httpMetrics, packageMetrics } = await import('../src/index.js')
+    packageMetrics()
+    return httpMetrics()
+  },
+  'httpMetrics({ bodySizes: false })': async () => {
+    const { httpMetrics } = await import('../src/index.js')
+    return httpMetrics({ bodySizes: false })
+  },
+  "httpMetrics({ preset: 'legacy' })": async () => {
+    const { httpMetrics } = await import('../src/index.js')
+    return httpMetrics({ preset: 'legacy' })
+  },
+  'prom-client by hand, duration only': async () => {
+    const { Histogram } = await import('prom-client')
+    const duration = new Histogram({
+      name: 'http_request_duration_seconds',
+      help: 'Duration.',
+      labelNames: ['method', 'route', 'status_code'],
+    })
+    return (req, res, next) => {
+      const end = duration.startTimer()
+      res.on('finish', () => {
+        end({
+          method: req.method,
+          route: `${req.baseUrl}${req.route?.path ?? ''}`,
+          status_code: res.statusCode,
+        })
+      })
+      next()
+    }
+  },
+  'express-prom-bundle, method and path': async () => {
+    const { default: bundle } = await import('express-prom-bundle')
+    return bundle({
+      includeMethod: true,
+      includePath: true,
+      includeStatusCode: true,
+    }) as unknown as RequestHandler
+  },
+}

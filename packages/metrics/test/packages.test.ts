@@ -1,0 +1,344 @@
+import { spawnSync } from 'node:child_process'
+import diagnostics from 'node:diagnostics_channel'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { packageCatalogue } from '../src/catalogue.js'
+import { createRegistry, packageMetrics, poolMetrics, type Registry } from '../src/index.js'
+import { seriesIn, seriesOf } from './support/server.js'
+
+function started(): Registry {
+  const registry = createRegistry()
+  onTestFinished(packageMetrics({ registry }))
+  return registry
+}
+
+const decision = (violated: string[]) => ({
+  source: 'store',
+  policies: ['burst', 'day'].map((policy) => ({ policy, violated: violated.includes(policy) })),
+})
+
+const drained = {
+  report: {
+    tookMs: 1_500,
+    connections: { forced: [{}, {}] },
+    hooks: { ran: [{ phase: 'data', tookMs: 200 }] },
+  },
+}
+
+describe('each channel is counted', () => {
+  it.each<[channel: string, messages: object[], metric: string, series: Record<string, number>]>([
+    [
+      'redis:operation',
+      [
+        { operation: 'get', outcome: 'ok', durationMs: 2 },
+        { operation: 'get', outcome: 'timeout', durationMs: 100 },
+      ],
+      'scale_redis_operation_duration_seconds',
+      { 'operation="get",outcome="ok"': 1, 'operation="get",outcome="timeout"': 1 },
+    ],
+    [
+      'redis:breaker',
+      [
+        { from: 'closed', to: 'open', node: '' },
+        { from: 'open', to: 'half-open', node: '' },
+        { from: 'closed', to: 'open', node: 'b' },
+        { from: 'half-open', to: 'closed', node: '' },
+      ],
+      'scale_redis_breakers_open',
+      { '': 1 },
+    ],
+    [
+      'redis:late-reply',
+      [{ operation: 'get', durationMs: 1 }],
+      'scale_redis_late_replies_total',
+      { 'operation="get"': 1 },
+    ],
+    ['redis:connection-error', [{ error: new Error('x') }], 'scale_redis_connection_errors_total', { '': 1 }],
+    [
+      'redis:invalidation',
+      [{ mode: 'tracking', armed: false }],
+      'scale_redis_invalidation_changes_total',
+      { 'mode="tracking",state="lost"': 1 },
+    ],
+    [
+      'session:created',
+      [{ id: 'a', userId: 'b', by: 'login' }],
+      'scale_session_created_total',
+      { 'by="login"': 1 },
+    ],
+    [
+      'session:renewed',
+      [{ id: 'a', userId: 'b', by: 'age' }],
+      'scale_session_renewed_total',
+      { 'by="age"': 1 },
+    ],
+    [
+      'session:destroyed',
+      [{ id: 'a', by: 'destroy' }],
+      'scale_session_destroyed_total',
+      { 'by="destroy"': 1 },
+    ],
+    [
+      'session:revoked',
+      [{ userId: 'b', by: 'all', count: 3 }],
+      'scale_session_revoked_total',
+      { 'by="all"': 3 },
+    ],
+    ['session:refused', [{ reason: 'idle', id: 'a' }], 'scale_session_refused_total', { 'reason="idle"': 1 }],
+    [
+      'session:unreadable',
+      [{ reason: 'json', keys: ['k'] }],
+      'scale_session_unreadable_total',
+      { 'reason="json"': 1 },
+    ],
+    [
+      'session:conflict',
+      [{ outcome: 'merged', keys: [] }],
+      'scale_session_conflicts_total',
+      { 'outcome="merged"': 1 },
+    ],
+    [
+      'session:failure',
+      [{ operation: 'load', error: 1 }],
+      'scale_session_failures_total',
+      { 'operation="load"': 1 },
+    ],
+    [
+      'rate-limit:decision',
+      [
+        { limiter: 'api', refused: false, shadow: false, decision: decision([]) },
+        { limiter: 'api', refused: true, shadow: false, decision: decision(['day']) },
+        { limiter: 'api', refused: true, shadow: true, decision: decision(['burst']) },
+      ],
+      'scale_rate_limit_decisions_total',
+      {
+        'limiter="api",outcome="allowed",source="store"': 1,
+        'limiter="api",outcome="refused",source="store"': 1,
+        'limiter="api",outcome="shadowed",source="store"': 1,
+      },
+    ],
+    [
+      'rate-limit:decision',
+      [{ limiter: 'api', refused: true, shadow: false, decision: decision(['day']) }],
+      'scale_rate_limit_violations_total',
+      { 'limiter="api",policy="day"': 1 },
+    ],
+    [
+      'rate-limit:store-error',
+      [{ limiter: 'api', operation: 'consume', error: 1 }],
+      'scale_rate_limit_store_errors_total',
+      { 'limiter="api",operation="consume"': 1 },
+    ],
+    [
+      'cache:read',
+      [
+        { cache: 'c', outcome: 'hit', layer: 'l1', collapsed: false },
+        { cache: 'c', outcome: 'miss', layer: undefined, collapsed: true },
+      ],
+      'scale_cache_reads_total',
+      { 'cache="c",outcome="hit",layer="l1"': 1, 'cache="c",outcome="miss"': 1 },
+    ],
+    [
+      'cache:read',
+      [{ cache: 'c', outcome: 'miss', collapsed: true }],
+      'scale_cache_collapsed_total',
+      { 'cache="c"': 1 },
+    ],
+    [
+      'cache:load',
+      [{ cache: 'c', outcome: 'stored', durationMs: 20 }],
+      'scale_cache_load_duration_seconds',
+      { 'cache="c",outcome="stored"': 1 },
+    ],
+    [
+      'cache:corrupt',
+      [{ cache: 'c', reason: 'codec' }],
+      'scale_cache_corrupt_total',
+      { 'cache="c",reason="codec"': 1 },
+    ],
+    [
+      'cache:store-error',
+      [{ cache: 'c', operation: 'read', error: 1 }],
+      'scale_cache_store_errors_total',
+      { 'cache="c",operation="read"': 1 },
+    ],
+    [
+      'cache:invalidation',
+      [{ cache: 'c', kind: 'tags', count: 2, acknowledged: true }],
+      'scale_cache_invalidations_total',
+      { 'cache="c",kind="tags",acknowledged="true"': 2 },
+    ],
+    [
+      'errors:failure',
+      [{ error: new Error('secret'), status: 500, code: 'ERR_X', outcome: 'answered', method: 'GET' }],
+      'scale_errors_failures_total',
+      { 'code="ERR_X",outcome="answered"': 1 },
+    ],
+    [
+      'errors:fatal',
+      [{ error: 1, origin: 'drain', willDrain: true }],
+      'scale_errors_fatal_total',
+      { 'origin="drain"': 1 },
+    ],
+    [
+      'validate:rejected',
+      [{ code: 'ERR_Y', status: 422 }],
+      'scale_validate_rejected_total',
+      { 'code="ERR_Y"': 1 },
+    ],
+    [
+      'validate:response-failure',
+      [{ mode: 'strip', status: 200 }],
+      'scale_validate_response_failures_total',
+      { 'mode="strip"': 1 },
+    ],
+    [
+      'cluster:worker',
+      [
+        { workerId: 1, pid: 11, state: 'booting' },
+        { workerId: 1, pid: 11, state: 'ready' },
+        { workerId: 2, pid: 12, state: 'ready' },
+        { workerId: 1, pid: 11, state: 'draining' },
+        { workerId: 1, pid: 13, state: 'ready' },
+        { workerId: 1, pid: 11, state: 'exited' },
+      ],
+      'scale_cluster_workers',
+      { 'state="booting"': 0, 'state="ready"': 2, 'state="draining"': 0 },
+    ],
+    [
+      'cluster:respawn',
+      [{ workerId: 1, during: 'run' }],
+      'scale_cluster_worker_restarts_total',
+      { 'reason="run"': 1 },
+    ],
+    [
+      'cluster:recycle',
+      [{ workerId: 1, reason: 'age' }],
+      'scale_cluster_worker_restarts_total',
+      { 'reason="recycle"': 1 },
+    ],
+    [
+      'cluster:breaker',
+      [{ state: 'open' }, { state: 'open' }, { state: 'closed' }],
+      'scale_cluster_breakers_open',
+      { '': 1 },
+    ],
+    [
+      'cluster:reload',
+      [{ state: 'started' }, { state: 'done', tookMs: 2_000 }, { state: 'failed', tookMs: 1 }],
+      'scale_cluster_reloads_total',
+      { 'outcome="done"': 1, 'outcome="failed"': 1 },
+    ],
+    [
+      'cluster:reload',
+      [{ state: 'done', tookMs: 2_000 }],
+      'scale_cluster_reload_duration_seconds',
+      { '': 1 },
+    ],
+    [
+      'cluster:drained',
+      [drained],
+      'scale_shutdown_duration_seconds',
+      { 'phase="all"': 1, 'phase="data"': 1 },
+    ],
+    ['cluster:drained', [drained], 'scale_shutdown_forced_connections_total', { '': 2 }],
+    [
+      'redis:breaker',
+      [{ from: 'closed', to: 'open' }],
+      'scale_redis_breaker_changes_total',
+      { 'to="open"': 1 },
+    ],
+  ])('scale:%s', async (channel, messages, metric, series) => {
+    const registry = started()
+    for (const message of messages) diagnostics.channel(`scale:${channel}`).publish(message)
+    expect(await seriesOf(registry, metric)).toEqual(series)
+    seen.add(metric)
+  })
+
+  const seen = new Set<string>()
+
+  it('and none of the catalogue is without a test', () => {
+    const names = Object.values(packageCatalogue).map(({ name }) => name)
+    expect(names.filter((name) => !seen.has(name))).toEqual([])
+  })
+})
+
+it('nothing of a message becomes a label but names and outcomes', async () => {
+  const registry = started()
+  const secret = 'hunter2'
+  const publish = (name: string, message: object): void => diagnostics.channel(name).publish(message)
+  publish('scale:session:created', { id: secret, userId: secret, by: 'login' })
+  publish('scale:errors:failure', {
+    error: new Error(secret),
+    code: 'ERR_X',
+    outcome: 'cut',
+    requestId: secret,
+  })
+  publish('scale:cache:load', { cache: 'c', outcome: 'failed', durationMs: 1, error: new Error(secret) })
+  expect(JSON.stringify(await registry.snapshot())).not.toContain(secret)
+})
+
+it('a second call changes nothing, and nothing is counted after the end', async () => {
+  const registry = createRegistry()
+  const stop = packageMetrics({ registry })
+  expect(packageMetrics({ registry })).toBe(stop)
+  const channel = diagnostics.channel('scale:session:created')
+  channel.publish({ by: 'login' })
+  stop()
+  channel.publish({ by: 'login' })
+  expect(await seriesOf(registry, 'scale_session_created_total')).toEqual({ 'by="login"': 1 })
+})
+
+describe('the process', () => {
+  it('is measured: a blocked event loop is in the buckets where it belongs', async () => {
+    const registry = started()
+    await registry.snapshot()
+    // Some turns for Node's timer to begin with.
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    const until = performance.now() + 300
+    while (performance.now() < until);
+    await expect
+      .poll(async () => {
+        const { bounds, series } = (await registry.snapshot()).find(
+          ({ name }) => name === 'scale_eventloop_delay_seconds',
+        )!
+        return bounds.filter((bound, index) => bound >= 0.25 && series[0]!.values[index]! > 0)
+      })
+      .toEqual([0.5])
+    const families = await registry.snapshot()
+    expect(seriesIn(families, 'process_cpu_seconds_total')['mode="user"']).toBeGreaterThan(0.2)
+    expect(seriesIn(families, 'process_resident_memory_bytes')['']).toBeGreaterThan(1e7)
+    expect(seriesIn(families, 'process_start_time_seconds')['']).toBeCloseTo(
+      performance.timeOrigin / 1_000,
+      0,
+    )
+    expect(seriesIn(families, 'scale_eventloop_utilization_ratio')['']).toBeLessThanOrEqual(1)
+  })
+
+  it('is not kept from ending', () => {
+    const index = fileURLToPath(new URL('../src/index.ts', import.meta.url))
+    const program = `import(${JSON.stringify(index)}).then((m) => { m.packageMetrics(); m.httpMetrics(); m.metricsHandler() })`
+    const args = ['--conditions=@scale/source', '--import', 'tsx', '-e', program]
+    const { status, signal } = spawnSync(process.execPath, args, { timeout: 20_000 })
+    expect({ status, signal }).toEqual({ status: 0, signal: null })
+  })
+})
+
+it('a pool is shown as it is when it is read; one that fails as it was', async () => {
+  const registry = createRegistry()
+  let size = 1
+  const stop = poolMetrics(
+    'pg',
+    () => {
+      if (size > 2) throw new Error('closed')
+      return { size, idle: 0 }
+    },
+    { registry },
+  )
+  size = 2
+  expect(await seriesOf(registry, 'scale_pool_connections')).toEqual({ 'pool="pg"': 2 })
+  size = 3
+  expect(await seriesOf(registry, 'scale_pool_connections')).toEqual({ 'pool="pg"': 2 })
+  expect(await seriesOf(registry, 'scale_pool_waiting_requests')).toEqual({})
+  stop()
+})
