@@ -4,6 +4,7 @@ import { startRedisCluster, startRedisSentinel } from '@scale/redis/testing'
 import { expect, it } from 'vitest'
 import { SessionEnded, type Sessions, session } from '../src/index.js'
 import { refOf } from '../src/token.js'
+import { everyNodeAnswers } from './topologies.js'
 
 type Data = Record<string, number>
 
@@ -78,6 +79,7 @@ it('Cluster: a slot moved and a primary replaced under load lose nothing that wa
   const redis = createRedis(cluster.url, { guard: { deadlineMs: 500 } })
   try {
     expect(await whenReady(redis, 10_000)).toBe(true)
+    await everyNodeAnswers(redis)
     const sessions = session<Data>({ redis })
     const tokens = await logins(sessions, 12)
     let over = false
@@ -107,6 +109,7 @@ it('Sentinel: a primary replaced loses nothing that its replica has, and revives
   const redis = createRedis(group.url, { guard: { deadlineMs: 500 } })
   try {
     expect(await whenReady(redis, 10_000)).toBe(true)
+    await everyNodeAnswers(redis)
     const sessions = session<Data>({ redis })
     const tokens = await logins(sessions, 12)
     let over = false

@@ -39,6 +39,7 @@ export function useTopology(kind: Topology): TestTopology {
     const client = createRedis(test.servers.url, { guard: { deadlineMs: 2_000 } })
     disconnect = () => client.disconnect()
     if (!(await whenReady(client, 10_000))) throw new Error(`no connection to ${kind}`)
+    await everyNodeAnswers(client)
     test.client = client
     test.keys = async (pattern) => {
       const nodes = 'nodes' in test.servers ? test.servers.nodes : [await primaryOf(test.servers)]
@@ -51,6 +52,19 @@ export function useTopology(kind: Topology): TestTopology {
     await test.servers?.stop()
   })
   return test
+}
+
+/** A Cluster client is ready before it is connected to every node. */
+export async function everyNodeAnswers(client: RedisClient): Promise<void> {
+  const ask = async (): Promise<boolean> => {
+    const asked = Array.from({ length: 32 }, (_, index) => client.call('get', [`any-${index}`]))
+    return (await Promise.allSettled(asked)).every(({ status }) => status === 'fulfilled')
+  }
+  const giveUpAt = performance.now() + 10_000
+  while (!(await ask())) {
+    if (performance.now() > giveUpAt) throw new Error('a node did not answer within 10 s')
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
 }
 
 async function primaryOf(servers: RedisServer | RedisSentinel): Promise<RedisServer> {
