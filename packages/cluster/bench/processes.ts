@@ -10,6 +10,11 @@ import { buildFolder, bundle } from '../test/bundle.js'
 /** The bench app, compiled once. */
 export const app: Promise<string> = bundle('bench/app.ts', mkdtempSync(join(buildFolder(), 'bench-')))
 
+const running = new Set<ChildProcess>()
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+})
+
 /** Starts the bench app as one contestant. */
 export async function startContestant(
   contestant: string,
@@ -19,7 +24,8 @@ export async function startContestant(
     env: { ...process.env, ...env, CONTESTANT: contestant },
     stdio: ['ignore', 'ignore', 'pipe'],
   })
-  process.once('exit', () => child.kill('SIGKILL'))
+  running.add(child)
+  child.once('exit', () => running.delete(child))
   let said = ''
   child.stderr!.setEncoding('utf8').on('data', (text: string) => {
     said += text

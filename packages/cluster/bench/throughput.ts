@@ -11,7 +11,8 @@ async function measure(
 ): Promise<{ cpuPerRequestUs: number; perSecond: number }> {
   const child = await startContestant(contestant, { PORT: String(port) })
   const url = `http://127.0.0.1:${port}/`
-  await wrk(url, 1, 32)
+  // Both workers are up and warm by then.
+  await wrk(url, 2, 32)
   const before = cpuMs(child.pid!)
   const { requests, requestsPerSecond } = await wrk(url, SECONDS, 32)
   const used = cpuMs(child.pid!) - before
