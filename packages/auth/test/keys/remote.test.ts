@@ -1,5 +1,5 @@
 import { type FaultProxy, startFaultProxy } from '@scale/redis/testing'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import {
   accessToken,
   InvalidToken,
@@ -12,15 +12,26 @@ import {
 import { key, mint, NOW_MS, options, type TestKey, testKey } from '../tokens.js'
 import { type Provider, startProvider } from './provider.js'
 
+/** Short, because faults are waited for; long enough for a provider that is well on a machine that is busy. */
+const TIMEOUT_MS = 500
+
 let provider: Provider
 let proxy: FaultProxy
 let nowMs: number
 const second = testKey('ES256', 'k2')
 
+let warm: Provider
+beforeAll(async () => {
+  warm = await startProvider([])
+})
+afterAll(() => warm.close())
+
 beforeEach(async () => {
   nowMs = NOW_MS
   provider = await startProvider([key.jwk])
   proxy = await startFaultProxy({ target: provider })
+  // Node loads its `fetch` at the first use, which takes a while and is not the provider's fault.
+  await fetch(`http://127.0.0.1:${warm.port}`)
 })
 afterEach(async () => {
   await proxy.close()
@@ -29,7 +40,7 @@ afterEach(async () => {
 
 function keysOf(changes: RemoteKeysOptions = {}): RemoteKeys {
   const url = `http://127.0.0.1:${proxy.port}/jwks`
-  return remoteKeys(url, { allowHttp: true, clock: () => nowMs, timeoutMs: 150, ...changes })
+  return remoteKeys(url, { allowHttp: true, clock: () => nowMs, timeoutMs: TIMEOUT_MS, ...changes })
 }
 
 /** `accepted`, or why not. */
@@ -181,7 +192,7 @@ describe.each(faults)('a provider that %s', (_, begin, end) => {
 /** Lets a fetch that is under way come to its end: none takes longer than its time limit. */
 async function settledNow(): Promise<void> {
   const url = `http://127.0.0.1:${proxy.port}/jwks`
-  const last = remoteKeys(url, { allowHttp: true, timeoutMs: 200 })
+  const last = remoteKeys(url, { allowHttp: true, timeoutMs: 2 * TIMEOUT_MS })
   await last.ready().catch(() => {})
 }
 
