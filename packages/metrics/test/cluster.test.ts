@@ -1,6 +1,6 @@
-import { expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { startCluster, total } from './support/cluster.js'
-import { ask } from './support/server.js'
+import { ask, samplesIn } from './support/server.js'
 
 const COUNT = 'http_server_request_duration_seconds_count'
 const MISSING = 'scale_metrics_workers_missing'
@@ -101,4 +101,20 @@ it('a worker that is asked for metrics says where they are', async () => {
   const { port } = await startCluster({ WORKERS: '1' })
   expect((await ask(port, { path: '/push' })).status).toBe(200)
   expect((await ask(port, { path: '/metrics' })).text).toContain('this is a cluster worker')
+})
+
+describe('under PM2', () => {
+  it('in its cluster mode each process serves its own: the primary is none of ours', async () => {
+    const env = { WORKERS: '1', pm_id: '0', exec_mode: 'cluster_mode' }
+    const { port, scrape } = await startCluster(env)
+    for (let index = 0; index < 3; index++) await ask(port, { path: '/users/1' })
+    expect(total(samplesIn((await ask(port, { path: '/metrics' })).text), COUNT)).toBe(3)
+    expect((await scrape()).get('scale_metrics_workers')).toBe(0)
+  })
+
+  it('in its fork mode our own primary serves for our workers', async () => {
+    const { port, scrape } = await startCluster({ WORKERS: '1', pm_id: '0', exec_mode: 'fork_mode' })
+    await ask(port, { path: '/users/1' })
+    expect(total(await scrape(), COUNT)).toBe(1)
+  })
 })

@@ -31,6 +31,7 @@ async function openPage(): Promise<{ page: Page; problems: string[]; asked: stri
   return { page, problems, asked }
 }
 
+// biome-ignore lint/performance/useDomNodeTextContent: what a person sees, with the breaks between the parts
 const textOf = (page: Page, selector: string): Promise<string> => page.locator(selector).innerText()
 
 describe('the page', () => {

@@ -101,4 +101,4 @@ it('100,000 distinct URLs, methods and hosts: the number of series is bounded, a
   expect(grown).toBeLessThan(1_000_000)
   // What has names for what varies is a handful, however much varies.
   expect(counts.filter(([name]) => /http_route="\/(?:users|orgs)/.test(name)).length).toBeLessThan(25)
-})
+}, 120_000)
