@@ -87,7 +87,12 @@ export const channelRules: Readonly<Record<`scale:${string}:${string}`, ChannelR
           fields: picked(message, ['cache', 'kind', 'count']),
         },
   'scale:validate:response-failure': warning(
-    ...(['response broke its contract', 'status', 'mode', 'method', 'route', 'issues'] as const),
+    'response broke its contract',
+    'status',
+    'mode',
+    'method',
+    'route',
+    'issues',
   ),
   // What came too late for the line of its request.
   'scale:errors:failure': (message) =>

@@ -96,10 +96,10 @@ export class LineBuffer {
   }
 
   private push(line: string): void {
+    if (this.lines.length === 0) unwritten.add(this)
     this.lines.push(line)
     this.bytes += line.length
     this.accepted++
-    unwritten.add(this)
   }
 
   private wait(): void {
@@ -138,7 +138,9 @@ export class LineBuffer {
       if (count > 0 && size > limit) break
       count++
     }
-    this.inFlight = this.lines.splice(0, count).join('')
+    const isAll = count === this.lines.length
+    this.inFlight = (isAll ? this.lines : this.lines.splice(0, count)).join('')
+    if (isAll) this.lines = []
     this.bytes -= this.inFlight.length
     return count
   }

@@ -18,10 +18,8 @@ export function openScope(req: IdentifiedRequest, { logger, trace }: RequestRule
   const requestId = acceptedRequestId(req) ?? randomUUID()
   if (caller === undefined || trace === 'restart') return restarted(logger, requestId, caller)
   const tracestate = parseTracestate(header(headers.tracestate))
-  return new RequestScope(
-    ...([logger, requestId, caller.traceId, randomHex(SPAN_ID_BYTES), caller.flags] as const),
-    ...([tracestate, undefined] as const),
-  )
+  const spanId = randomHex(SPAN_ID_BYTES)
+  return new RequestScope(logger, requestId, caller.traceId, spanId, caller.flags, tracestate, undefined)
 }
 
 function restarted(
@@ -30,10 +28,8 @@ function restarted(
   caller: TraceParent | undefined,
 ): RequestScope {
   const ids = randomHex(SPAN_ID_BYTES + TRACE_ID_BYTES)
-  return new RequestScope(
-    ...([logger, requestId, ids.slice(SPAN_ID_DIGITS), ids.slice(0, SPAN_ID_DIGITS), RANDOM] as const),
-    ...([undefined, caller?.traceId] as const),
-  )
+  const [traceId, spanId] = [ids.slice(SPAN_ID_DIGITS), ids.slice(0, SPAN_ID_DIGITS)]
+  return new RequestScope(logger, requestId, traceId, spanId, RANDOM, undefined, caller?.traceId)
 }
 
 /** Node's types allow several; Node itself joins them. */

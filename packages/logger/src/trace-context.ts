@@ -82,7 +82,7 @@ export function randomHex(bytes: number): string {
   }
   const hex = pool.toString('hex', used, used + bytes)
   used += bytes
-  return isZero(hex) ? randomHex(bytes) : hex
+  return hex.startsWith('0000') && isZero(hex) ? randomHex(bytes) : hex
 }
 
 /**

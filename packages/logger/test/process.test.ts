@@ -1,4 +1,4 @@
-import { type ChildProcess, fork } from 'node:child_process'
+import { type ChildProcess, fork, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import http from 'node:http'
 import { fileURLToPath } from 'node:url'
@@ -19,7 +19,7 @@ interface Running {
 
 async function start(): Promise<Running> {
   const child = fork(app, [], {
-    execArgv: ['--conditions=@scale/source', '--import', 'tsx'],
+    execArgv: ['--expose-gc', '--conditions=@scale/source', '--import', 'tsx'],
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   })
   onTestFinished(() => {
@@ -91,10 +91,15 @@ it('on SIGTERM under load every request that was answered has its line, the last
 it('a destination that stalls costs lines, which are counted, and no request and no memory', async () => {
   const running = await start()
   const agent = new http.Agent({ keepAlive: true, maxSockets: 1 })
-  const total = 3_000
-  // Nobody reads: the pipe and the buffer fill long before this is through.
-  const ids = await ask(running.port, total, agent)
-  expect(new Set(ids).size).toBe(total)
+  const memory = async (): Promise<number> =>
+    Number(await (await fetch(`http://127.0.0.1:${running.port}/memory`)).text())
+  // Nobody reads: the pipe and the buffer are full after half of it, and requests go on all the same.
+  const ids = await ask(running.port, 2_000, agent)
+  const whenFull = await memory()
+  ids.push(...(await ask(running.port, 2_000, agent)))
+  expect(new Set(ids).size).toBe(4_000)
+  // 2,000 more lines would be 800 kB.
+  expect((await memory()) - whenFull).toBeLessThan(400_000)
   running.read()
   // Once it is read again, the next line says what is missing.
   await vi.waitFor(async () => {
@@ -108,7 +113,8 @@ it('a destination that stalls costs lines, which are counted, and no request and
   const dropped = lines.reduce((sum, line) => sum + Number(line.dropped ?? 0), 0)
   const written = lines.filter((line) => line.msg === 'request completed').length
   expect(dropped).toBeGreaterThan(0)
-  expect(written + dropped).toBe(ids.length)
+  // Two requests asked for the memory.
+  expect(written + dropped).toBe(ids.length + 2)
 }, 60_000)
 
 it('a destination that stalls for good does not keep the process from ending', async () => {
@@ -130,3 +136,33 @@ it.each([
   expect(await ended(running)).toBe(code)
   expect(running.lines()).toMatchObject([{ msg: 'last words' }])
 })
+
+it('lines of workers that share a pipe do not mix, though it is full all the time', async () => {
+  const workers = fileURLToPath(new URL('fixtures/workers.ts', import.meta.url))
+  // Between two programs of a shell there is a real pipe; what `fork` makes is a socket.
+  const child = spawn(
+    'sh',
+    ['-c', '"$0" --conditions=@scale/source --import tsx "$1" | cat', process.execPath, workers],
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  )
+  onTestFinished(() => {
+    child.kill('SIGKILL')
+  })
+  let queued = ''
+  child.stderr.on('data', (data) => (queued += data))
+  // Nobody reads before both have more to write than the pipe takes.
+  await vi.waitFor(() => expect(queued).toBe('queued\nqueued\n'), 20_000)
+  let output = ''
+  for await (const chunk of child.stdout) output += chunk
+  const lines = output
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { 'worker.id': number; n: number })
+  for (const id of [1, 2]) {
+    expect(lines.filter((line) => line['worker.id'] === id).map(({ n }) => n)).toEqual([
+      ...Array(3_000).keys(),
+    ])
+  }
+}, 60_000)
