@@ -11,10 +11,16 @@ const LINGER_MS = 2_000
 const [folder, controlPort] = process.argv.slice(2)
 const users = new Set<Socket>()
 let lastUserLeft: NodeJS.Timeout = setTimeout(stop, 60_000)
+let isStopping = false
 let database: { engine: PGlite; server: PGLiteSocketServer } | undefined
 
 const ready = new Promise<number>((resolve, reject) => {
   const control = createServer((socket) => {
+    // Too late: whoever asks now waits until the files are closed and the port is free, and starts a new one.
+    if (isStopping) {
+      socket.destroy()
+      return
+    }
     users.add(socket)
     clearTimeout(lastUserLeft)
     socket.on('error', () => socket.destroy())
@@ -60,6 +66,7 @@ function freePort(): Promise<number> {
 }
 
 async function stop(): Promise<void> {
+  isStopping = true
   await database?.server.stop()
   await database?.engine.close()
   process.exit(0)

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
@@ -31,12 +31,12 @@ export async function embeddedDatabase(
   mkdirSync(folder, { recursive: true })
   const controlPort = controlPortOf(folder)
   const endsAt = performance.now() + timeoutMs
-  let isStarted = false
+  let started: ChildProcess | undefined
   while (performance.now() < endsAt) {
     const found = await tryConnect(controlPort)
     if (found !== undefined) return found
-    if (!isStarted) startProcess(folder, controlPort)
-    isStarted = true
+    // One that ends found the port taken: by one that serves, or by one that is just closing its files.
+    if (started === undefined || started.exitCode !== null) started = startProcess(folder, controlPort)
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
   throw new Error(
@@ -49,14 +49,16 @@ function controlPortOf(folder: string): number {
   return 20_000 + (createHash('sha256').update(folder).digest().readUInt32BE() % 10_000)
 }
 
-function startProcess(folder: string, controlPort: number): void {
+function startProcess(folder: string, controlPort: number): ChildProcess {
   const program = fileURLToPath(new URL('database-process.ts', import.meta.url))
   // Detached: Ctrl-C in a terminal reaches the whole group, and another copy may still need it.
-  const child = spawn(process.execPath, [...process.execArgv, program, folder, String(controlPort)], {
+  const child = spawn(process.execPath, ['--import', 'tsx', program, folder, String(controlPort)], {
+    cwd: fileURLToPath(new URL('../..', import.meta.url)),
     detached: true,
     stdio: 'ignore',
   })
   child.unref()
+  return child
 }
 
 /** The connection itself says that this copy needs the database; it is held until `release`. */
