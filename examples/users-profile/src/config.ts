@@ -34,6 +34,7 @@ const Environment = z.object({
     .string()
     .regex(/^(?:none|rediss?(?:\+sentinel|\+cluster)?:\/\/.+)$/)
     .optional(),
+  REDIS_DEADLINE_MS: z.coerce.number().int().min(10).max(10_000).default(100),
   DATABASE_URL: z
     .string()
     .regex(/^postgres(?:ql)?:\/\/.+/)

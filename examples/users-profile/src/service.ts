@@ -66,7 +66,10 @@ async function openRedis(
   lifecycle: Lifecycle,
 ): Promise<ReturnType<typeof createRedis> | undefined> {
   if (config.REDIS_URL === undefined || config.REDIS_URL === 'none') return undefined
-  const redis = createRedis(config.REDIS_URL, { connectionName: 'users-profile' })
+  const redis = createRedis(config.REDIS_URL, {
+    connectionName: 'users-profile',
+    guard: { deadlineMs: config.REDIS_DEADLINE_MS },
+  })
   await lifecycle.add('redis', {
     phase: 'data',
     // Without Redis the service still answers what needs none: reported, not fatal.

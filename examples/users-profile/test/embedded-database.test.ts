@@ -29,6 +29,14 @@ it('is one server for all who ask at once', async () => {
   for (const copy of copies) copy.release()
 }, 60_000)
 
+it('stays for as long as somebody holds it, however silently', async () => {
+  const copy = await embeddedDatabase(folder)
+  // Longer than the time limit of the greeting, and than it outlives its last user.
+  await new Promise((resolve) => setTimeout(resolve, 34_000))
+  expect(await query(copy.url, 'SELECT text FROM notes')).toEqual([{ text: 'kept' }])
+  copy.release()
+}, 60_000)
+
 it('serves whoever comes while it ends, and has kept everything', async () => {
   // It ends two seconds after the last has left: ask around that moment, again and again.
   for (let round = 0; round < 3; round++) {

@@ -7,6 +7,9 @@ import { fileURLToPath } from 'node:url'
 /** The first line that the database process says to whoever connects to its control port. */
 export const GREETING = 'users-profile embedded PostgreSQL'
 
+/** How long a start may keep whoever asks waiting before it is asked anew, in ms. */
+const GREETING_TIMEOUT_MS = 30_000
+
 /** A running embedded PostgreSQL, shared by every copy of the service that uses the same folder. */
 export interface EmbeddedDatabase {
   url: string
@@ -81,10 +84,13 @@ async function tryConnect(controlPort: number): Promise<EmbeddedDatabase | undef
 function firstLine(socket: Socket): Promise<string | undefined> {
   return new Promise((resolve) => {
     let text = ''
-    socket.setTimeout(30_000, () => socket.destroy())
+    socket.setTimeout(GREETING_TIMEOUT_MS, () => socket.destroy())
     socket.on('data', (data) => {
       text += data.toString('utf8')
-      if (text.includes('\n') || text.length > 200) resolve(text.split('\n')[0])
+      if (!text.includes('\n') && text.length <= 200) return
+      // From here on the connection is held, and silent.
+      socket.setTimeout(0)
+      resolve(text.split('\n')[0])
     })
     socket.on('close', () => resolve(undefined))
   })

@@ -1,0 +1,59 @@
+import { openBrowser } from '@scale/devkit/browser'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { newcomer, type Service, startService } from './service.js'
+
+let browser: Awaited<ReturnType<typeof openBrowser>>
+let service: Service
+
+beforeAll(async () => {
+  ;[browser, service] = await Promise.all([openBrowser(), startService({ WEB_CONCURRENCY: '2' })])
+}, 300_000)
+afterAll(async () => {
+  await browser.close()
+  await service.stop()
+})
+
+it('lets a person register, log in, load the profile, see the cache hit and the quota run down, and log out', async () => {
+  const context = await browser.newContext()
+  const page = await context.newPage()
+  const problems: string[] = []
+  page.on('pageerror', (error) => problems.push(String(error)))
+  // `localhost`, where Chromium keeps Secure cookies without TLS.
+  const url = service.url.replace('127.0.0.1', 'localhost')
+  await page.goto(url)
+
+  const me = newcomer()
+  await page.getByLabel('E-mail').fill(me.email)
+  await page.getByLabel('Password').fill(me.password)
+  const output = page.getByRole('status')
+  await page.getByRole('button', { name: 'Register' }).click()
+  await expect.poll(() => output.textContent()).toMatch(/^201/)
+  await page.getByRole('button', { name: 'Log in' }).click()
+  await expect.poll(() => output.textContent()).toMatch(/^200/)
+
+  // Chromium accepted the cookie with its prefix, and no script can read it.
+  const [cookie] = await context.cookies(url)
+  expect(cookie).toMatchObject({
+    name: '__Host-session',
+    path: '/',
+    secure: true,
+    httpOnly: true,
+    sameSite: 'Lax',
+  })
+  expect(await page.evaluate('document.cookie')).toBe('')
+
+  const load = page.getByRole('button', { name: 'Load the profile' })
+  await load.click()
+  await expect.poll(() => page.locator('#quota-text').textContent()).toBe('9 of 10')
+  expect(await output.textContent()).toContain(me.email)
+  await load.click()
+  await expect.poll(() => page.locator('#quota-text').textContent()).toBe('8 of 10')
+  expect(await page.locator('#cache').textContent()).toMatch(/; hit/)
+
+  await page.getByRole('button', { name: 'Log out' }).click()
+  await expect.poll(() => output.textContent()).toMatch(/^204/)
+  expect(await context.cookies(url)).toEqual([])
+  await load.click()
+  await expect.poll(() => output.textContent()).toMatch(/^401/)
+  expect(problems).toEqual([])
+}, 60_000)
