@@ -30,9 +30,9 @@ it('is one server for all who ask at once', async () => {
 }, 60_000)
 
 it('stays for as long as somebody holds it, however silently', async () => {
-  const copy = await embeddedDatabase(folder)
-  // Longer than the time limit of the greeting, and than it outlives its last user.
-  await new Promise((resolve) => setTimeout(resolve, 34_000))
+  const copy = await embeddedDatabase(folder, { greetingTimeoutMs: 500 })
+  // Longer than the time limit of the greeting and than it outlives its last user (2 s), together.
+  await new Promise((resolve) => setTimeout(resolve, 4_000))
   expect(await query(copy.url, 'SELECT text FROM notes')).toEqual([{ text: 'kept' }])
   copy.release()
 }, 60_000)

@@ -61,6 +61,7 @@ export function accessToken<Claims extends object = AccessTokenClaims>(
       if (typeof credentials === 'string' || notesOf(req)[begun] !== undefined) return
       const readable = readToken(config, credentials.token)
       const auth = verify(config, readable, startRevocationCheck(config, readable))
+      // It belongs to the later call, which may never come: then nobody else would hear of it.
       auth.catch(() => {})
       notesOf(req)[begun] = auth
     },

@@ -67,6 +67,7 @@ export function startRevocationCheck(
   if (![iss, sub, jti ?? '', sid ?? ''].every((text) => typeof text === 'string')) return undefined
   try {
     const answer = revocation.check(readable.unverified as unknown as AccessTokenClaims)
+    // Whoever calls the returned function hears of it; a token that fails before is no reason to.
     if (answer instanceof Promise) answer.catch(() => {})
     return () => answer
   } catch (error) {

@@ -170,7 +170,7 @@ describe.each(topologies)('%s', (kind) => {
       expect([one.id, one.userId, one.data, one.isNew]).toEqual([undefined, undefined, {}, true])
       one.data.flash = 'bye'
       await one.save()
-      expect(one.id).toBeDefined()
+      expect(one.id).toMatch(/^[\w-]{16}$/)
       expect(one.userId).toBeUndefined()
     })
   })

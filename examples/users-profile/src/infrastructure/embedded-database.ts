@@ -7,8 +7,13 @@ import { fileURLToPath } from 'node:url'
 /** The first line that the database process says to whoever connects to its control port. */
 export const GREETING = 'users-profile embedded PostgreSQL'
 
-/** How long a start may keep whoever asks waiting before it is asked anew, in ms. */
-const GREETING_TIMEOUT_MS = 30_000
+/** How long to wait for it. */
+export interface EmbeddedDatabaseOptions {
+  /** Longest wait for the start, in ms; the first one in a new folder takes some seconds. Default 60,000 */
+  timeoutMs?: number
+  /** How long a start may keep whoever asks waiting before it is asked anew, in ms. Default 30,000 */
+  greetingTimeoutMs?: number
+}
 
 /** A running embedded PostgreSQL, shared by every copy of the service that uses the same folder. */
 export interface EmbeddedDatabase {
@@ -23,20 +28,19 @@ export interface EmbeddedDatabase {
  * One process owns the files; copies of the service share it over TCP on 127.0.0.1. Its control port follows from the
  * folder's name: binding a port is atomic and ends with the process, so no lock file can be left behind.
  *
- * @param folder     where the files are kept; made if missing
- * @param timeoutMs  longest wait for the start, in ms; the first one in a new folder takes some seconds
+ * @param folder  where the files are kept; made if missing
  * @throws {Error} it did not come up in time
  */
 export async function embeddedDatabase(
   folder: string,
-  timeoutMs: number = 60_000,
+  { timeoutMs = 60_000, greetingTimeoutMs = 30_000 }: EmbeddedDatabaseOptions = {},
 ): Promise<EmbeddedDatabase> {
   mkdirSync(folder, { recursive: true })
   const controlPort = controlPortOf(folder)
   const endsAt = performance.now() + timeoutMs
   let started: ChildProcess | undefined
   while (performance.now() < endsAt) {
-    const found = await tryConnect(controlPort)
+    const found = await tryConnect(controlPort, greetingTimeoutMs)
     if (found !== undefined) return found
     // One that ends found the port taken: by one that serves, or by one that is just closing its files.
     if (started === undefined || started.exitCode !== null) started = startProcess(folder, controlPort)
@@ -65,10 +69,13 @@ function startProcess(folder: string, controlPort: number): ChildProcess {
 }
 
 /** The connection itself says that this copy needs the database; it is held until `release`. */
-async function tryConnect(controlPort: number): Promise<EmbeddedDatabase | undefined> {
+async function tryConnect(
+  controlPort: number,
+  greetingTimeoutMs: number,
+): Promise<EmbeddedDatabase | undefined> {
   const socket = connect(controlPort, '127.0.0.1')
   socket.on('error', () => socket.destroy())
-  const line = await firstLine(socket)
+  const line = await firstLine(socket, greetingTimeoutMs)
   const match = new RegExp(`^${GREETING} (\\d+)$`).exec(line ?? '')
   if (match === null) {
     socket.destroy()
@@ -81,10 +88,10 @@ async function tryConnect(controlPort: number): Promise<EmbeddedDatabase | undef
   }
 }
 
-function firstLine(socket: Socket): Promise<string | undefined> {
+function firstLine(socket: Socket, timeoutMs: number): Promise<string | undefined> {
   return new Promise((resolve) => {
     let text = ''
-    socket.setTimeout(GREETING_TIMEOUT_MS, () => socket.destroy())
+    socket.setTimeout(timeoutMs, () => socket.destroy())
     socket.on('data', (data) => {
       text += data.toString('utf8')
       if (!text.includes('\n') && text.length <= 200) return
