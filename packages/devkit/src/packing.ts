@@ -35,7 +35,8 @@ export async function packAll(): Promise<void> {
   }
 }
 
-function isBuilt({ folder }: Project): boolean {
+/** Whether the build of a package is there and not older than its sources. */
+export function isBuilt({ folder }: Project): boolean {
   // Written last, and not at all if a type is wrong.
   const built = join(folder, 'dist/index.d.ts')
   if (!existsSync(built)) return false
