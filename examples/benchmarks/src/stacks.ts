@@ -1,6 +1,7 @@
 import KeyvRedis from '@keyv/redis'
 import { createCache } from '@scale/cache'
 import { compose } from '@scale/core'
+import type { RequestText, ServerVariant, Variants } from '@scale/devkit/bench'
 import { byAddress, rateLimit } from '@scale/rate-limit'
 import { createRedis, whenReady } from '@scale/redis'
 import { session } from '@scale/session'
@@ -90,4 +91,21 @@ export const stacks: Readonly<Record<string, Stack>> = {
   '@scale: session, quota and cache, composed': (redisUrl) => ours(redisUrl, true),
   '@scale: the same, one after the other': (redisUrl) => ours(redisUrl, false),
   'express-session, express-rate-limit, cacheable': peers,
+}
+
+const ANSWERED = /^HTTP\/1\.1 200 .*\r\ncontent-length: 300\r/is
+
+/** What the bench runs, each in a process of its own. */
+export const variants: Variants<ServerVariant> = Object.fromEntries(
+  Object.entries(stacks).map(([name, serve]) => [
+    name,
+    { serve, requests: readAfterLogin, answer: ANSWERED },
+  ]),
+)
+
+/** Requests that carry the session of a user. A stack without sessions gets a cookie of no meaning. */
+async function readAfterLogin(origin: string): Promise<RequestText> {
+  const response = await fetch(`${origin}/login`, { method: 'POST' })
+  const cookie = response.headers.getSetCookie()[0]?.split(';')[0] ?? 'theme=dark'
+  return () => `GET /read HTTP/1.1\r\nHost: localhost\r\nCookie: ${cookie}\r\n\r\n`
 }

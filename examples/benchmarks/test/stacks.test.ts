@@ -1,8 +1,7 @@
 import { testRedis } from '@scale/devkit/redis-server'
 import type { RedisServer } from '@scale/redis/testing'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { countCommands } from '../src/command-counter.js'
-import { Contestant } from '../src/contestant.js'
+import { commandsPerRequest } from '../src/commands.js'
 import { stacks } from '../src/stacks.js'
 
 const REQUESTS = 320
@@ -14,20 +13,6 @@ beforeAll(async () => {
 })
 afterAll(() => redis.stop())
 
-/** Redis commands for one request, over requests that were all answered as they should. */
-async function commandsPerRequest(name: string): Promise<number> {
-  const counter = await countCommands(redis)
-  const contestant = await Contestant.start(name, counter.url)
-  await contestant.logIn()
-  await contestant.cpuMicrosPerRequest(REQUESTS)
-  const before = counter.commands
-  expect(await contestant.cpuMicrosPerRequest(REQUESTS)).toBeGreaterThan(0)
-  const each = (counter.commands - before) / REQUESTS
-  await contestant.stop()
-  counter.close()
-  return each
-}
-
 // A session and a quota are one command each, and a hot cached value none; the invalidation channel adds a heartbeat.
 const most: Record<string, number> = {
   'Express alone': 0,
@@ -37,5 +22,5 @@ const most: Record<string, number> = {
 }
 
 it.each(Object.keys(stacks))('%s answers, for no more commands than it claims', async (name) => {
-  expect(await commandsPerRequest(name)).toBeLessThanOrEqual(most[name]!)
+  expect(await commandsPerRequest(name, redis, REQUESTS)).toBeLessThanOrEqual(most[name]!)
 })

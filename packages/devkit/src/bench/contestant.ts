@@ -23,12 +23,18 @@ export class Contestant {
   /**
    * @param module    URL of the module that exports `variants`
    * @param redisUrl  what the variant is told
+   * @param options.sources  run on the sources of the packages: not for measuring, what runs TypeScript as it is adds to
+   *   each call what no user pays. Default false
    * @throws {Error} it ended before it was ready; what it said is on standard error
    */
-  static async start(module: string, name: string, redisUrl: string): Promise<Contestant> {
+  static async start(
+    module: string,
+    name: string,
+    redisUrl: string,
+    { sources = false }: { sources?: boolean } = {},
+  ): Promise<Contestant> {
     const child = fork(program, [module, name], {
-      // Not the sources: what runs TypeScript as it is adds to each call what no user pays.
-      execArgv: ['--expose-gc', '--import', tsx],
+      execArgv: ['--expose-gc', '--import', tsx, ...(sources ? ['--conditions=@scale/source'] : [])],
       env: { ...process.env, NODE_ENV: 'production', BENCH_REDIS_URL: redisUrl },
       // What a logger writes is read and thrown away.
       stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
