@@ -1,4 +1,4 @@
-import { Contestant, sendLoad } from '@scale/devkit/bench'
+import { Contestant, LoadClient } from '@scale/devkit/bench'
 import { countCommands } from './command-counter.js'
 import { variants } from './stacks.js'
 
@@ -24,10 +24,11 @@ export async function commandsPerRequest(
     const onAnswer = (text: string): void => {
       if (!answer!.test(text)) throw new Error(`${name} answered ${text.slice(0, 200)}`)
     }
-    const load = { port, requests, connections: CONNECTIONS, request, first: 0, onAnswer }
-    await sendLoad(load)
+    const client = await LoadClient.connect(port, CONNECTIONS)
+    await client.send({ requests, request, onAnswer })
     const before = counter.commands
-    await sendLoad(load)
+    await client.send({ requests, request, onAnswer })
+    client.close()
     return (counter.commands - before) / requests
   } finally {
     await contestant.stop()

@@ -1,95 +1,142 @@
-import { compose } from '@scale/core'
-import { createRedis, whenReady } from '@scale/redis'
-import type { RequestHandler } from 'express'
-import { rateLimit as expressRateLimit } from 'express-rate-limit'
-import { Redis } from 'ioredis'
-import { RedisStore as PeerStore } from 'rate-limit-redis'
-import { RateLimiterRedis } from 'rate-limiter-flexible'
-import { type RateLimitOptions, rateLimit } from '../src/index.js'
-
-/** What stands before the handler in each variant; `url` is that of the Redis. */
-export const variants: Record<string, (url: string) => Promise<RequestHandler[]>> = {
-  bare: async () => [],
-
-  ours: (url) => ours(url, PLENTY),
-  'ours, three policies': (url) =>
-    ours(url, PLENTY, {
-      policies: [1, 60, 86_400].map((seconds) => ({
-        name: `${seconds}s`,
-        quota: PLENTY,
-        windowMs: seconds * 1_000,
-      })),
-    }),
-  'ours, leased': (url) => ours(url, PLENTY, { mode: 'leased', partitionKey: () => 'hot' }),
-  'ours, leased, no headers': (url) =>
-    ours(url, PLENTY, { mode: 'leased', partitionKey: () => 'hot', headers: false }),
-  'ours, in process': async () => [rateLimit({ policies: [policy(PLENTY)], allowMemoryStore: true })],
-  'any, refused': async () => [
-    (_req, _res, next) => {
-      const refusal = { status: 429, title: 'Too many requests' }
-      next(refusal)
-    },
-  ],
-  'ours, refused': (url) => ours(url, 1),
-
-  'express-rate-limit': (url) => peerExpress(url, PLENTY),
-  'express-rate-limit, refused': (url) => peerExpress(url, 1),
-  'rate-limiter-flexible': (url) => peerFlexible(url, PLENTY),
-  'rate-limiter-flexible, refused': (url) => peerFlexible(url, 1),
-}
+import type { RequestText, ServerVariant, Variants } from '@scale/devkit/bench'
+import type { RateLimitOptions } from '@scale/rate-limit'
+import type { ErrorRequestHandler, RequestHandler } from 'express'
 
 const PLENTY = 1_000_000_000
 const policy = (quota: number) => ({ name: 'burst', quota, windowMs: 600_000 })
+const body = { id: 1, name: 'Ada Lovelace', text: 'x'.repeat(255) }
+const REFUSED = /^HTTP\/1\.1 429 /
 
-async function ours(
-  url: string,
-  quota: number,
-  options: Partial<RateLimitOptions> = {},
-): Promise<RequestHandler[]> {
-  const redis = createRedis(url, { guard: { deadlineMs: 2_000 } })
-  await whenReady(redis, 5_000)
-  return [compose(rateLimit({ redis, policies: [policy(quota)], prefix: unique(), ...options }))]
+const onError: ErrorRequestHandler = (error, _req, res, _next) => {
+  res.status(error.status ?? 500).json({ title: error.title, status: error.status })
 }
 
-async function peerExpress(url: string, limit: number): Promise<RequestHandler[]> {
-  const redis = new Redis(url)
-  const store = new PeerStore({
-    prefix: unique(),
-    sendCommand: (command: string, ...args: string[]) => redis.call(command, ...args) as Promise<number>,
-  })
-  return [
-    expressRateLimit({ windowMs: 600_000, limit, store, standardHeaders: 'draft-8', legacyHeaders: false }),
-  ]
+/** Requests of so many clients in turn, as a proxy in front would say. */
+function from(clients: number): () => RequestText {
+  return () => (number) => {
+    const client = number % clients
+    return `GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 10.0.${client >> 8}.${client & 255}\r\n\r\n`
+  }
 }
 
-async function peerFlexible(url: string, points: number): Promise<RequestHandler[]> {
-  const limiter = new RateLimiterRedis({
-    storeClient: new Redis(url),
-    keyPrefix: unique(),
-    points,
-    duration: 600,
-    inMemoryBlockOnConsumed: points,
-  })
-  return [
-    (req, res, next) => {
-      limiter.consume(req.ip!).then(
-        (state) => {
-          res.setHeader(
-            'RateLimit',
-            `"burst";r=${state.remainingPoints};t=${Math.ceil(state.msBeforeNext / 1e3)}`,
-          )
-          res.setHeader('RateLimit-Policy', `"burst";q=${points};w=600`)
-          next()
-        },
-        (state) => {
-          res.setHeader('Retry-After', Math.ceil(state.msBeforeNext / 1_000))
-          next(Object.assign(new Error('Too many requests'), { status: 429, title: 'Too many requests' }))
-        },
-      )
+/** An app of one route, behind what limits it. */
+function limited(limits: (redisUrl: string) => Promise<RequestHandler[]>): ServerVariant {
+  return {
+    serve: async (redisUrl) => {
+      const { default: express } = await import('express')
+      const handler: RequestHandler = (_req, res) => {
+        res.json(body)
+      }
+      const app = express().set('trust proxy', 1)
+      return app.get('/', ...(await limits(redisUrl)), handler).use(onError)
     },
-  ]
+    requests: from(4_096),
+  }
 }
 
-function unique(): string {
-  return `bench:${process.pid}:${Math.random().toString(36).slice(2)}`
+/** The same for clients whose quota is spent. */
+function refused(variant: ServerVariant, against?: string): ServerVariant {
+  return { ...variant, requests: from(64), answer: REFUSED, ...(against === undefined ? {} : { against }) }
+}
+
+function ours(quota: number, options: Partial<RateLimitOptions> = {}): ServerVariant {
+  return limited(async (redisUrl) => {
+    const { compose } = await import('@scale/core')
+    const { createRedis, whenReady } = await import('@scale/redis')
+    const { rateLimit } = await import('@scale/rate-limit')
+    const redis = createRedis(redisUrl, { guard: { deadlineMs: 2_000 } })
+    await whenReady(redis, 5_000)
+    return [compose(rateLimit({ redis, policies: [policy(quota)], ...options }))]
+  })
+}
+
+function expressRateLimit(limit: number): ServerVariant {
+  return limited(async (redisUrl) => {
+    const { Redis } = await import('ioredis')
+    const { rateLimit } = await import('express-rate-limit')
+    const { RedisStore } = await import('rate-limit-redis')
+    const redis = new Redis(redisUrl)
+    const store = new RedisStore({
+      prefix: 'express-rate-limit:',
+      sendCommand: (command: string, ...args: string[]) => redis.call(command, ...args) as Promise<number>,
+    })
+    return [rateLimit({ windowMs: 600_000, limit, store, standardHeaders: 'draft-8', legacyHeaders: false })]
+  })
+}
+
+function rateLimiterFlexible(points: number): ServerVariant {
+  return limited(async (redisUrl) => {
+    const { Redis } = await import('ioredis')
+    const { RateLimiterRedis } = await import('rate-limiter-flexible')
+    const limiter = new RateLimiterRedis({
+      storeClient: new Redis(redisUrl),
+      keyPrefix: 'flexible',
+      points,
+      duration: 600,
+      inMemoryBlockOnConsumed: points,
+    })
+    return [
+      (req, res, next) => {
+        limiter.consume(req.ip!).then(
+          ({ remainingPoints, msBeforeNext }) => {
+            res.setHeader('RateLimit', `"burst";r=${remainingPoints};t=${Math.ceil(msBeforeNext / 1e3)}`)
+            res.setHeader('RateLimit-Policy', `"burst";q=${points};w=600`)
+            next()
+          },
+          ({ msBeforeNext }) => {
+            res.setHeader('Retry-After', Math.ceil(msBeforeNext / 1_000))
+            next(Object.assign(new Error('Too many requests'), { status: 429, title: 'Too many requests' }))
+          },
+        )
+      },
+    ]
+  })
+}
+
+/** The least that sets the same two headers: what the headers alone cost. */
+const headersAlone = limited(async () => [
+  (_req, res, next) => {
+    res.setHeader('RateLimit', '"burst";r=999999999;t=600')
+    res.setHeader('RateLimit-Policy', '"burst";q=1000000000;w=600')
+    next()
+  },
+])
+
+const appRefusal = limited(async () => [
+  (_req, _res, next) => {
+    const refusal = { status: 429, title: 'Too many requests' }
+    next(refusal)
+  },
+])
+
+const ANY_REFUSAL = 'refused by the app itself'
+
+export const variants: Variants<ServerVariant> = {
+  bare: limited(async () => []),
+  'two headers, no limit': headersAlone,
+
+  'ours, exact': ours(PLENTY),
+  'ours, exact, without headers': ours(PLENTY, { headers: false }),
+  'ours, exact, three policies': ours(PLENTY, {
+    policies: [1, 60, 86_400].map((seconds) => ({
+      name: `${seconds}s`,
+      quota: PLENTY,
+      windowMs: seconds * 1_000,
+    })),
+  }),
+  'ours, leased': ours(PLENTY, { mode: 'leased', partitionKey: () => 'hot' }),
+  'ours, leased, without headers': ours(PLENTY, {
+    mode: 'leased',
+    partitionKey: () => 'hot',
+    headers: false,
+  }),
+  'ours, local': ours(PLENTY, { mode: 'local' }),
+  'ours, local, without headers': ours(PLENTY, { mode: 'local', headers: false }),
+  'express-rate-limit + rate-limit-redis': expressRateLimit(PLENTY),
+  'rate-limiter-flexible': rateLimiterFlexible(PLENTY),
+
+  [ANY_REFUSAL]: refused(appRefusal),
+  'ours, refused, on top of that': refused(ours(1), ANY_REFUSAL),
+  'express-rate-limit, refused, on top of that': refused(expressRateLimit(1), ANY_REFUSAL),
+  'rate-limiter-flexible, refused, on top of that': refused(rateLimiterFlexible(1), ANY_REFUSAL),
 }

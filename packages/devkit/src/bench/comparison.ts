@@ -1,6 +1,6 @@
 import { testRedis } from '../redis-server.js'
 import { Contestant } from './contestant.js'
-import { sendLoad } from './load.js'
+import { LoadClient } from './load.js'
 import { buildIfStale } from './stale.js'
 import type { CallVariant, RequestText, ServerVariant, Variants } from './variant.js'
 
@@ -8,13 +8,13 @@ import type { CallVariant, RequestText, ServerVariant, Variants } from './varian
 export interface Effort {
   /** How often all processes are started anew: two of the same program differ by some percent. Default 3 */
   readonly generations?: number
-  /** Rounds of each generation in which each variant has its turn. Default 16 */
+  /** Rounds of each generation in which each variant has its turn. Default 12 */
   readonly rounds?: number
   /** Requests or calls of a turn: few, so that some turns of each variant fall into quiet moments. Default 1,000 */
   readonly requests?: number
   /** Connections of a server, or calls under way. Default 32 */
   readonly connections?: number
-  /** Requests or calls before the first round counts: until then code is still being compiled. Default 6,000 */
+  /** Requests or calls before the first round counts: until then code is still being compiled. Default 16,000 */
   readonly warmUp?: number
 }
 
@@ -53,15 +53,14 @@ export async function compareServers(contest: ServerContest): Promise<Costs> {
     const { requests: asking = () => GET, answer = /^HTTP\/1\.1 200 / } = variants[name]!
     const { port } = contestant
     const request: RequestText = await asking(`http://127.0.0.1:${port}`)
-    let sent = 0
+    const client = await LoadClient.connect(port, connections)
     return async (warm) => {
       const before = await contestant.cpuMicros()
       let wrong: string | undefined
       const onAnswer = (text: string): void => {
         if (warm && !answer.test(text)) wrong = text
       }
-      await sendLoad({ port, requests, connections, request, first: sent, onAnswer })
-      sent += requests
+      await client.send({ requests, request, onAnswer })
       if (wrong !== undefined) throw new Error(`${name}: not ${String(answer)}: ${wrong.slice(0, 500)}`)
       return (await contestant.cpuMicros()) - before
     }
@@ -142,10 +141,10 @@ function effortOf(effort: Effort): Required<Effort> {
   const { GENERATIONS, ROUNDS, REQUESTS, CONNECTIONS, WARM_UP } = process.env
   return {
     generations: Number(GENERATIONS ?? effort.generations ?? 3),
-    rounds: Number(ROUNDS ?? effort.rounds ?? 16),
+    rounds: Number(ROUNDS ?? effort.rounds ?? 12),
     requests: Number(REQUESTS ?? effort.requests ?? 1_000),
     connections: Number(CONNECTIONS ?? effort.connections ?? 32),
-    warmUp: Number(WARM_UP ?? effort.warmUp ?? 6_000),
+    warmUp: Number(WARM_UP ?? effort.warmUp ?? 16_000),
   }
 }
 

@@ -1,5 +1,5 @@
 export { type Costs, compareCalls, compareServers, type Effort, type ServerContest } from './comparison.js'
 export { Contestant } from './contestant.js'
-export { type Load, sendLoad } from './load.js'
+export { type Load, LoadClient } from './load.js'
 export { printOnTop, type Spread, shareOf, shareOnTop, spreadOf, spreadText } from './shares.js'
 export type { CallVariant, RequestText, ServerVariant, Variants } from './variant.js'

@@ -1,54 +1,90 @@
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import type { RequestText } from './variant.js'
 
-/** Load on one server. */
+/** What is sent in one go. */
 export interface Load {
-  readonly port: number
   readonly requests: number
-  readonly connections: number
   readonly request: RequestText
-  /** Number of the first request. */
-  readonly first: number
   /** Sees each answer, head and body, as Latin-1. */
   readonly onAnswer: (answer: string) => void
 }
 
-/**
- * Sends requests over keep-alive connections, on each as soon as the one before is answered.
- *
- * @throws {Error} a connection broke, or ended before its answer
- */
-export async function sendLoad({
-  port,
-  requests,
-  connections,
-  request,
-  first,
-  onAnswer,
-}: Load): Promise<void> {
-  let sent = 0
+/** Keep-alive connections to one server, on each of which a request follows as soon as the one before is answered. */
+export class LoadClient {
+  readonly #lines: readonly Line[]
+  #sent = 0
 
-  function converse(resolve: () => void, reject: (error: Error) => void): void {
-    let received = ''
-    const socket = connect({ port, host: '127.0.0.1', noDelay: true })
-    const send = (): void => {
-      if (sent < requests) socket.write(request(first + sent++), 'latin1')
-      else socket.end(resolve)
-    }
+  private constructor(lines: readonly Line[]) {
+    this.#lines = lines
+  }
+
+  static async connect(port: number, connections: number): Promise<LoadClient> {
+    return new LoadClient(await Promise.all(Array.from({ length: connections }, () => Line.open(port))))
+  }
+
+  /**
+   * Requests are numbered on from the last time.
+   *
+   * @throws {Error} a connection broke before its answer was whole
+   */
+  async send({ requests, request, onAnswer }: Load): Promise<void> {
+    let left = requests
+    await Promise.all(
+      this.#lines.map(async (line) => {
+        while (left-- > 0) onAnswer(await line.ask(request(this.#sent++)))
+      }),
+    )
+  }
+
+  close(): void {
+    for (const line of this.#lines) line.close()
+  }
+}
+
+/** One connection, on which one request is under way at a time. */
+class Line {
+  readonly #socket: Socket
+  #received = ''
+  #resolve: (answer: string) => void = () => {}
+  #reject: (error: Error) => void = () => {}
+
+  private constructor(socket: Socket) {
+    this.#socket = socket
     socket.setEncoding('latin1')
-    socket.on('connect', send)
-    socket.on('error', reject)
-    socket.on('end', () => reject(new Error(`the server closed the connection: ${received.slice(0, 100)}`)))
     socket.on('data', (text) => {
-      received += text
-      if (!isWhole(received)) return
-      onAnswer(received)
-      received = ''
-      send()
+      this.#received += text
+      if (!isWhole(this.#received)) return
+      const answer = this.#received
+      this.#received = ''
+      this.#resolve(answer)
+    })
+    socket.on('error', (error) => this.#reject(error))
+    socket.on('close', () =>
+      this.#reject(new Error(`a connection was closed: ${this.#received.slice(0, 100)}`)),
+    )
+  }
+
+  static open(port: number): Promise<Line> {
+    return new Promise((resolve, reject) => {
+      const socket = connect({ port, host: '127.0.0.1', noDelay: true }, () => {
+        socket.off('error', reject)
+        resolve(new Line(socket))
+      })
+      socket.on('error', reject)
     })
   }
 
-  await Promise.all(Array.from({ length: connections }, () => new Promise<void>(converse)))
+  ask(request: string): Promise<string> {
+    return new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+      this.#socket.write(request, 'latin1')
+    })
+  }
+
+  close(): void {
+    this.#socket.destroy()
+  }
 }
 
 /** Whether an answer has come to its end. Enough for servers that give a length, or send a chunked body of little. */

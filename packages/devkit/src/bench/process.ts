@@ -41,6 +41,8 @@ if ('serve' in variant) {
 async function listen({ serve }: ServerVariant): Promise<number> {
   const made = await serve(redisUrl)
   const server = made instanceof Server ? made : createServer(made)
+  // A connection waits for its next turn as long as the others take.
+  server.keepAliveTimeout = 0
   if (!server.listening) await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return (server.address() as AddressInfo).port
 }
