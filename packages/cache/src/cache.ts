@@ -67,9 +67,7 @@ class FunctionCache implements Cache {
     )
     this.#format = new ValueFormat({ codec, isolation, compressAboveBytes, maxValueBytes, onCorrupt })
     const store: CacheStore =
-      redis === undefined
-        ? new MemoryStore(maxBytes)
-        : new RedisStore(redis, options.prefix, options.deadlineMs)
+      redis === undefined ? new MemoryStore(maxBytes) : new RedisStore(redis, options.prefix, options)
     this.#entries = new Entries(store, this.#local, {
       decoder: { decode: (frame) => decode(frame, this.#format, onCorrupt) },
       leaseMs: options.leaseMs,

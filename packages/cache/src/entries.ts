@@ -4,13 +4,13 @@ import type { Entry } from './entry.js'
 import { staleFrom } from './entry.js'
 import { decodeFrame, encodeFrame, type Frame, type FrameKind, graceMsOf, type TagStamp } from './frame.js'
 import type { LocalCopies, PendingRead } from './local-copies.js'
-import type { CacheStore, StoredFrame, TagVersion } from './store.js'
+import { type CacheStore, HARD_LENGTH, type StoredFrame, type TagVersion } from './store.js'
 
 /** The right to fill a key, and what was known when it was granted. */
 export interface Lease {
   readonly token: string
-  /** The store's clock, in ms. */
-  readonly storeNowMs: number
+  /** When it was granted, by the monotonic clock, in ms: nothing is loaded under it earlier. */
+  readonly heldSince: number
   /** Versions of the tags that were named before. */
   readonly tags: ReadonlyMap<string, TagVersion>
   readonly read: PendingRead
@@ -98,7 +98,7 @@ export class Entries {
       ])
       const known = new Map(tags.map((tag, index) => [tag, versions[index]!]))
       const lease =
-        loaded.state === 'lead' ? { token, storeNowMs: loaded.storeNowMs, tags: known, read } : undefined
+        loaded.state === 'lead' ? { token, heldSince: performance.now(), tags: known, read } : undefined
       const { entry, id } = await this.#checked(loaded.stored, known)
       if (lease === undefined) {
         if (entry !== undefined) this.local.keep(read, entry)
@@ -207,7 +207,7 @@ export class Entries {
   ): Promise<TagStamp[] | undefined> {
     const late = tags.filter((tag) => !lease.tags.has(tag))
     const versions = late.length === 0 ? [] : await this.store.openTags(late, tagLifetimeMs)
-    if (versions.some(({ invalidatedAt }) => invalidatedAt >= lease.storeNowMs)) return undefined
+    if (versions.some(({ quietSince }) => quietSince > lease.heldSince)) return undefined
     const known = new Map(late.map((tag, index) => [tag, versions[index]!]))
     return tags.map((tag) => ({ tag, version: (known.get(tag) ?? lease.tags.get(tag)!).version }))
   }
@@ -249,7 +249,7 @@ export class Entries {
     for (const { tag, version } of stamps) {
       const now = (known.get(tag) ?? read.get(tag))?.version
       if (now === version) continue
-      if (now === undefined || now.slice(0, 12) !== version.slice(0, 12)) return 'invalid'
+      if (now === undefined || now.slice(0, HARD_LENGTH) !== version.slice(0, HARD_LENGTH)) return 'invalid'
       validity = 'stale'
     }
     return validity

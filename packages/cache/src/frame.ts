@@ -1,3 +1,5 @@
+import { VERSION_LENGTH } from './store.js'
+
 /**
  * How an entry lies in the store: one binary frame.
  *
@@ -14,7 +16,7 @@
  * | 20 | 4 | longest stay in a process, in ms; 0 for as long as it is fresh |
  * | 24 | 8 | id, random. Read by `lua/load.lua.ts` |
  * | 32 | 4 | codec |
- * | 36 | 2 | number of tags; then for each: length (2), name, version (24) |
+ * | 36 | 2 | number of tags; then for each: length (2), name, version (40) |
  * | … | | body |
  *
  * Numbers are big-endian. How long it stays fresh is not in the frame: it is the key's time to live minus the grace,
@@ -23,7 +25,7 @@
 const MAGIC = 0xc5
 const VERSION = 1
 const HEADER_BYTES = 38
-const VERSION_BYTES = 24
+const VERSION_BYTES = VERSION_LENGTH
 const COMPRESSED = 1
 const MAX_U32 = 0xffff_ffff
 
@@ -34,7 +36,7 @@ const KINDS: readonly FrameKind[] = ['coded', 'undefined', 'bytes', 'response', 
 /** A tag as it was when the entry's load began. */
 export interface TagStamp {
   readonly tag: string
-  /** 12 characters for hard and 12 for soft invalidation. */
+  /** As the store had it. */
   readonly version: string
 }
 

@@ -79,6 +79,12 @@ export interface CacheOptions {
   livenessMs?: number
   /** For how much longer values in process are served while Redis is away, in ms. It adds to δ then. Default 0 */
   outageGraceMs?: number
+  /**
+   * What becomes of values that a replica holds when it takes over, or a server when it starts: it may have lost the
+   * last invalidations. `reload` loads each anew when it is asked for; `keep` trusts them for their lifetime. All
+   * processes must say the same. Default `reload`
+   */
+  onFailover?: 'reload' | 'keep'
   /** Says that one process is all there is, where that looks unlikely. Default false */
   allowMemoryStore?: boolean
 }
@@ -112,6 +118,7 @@ export const cacheDefaults: Readonly<Required<Omit<CacheOptions, WithoutDefault>
   maxQueuedLoads: 10_000,
   livenessMs: 1_000,
   outageGraceMs: 0,
+  onFailover: 'reload',
   allowMemoryStore: false,
 })
 
@@ -155,6 +162,7 @@ const checks: OptionChecks<CacheOptions> = {
   maxQueuedLoads: integer(0),
   livenessMs: durationMs(100, 60_000),
   outageGraceMs: durationMs(0, 3_600_000),
+  onFailover: oneOf('reload', 'keep'),
   allowMemoryStore: boolean,
 }
 

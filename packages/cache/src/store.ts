@@ -19,18 +19,26 @@ export interface LeaseRequest {
 export type Loaded =
   /** A fresh frame. Nobody needs to load. */
   | { readonly state: 'fresh'; readonly stored: StoredFrame }
-  /** The caller holds the lease. `storeNowMs` is the store's clock. There may be a stale frame. */
-  | { readonly state: 'lead'; readonly stored: StoredFrame | undefined; readonly storeNowMs: number }
+  /** The caller holds the lease. There may be a stale frame. */
+  | { readonly state: 'lead'; readonly stored: StoredFrame | undefined }
   /** Somebody else holds it, for at most `leaseLeftMs` more. There may be a stale frame. */
   | { readonly state: 'wait'; readonly stored: StoredFrame | undefined; readonly leaseLeftMs: number }
 
 /** The state of a tag. */
 export interface TagVersion {
-  /** 12 characters for hard and 12 for soft invalidation, compared for equality only. */
+  /** 40 characters, of which the first 28 change by hard invalidation, the others by any; compared for equality only. */
   readonly version: string
-  /** The store's clock at the last invalidation, in ms; 0 if none is known. */
-  readonly invalidatedAt: number
+  /**
+   * By this process's monotonic clock, in ms: the tag has certainly not been invalidated since. Minus infinity if it
+   * never has been. In doubt it is later.
+   */
+  readonly quietSince: number
 }
+
+/** Length of the part of a tag's version that a soft invalidation leaves as it is. */
+export const HARD_LENGTH = 28
+/** Length of the whole version. */
+export const VERSION_LENGTH = 40
 
 /**
  * Where entries lie. Every method rejects with `RedisUnavailable`, or the like, when the store does not answer.

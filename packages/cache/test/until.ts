@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** Waits until the condition holds. Fails after 10 s. */
-export async function until(condition: () => unknown): Promise<void> {
-  const giveUpAt = Date.now() + 10_000
+/** Waits until the condition holds. Fails after 10 s, unless told otherwise. */
+export async function until(condition: () => unknown, timeoutMs = 10_000): Promise<void> {
+  const giveUpAt = Date.now() + timeoutMs
   while (!(await condition())) {
     if (Date.now() > giveUpAt) throw new Error(`never came true: ${condition}`)
     await delay(5)

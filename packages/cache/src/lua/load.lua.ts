@@ -1,13 +1,28 @@
 import { defineScript, type Script } from '@scale/redis'
+import { HISTORY_LENGTH, historyLua, type OnFailover } from './history.lua.js'
+
+/**
+ * A frame of this server's history: one of another may lack the last invalidations, and counts as absent. What is no
+ * frame at all is handed on, to be reported.
+ */
+const findLua = `local function find(key)
+  local frame = redis.call('GET', key)
+  if not frame then return false end
+  if string.byte(frame, 1) == 197 and string.sub(frame, -${HISTORY_LENGTH}) ~= history() then return false end
+  return frame
+end
+`
 
 /** A fresh frame, or the lease, or how long to wait for it. The offsets are those of `frame.ts`. */
-export const loadScript: Script = defineScript(
-  'cache.load',
-  `-- KEYS[1] value  KEYS[2] lease
+export function loadScript(onFailover: OnFailover): Script {
+  return defineScript(
+    'cache.load',
+    `-- KEYS[1] value  KEYS[2] lease
 -- ARGV[1] token  ARGV[2] lease in ms  ARGV[3] id of a rejected frame, or ''
--- Reply: { frame or '', ms to live, 'fresh' } or { …, 'lead', server time in ms } or { …, 'wait', ms of the lease }
+-- Reply: { frame or '', ms to live, 'fresh' } or { …, 'lead', history } or { …, 'wait', ms of the lease }
 -- O(1). Clock: the server's.
-local frame = redis.call('GET', KEYS[1])
+${historyLua(onFailover)}${findLua}
+local frame = find(KEYS[1])
 local left = 0
 if frame then
   left = redis.call('PTTL', KEYS[1])
@@ -17,9 +32,23 @@ if frame then
     return { frame, left, 'fresh', 0 }
   end
 end
-if redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) then
-  local time = redis.call('TIME')
-  return { frame or '', left, 'lead', time[1] * 1000 + math.floor(time[2] / 1000) }
+local now = history()
+if redis.call('SET', KEYS[2], ARGV[1] .. ':' .. now, 'NX', 'PX', ARGV[2]) then
+  return { frame or '', left, 'lead', now }
 end
 return { frame or '', left, 'wait', redis.call('PTTL', KEYS[2]) }`,
-)
+  )
+}
+
+/** A frame, fresh or stale. */
+export function readScript(onFailover: OnFailover): Script {
+  return defineScript(
+    'cache.read',
+    `-- KEYS[1] value
+-- Reply: { frame or '', ms to live }. O(1). Clock: the server's.
+${historyLua(onFailover)}${findLua}
+local frame = find(KEYS[1])
+if not frame then return { '', 0 } end
+return { frame, redis.call('PTTL', KEYS[1]) }`,
+  )
+}

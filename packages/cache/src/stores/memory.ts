@@ -1,5 +1,13 @@
+import { randomBytes } from 'node:crypto'
 import { frameIdentity } from '../frame.js'
-import type { CacheStore, LeaseRequest, Loaded, StoredFrame, TagVersion } from '../store.js'
+import {
+  type CacheStore,
+  HARD_LENGTH,
+  type LeaseRequest,
+  type Loaded,
+  type StoredFrame,
+  type TagVersion,
+} from '../store.js'
 import { newVersion } from './redis.js'
 
 interface Stored {
@@ -51,7 +59,7 @@ export class MemoryStore implements CacheStore {
       return { state: 'wait', stored, leaseLeftMs: lease.expiresAt - nowMs }
     }
     this.#leases.set(key, { token, expiresAt: nowMs + leaseMs })
-    return { state: 'lead', stored, storeNowMs: nowMs }
+    return { state: 'lead', stored }
   }
 
   async read(key: string): Promise<StoredFrame | undefined> {
@@ -87,8 +95,7 @@ export class MemoryStore implements CacheStore {
     return tags.map((tag) => {
       const known = this.#tags.get(tag)
       if (known !== undefined) return known
-      const version = newVersion()
-      return this.#setTag(tag, { version: version + version, invalidatedAt: 0 })
+      return this.#setTag(tag, { version: newHard() + newVersion(), quietSince: Number.NEGATIVE_INFINITY })
     })
   }
 
@@ -97,11 +104,10 @@ export class MemoryStore implements CacheStore {
   }
 
   async invalidateTags(tags: readonly string[], soft: boolean): Promise<void> {
-    const version = newVersion()
     for (const tag of tags) {
       const known = this.#tags.get(tag)
-      const hard = soft && known !== undefined ? known.version.slice(0, 12) : version
-      this.#setTag(tag, { version: hard + version, invalidatedAt: this.#now() })
+      const hard = soft && known !== undefined ? known.version.slice(0, HARD_LENGTH) : newHard()
+      this.#setTag(tag, { version: hard + newVersion(), quietSince: performance.now() })
     }
   }
 
@@ -152,6 +158,12 @@ export class MemoryStore implements CacheStore {
 }
 
 const MAX_TAGS = 100_000
+
+/** The part of a version that outlives a soft invalidation. */
+function newHard(): string {
+  return randomBytes(21).toString('base64url')
+}
+
 /** What a Map entry and its objects cost beside the bytes. */
 const ENTRY_OVERHEAD_BYTES = 200
 

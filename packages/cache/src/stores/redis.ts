@@ -8,9 +8,10 @@ import {
   storeGuard,
 } from '@scale/redis'
 import { braced, type CacheKeys, cacheKeys } from '../key-names.js'
+import { HISTORY_LENGTH, NO_HISTORY, type OnFailover } from '../lua/history.lua.js'
 import { fillScript, putScript, renewScript } from '../lua/lease.lua.js'
-import { loadScript } from '../lua/load.lua.js'
-import { invalidateTagScript, openTagScript } from '../lua/tags.lua.js'
+import { loadScript, readScript } from '../lua/load.lua.js'
+import { invalidateTagScript, openTagScript, readTagScript } from '../lua/tags.lua.js'
 import type { CacheStore, LeaseRequest, Loaded, StoredFrame, TagVersion } from '../store.js'
 
 /** Entries in Redis: a value and a lease per key in one slot, each tag in a slot of its own. */
@@ -20,14 +21,25 @@ export class RedisStore implements CacheStore {
   readonly #keys: CacheKeys
   readonly #options: OperationOptions
   readonly #binary: OperationOptions
+  readonly #scripts: Scripts
+  readonly #histories: Histories
 
-  /** @param deadlineMs  of each operation. Default: the guard's */
-  constructor(client: RedisClient, prefix: string, deadlineMs?: number) {
+  /**
+   * @param options.deadlineMs  of each operation. Default: the guard's
+   * @param options.onFailover  see `createCache`. Default `reload`
+   */
+  constructor(
+    client: RedisClient,
+    prefix: string,
+    { deadlineMs, onFailover = 'reload' }: { deadlineMs?: number | undefined; onFailover?: OnFailover } = {},
+  ) {
     this.#guard = storeGuard(client)
     this.#channel = invalidationChannel(client)
     this.#keys = cacheKeys(prefix)
     this.#options = deadlineMs === undefined ? {} : { deadlineMs }
     this.#binary = { ...this.#options, asBuffer: true }
+    this.#scripts = scriptsOf(onFailover)
+    this.#histories = new Histories(onFailover)
   }
 
   available(key: string): boolean {
@@ -36,27 +48,24 @@ export class RedisStore implements CacheStore {
 
   async load(key: string, { token, leaseMs, rejectedId }: LeaseRequest): Promise<Loaded> {
     const rejected = rejectedId === undefined ? '' : Buffer.from(rejectedId, 'latin1')
-    const reply = await this.#guard.run(loadScript, this.#pair(key), [token, leaseMs, rejected], this.#binary)
-    const [frame, remainingMs, state, extra] = reply as [Buffer, number, Buffer, number]
-    const stored = frame.length === 0 ? undefined : { frame, remainingMs }
+    const args = [token, leaseMs, rejected]
+    const reply = await this.#guard.run(this.#scripts.load, this.#pair(key), args, this.#binary)
+    const [bytes, remainingMs, state, extra] = reply as [Buffer, number, Buffer, Buffer | number]
+    const stored = storedFrame(bytes, remainingMs)
     switch (state.toString()) {
       case 'fresh':
         return { state: 'fresh', stored: stored! }
       case 'lead':
-        return { state: 'lead', stored, storeNowMs: extra }
+        this.#histories.see(String(extra))
+        return { state: 'lead', stored }
       default:
-        return { state: 'wait', stored, leaseLeftMs: extra }
+        return { state: 'wait', stored, leaseLeftMs: Number(extra) }
     }
   }
 
   async read(key: string): Promise<StoredFrame | undefined> {
-    const value = this.#value(key)
-    // In this order, so that a lifetime that is read belongs to the frame or to a later one.
-    const [frame, remainingMs] = await Promise.all([
-      this.#guard.call('get', [value], this.#binary) as Promise<Buffer | null>,
-      this.#guard.call('pttl', [value], this.#options) as Promise<number>,
-    ])
-    return frame === null || remainingMs <= 0 ? undefined : { frame, remainingMs }
+    const reply = await this.#guard.run(this.#scripts.read, [this.#value(key)], [], this.#binary)
+    return storedFrame(...(reply as [Buffer, number]))
   }
 
   async fill(key: string, token: string, frame: Buffer, lifetimeMs: number): Promise<boolean> {
@@ -75,7 +84,7 @@ export class RedisStore implements CacheStore {
 
   async put(key: string, frame: Buffer, lifetimeMs: number): Promise<void> {
     const pair = this.#pair(key)
-    await this.#guard.run(putScript, pair, [frame, lifetimeMs], this.#options)
+    await this.#guard.run(this.#scripts.put, pair, [frame, lifetimeMs], this.#options)
     await this.#channel.announce([pair[0]])
   }
 
@@ -89,9 +98,9 @@ export class RedisStore implements CacheStore {
     return Promise.all(
       tags.map(async (tag) => {
         const args = [newVersion(), lifetimeMs]
-        return parseTag(
-          (await this.#guard.run(openTagScript, [this.#tag(tag)], args, this.#options)) as string,
-        )
+        const reply = await this.#guard.run(this.#scripts.openTag, [this.#tag(tag)], args, this.#options)
+        const [text, quietForMs, history] = reply as [string, number, string]
+        return this.#version(text, history, quietForMs)
       }),
     )
   }
@@ -99,8 +108,9 @@ export class RedisStore implements CacheStore {
   readTags(tags: readonly string[]): Promise<(TagVersion | undefined)[]> {
     return Promise.all(
       tags.map(async (tag) => {
-        const text = (await this.#guard.call('get', [this.#tag(tag)], this.#options)) as string | null
-        return text === null ? undefined : parseTag(text)
+        const reply = await this.#guard.run(this.#scripts.readTag, [this.#tag(tag)], [], this.#options)
+        const [text, history] = reply as [string, string]
+        return text === '' ? undefined : this.#version(text, history, 0)
       }),
     )
   }
@@ -110,6 +120,14 @@ export class RedisStore implements CacheStore {
     const names = tags.map((tag) => this.#tag(tag))
     await Promise.all(names.map((name) => this.#guard.run(invalidateTagScript, [name], args, this.#options)))
     await this.#channel.announce(names)
+  }
+
+  /** A version is good in one history only: another server may have lost the last change of it. */
+  #version(text: string, history: string, quietForMs: number): TagVersion {
+    const [hard = '', soft = ''] = text.split(':')
+    // Whole ms: it may have been up to one later.
+    const invalidated = quietForMs < 0 ? Number.NEGATIVE_INFINITY : performance.now() - quietForMs + 1
+    return { version: history + hard + soft, quietSince: Math.max(invalidated, this.#histories.see(history)) }
   }
 
   #value(key: string): string {
@@ -135,7 +153,53 @@ export function newVersion(): string {
   return randomBytes(9).toString('base64url')
 }
 
-function parseTag(text: string): TagVersion {
-  const [hard = '', soft = '', invalidatedAt = '0'] = text.split(':')
-  return { version: hard + soft, invalidatedAt: Number(invalidatedAt) }
+/** What lies under a key: a frame, and behind it the history in which it was stored. */
+function storedFrame(bytes: Buffer, remainingMs: number): StoredFrame | undefined {
+  if (bytes.length === 0 || remainingMs <= 0) return undefined
+  return { frame: bytes.subarray(0, Math.max(1, bytes.length - HISTORY_LENGTH)), remainingMs }
+}
+
+function scriptsOf(onFailover: OnFailover) {
+  return {
+    load: loadScript(onFailover),
+    read: readScript(onFailover),
+    put: putScript(onFailover),
+    openTag: openTagScript(onFailover),
+    readTag: readTagScript(onFailover),
+  }
+}
+
+type Scripts = ReturnType<typeof scriptsOf>
+
+/** More than a cluster has nodes. */
+const MAX_HISTORIES = 1_000
+
+/** Since when this process has known each history of a server. Before that there may have been another. */
+class Histories {
+  readonly #onFailover: OnFailover
+  readonly #firstSeenAt = new Map<string, number>()
+
+  constructor(onFailover: OnFailover) {
+    this.#onFailover = onFailover
+  }
+
+  /** @returns when it was seen for the first time, by the monotonic clock, in ms */
+  see(history: string): number {
+    if (this.#onFailover === 'keep') return Number.NEGATIVE_INFINITY
+    const known = this.#firstSeenAt.get(history)
+    if (known !== undefined) return known
+    if (history === NO_HISTORY) warnOfHistory()
+    if (this.#firstSeenAt.size >= MAX_HISTORIES) this.#firstSeenAt.clear()
+    const nowMs = performance.now()
+    this.#firstSeenAt.set(history, nowMs)
+    return nowMs
+  }
+}
+
+function warnOfHistory(): void {
+  process.emitWarning(
+    'This Redis does not tell its replication id, so a failover may bring back values that were invalidated ' +
+      "just before it. Allow INFO to scripts, or say `onFailover: 'keep'` to accept that.",
+    { code: 'SCALE_CACHE_NO_HISTORY' },
+  )
 }

@@ -175,6 +175,22 @@ it('tells of a loss if the log no longer holds the place where reading stopped',
   expect(heard).toContain('LOSS')
 })
 
+it('tells of a loss if the server has become another, which may lack entries', {
+  timeout: 30_000,
+}, async () => {
+  const { channel, heard } = await listening('stream')
+  const write = await writing('stream')
+  await write('a:1')
+  await until(() => heard.includes('a:1'))
+  heard.length = 0
+  // A replica that is promoted: it holds the place where reading stopped, and perhaps not what came after it.
+  await server.command('REPLICAOF', '127.0.0.1', 1)
+  await server.command('REPLICAOF', 'NO', 'ONE')
+  await until(() => heard.length > 0)
+  expect(heard).toEqual(['LOSS'])
+  await until(() => channel.silentForMs(performance.now()) < 200)
+})
+
 it('hears FLUSHALL as a loss, with tracking', async () => {
   const { heard } = await listening('tracking')
   heard.length = 0
