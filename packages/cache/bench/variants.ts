@@ -1,9 +1,9 @@
-import { createRedis, whenReady } from '@scale/redis'
+import type { Cache } from '@scale/cache'
+import type { RequestText, ServerVariant, Variants } from '@scale/devkit/bench'
 import type { RequestHandler } from 'express'
-import { type Cache, createCache } from '../src/index.js'
 
 /** 300 bytes of JSON, as a profile is. */
-export function profile(id: string): Record<string, unknown> {
+function profile(id: string): Record<string, unknown> {
   return {
     id,
     name: 'Ada Lovelace',
@@ -14,105 +14,154 @@ export function profile(id: string): Record<string, unknown> {
   }
 }
 
-/** A way to answer `GET /:id`. */
-export interface Variant {
-  readonly handlers: RequestHandler[]
-  /** A value under a key, for the bytes it takes. */
-  readonly fill?: (key: string) => Promise<unknown>
-}
-
-type Make = (redisUrl: string) => Promise<Variant>
-
 const bare: RequestHandler = (req, res) => {
   res.json(profile(req.params.id as string))
 }
 
-async function connected(url: string) {
-  const redis = createRedis(url)
-  await whenReady(redis, 5_000)
-  return redis
+/** `GET /:id` of ten resources, in turn. */
+const hit: RequestText = (number) => `GET /${number % 10} HTTP/1.1\r\nHost: bench\r\n\r\n`
+/** Each of a resource that nobody has asked for. */
+const miss: RequestText = (number) => `GET /m${number} HTTP/1.1\r\nHost: bench\r\n\r\n`
+const conditional: RequestText = (number) =>
+  `GET /${number % 10} HTTP/1.1\r\nHost: bench\r\nIf-None-Match: *\r\n\r\n`
+
+type GetOrSet = (key: string, load: () => Promise<unknown>) => Promise<unknown>
+
+/** A cache of values: what it does with a key and a loader. */
+type MakeGetOrSet = (redisUrl: string) => Promise<GetOrSet>
+
+/** The handler, or what takes its place. */
+async function served(...handlers: RequestHandler[]) {
+  const { default: express } = await import('express')
+  return express().get('/:id', ...handlers)
 }
 
-async function ours(url: string, maxBytes?: number): Promise<Cache> {
-  const cache = createCache({
-    redis: await connected(url),
-    ttlMs: 600_000,
-    ...(maxBytes === undefined ? {} : { maxBytes }),
-  })
-  // The invalidation channel proves itself before copies are trusted.
-  await cache.set('warm', 1)
-  await new Promise((resolve) => setTimeout(resolve, 300))
-  return cache
-}
-
-function functionCache(getOrSet: (key: string, load: () => Promise<unknown>) => Promise<unknown>): Variant {
-  return {
-    handlers: [
-      (req, res, next) => {
-        const id = req.params.id as string
-        getOrSet(`profile:${id}`, async () => profile(id)).then((value) => res.json(value), next)
-      },
-    ],
-    fill: (key) => getOrSet(key, async () => profile(key)),
+function handlerOf(getOrSet: GetOrSet): RequestHandler {
+  return (req, res, next) => {
+    const id = req.params.id as string
+    getOrSet(`profile:${id}`, async () => profile(id)).then((value) => res.json(value), next)
   }
 }
 
-async function bento(url: string, layers: 'both' | 'l2'): Promise<Variant> {
-  const { BentoCache, bentostore } = await import('bentocache')
-  const { memoryDriver } = await import('bentocache/drivers/memory')
-  const { redisBusDriver, redisDriver } = await import('bentocache/drivers/redis')
-  const { host, port } = new URL(url)
-  const connection = { host: host.split(':')[0]!, port: Number(port) }
-  const store =
-    layers === 'l2'
-      ? bentostore().useL2Layer(redisDriver({ connection }))
-      : bentostore()
-          .useL1Layer(memoryDriver({ maxSize: '64mb' }))
-          .useL2Layer(redisDriver({ connection }))
-          .useBus(redisBusDriver({ connection }))
-  const cache = new BentoCache({ default: 'store', stores: { store } })
-  return functionCache((key, factory) => cache.getOrSet({ key, factory, ttl: '10m' }))
+/** A cache of values, behind `GET /:id`; afterwards it is asked how many bytes an entry takes. */
+function values(make: MakeGetOrSet, request: RequestText): ServerVariant {
+  let getOrSet: GetOrSet
+  return {
+    serve: async (redisUrl) => {
+      getOrSet = await make(redisUrl)
+      return served(handlerOf(getOrSet))
+    },
+    requests: () => request,
+    asked: (entries) => bytesPerEntry(entries as number, getOrSet),
+  }
 }
 
-async function cacheable(url: string): Promise<Variant> {
+async function bytesPerEntry(entries: number, getOrSet: GetOrSet): Promise<number> {
+  const before = taken()
+  // Twice: a cache that hears of its own writes keeps what it reads afterwards.
+  for (let round = 0; round < 2; round++) {
+    for (let i = 0; i < entries; i++) await getOrSet(`bytes:${i}`, async () => profile(`${i}`))
+    await new Promise((resolve) => setTimeout(resolve, 200))
+  }
+  return (taken() - before) / entries
+}
+
+function taken(): number {
+  for (let i = 0; i < 3; i++) globalThis.gc!()
+  const { heapUsed, external } = process.memoryUsage()
+  return heapUsed + external
+}
+
+function responses(options: { maxBytes?: number }, request: RequestText, answer?: RegExp): ServerVariant {
+  return {
+    serve: async (redisUrl) => served((await ours(redisUrl, options)).http() as RequestHandler, bare),
+    requests: () => request,
+    ...(answer === undefined ? {} : { answer }),
+  }
+}
+
+async function ours(redisUrl: string, options: { maxBytes?: number } = {}): Promise<Cache> {
+  const { createCache } = await import('@scale/cache')
+  const { createRedis, whenReady } = await import('@scale/redis')
+  const redis = createRedis(redisUrl)
+  await whenReady(redis, 5_000)
+  return createCache({ redis, ttlMs: 600_000, ...options })
+}
+
+function scale(options: { maxBytes?: number } = {}): MakeGetOrSet {
+  return async (redisUrl) => {
+    const cache = await ours(redisUrl, options)
+    return (key, load) => cache.getOrSet(key, load)
+  }
+}
+
+function bento(layers: 'both' | 'l2'): MakeGetOrSet {
+  return async (redisUrl) => {
+    const { BentoCache, bentostore } = await import('bentocache')
+    const { memoryDriver } = await import('bentocache/drivers/memory')
+    const { redisBusDriver, redisDriver } = await import('bentocache/drivers/redis')
+    const { hostname, port } = new URL(redisUrl)
+    const connection = { host: hostname, port: Number(port) }
+    const l2 = redisDriver({ connection })
+    const store =
+      layers === 'l2'
+        ? bentostore().useL2Layer(l2)
+        : bentostore()
+            .useL1Layer(memoryDriver({ maxSize: '64mb' }))
+            .useL2Layer(l2)
+            .useBus(redisBusDriver({ connection }))
+    const cache = new BentoCache({ default: 'store', stores: { store } })
+    return (key, factory) => cache.getOrSet({ key, factory, ttl: '10m' })
+  }
+}
+
+const cacheable: MakeGetOrSet = async (redisUrl) => {
   const { Cacheable } = await import('cacheable')
   const { default: KeyvRedis } = await import('@keyv/redis')
-  const cache = new Cacheable({ secondary: new KeyvRedis(url) as never, ttl: '10m' })
-  return functionCache((key, load) => cache.getOrSet(key, load))
+  const cache = new Cacheable({ secondary: new KeyvRedis(redisUrl) as never, ttl: '10m' })
+  return (key, load) => cache.getOrSet(key, load)
 }
 
-async function cacheManager(url: string): Promise<Variant> {
-  const { createCache: create } = await import('cache-manager')
-  const { Keyv } = await import('cacheable')
-  const { default: KeyvRedis } = await import('@keyv/redis')
-  const cache = create({
-    stores: [new Keyv(), new Keyv({ store: new KeyvRedis(url) as never })],
-    ttl: 600_000,
-  })
-  return functionCache((key, load) => cache.wrap(key, load))
+function cacheManager(layers: 'both' | 'l2'): MakeGetOrSet {
+  return async (redisUrl) => {
+    const { createCache } = await import('cache-manager')
+    const { Keyv } = await import('cacheable')
+    const { default: KeyvRedis } = await import('@keyv/redis')
+    const l2 = new Keyv({ store: new KeyvRedis(redisUrl) as never })
+    const cache = createCache({ stores: layers === 'l2' ? [l2] : [new Keyv(), l2], ttl: 600_000 })
+    return (key, load) => cache.wrap(key, load)
+  }
 }
 
-/** Everything that is compared, in this order. `bare` is what the others are a share of. */
-export const VARIANTS: Record<string, Make> = {
-  bare: async () => ({ handlers: [bare] }),
-  'function, L1 hit': async (url) => {
-    const cache = await ours(url)
-    return functionCache((key, load) => cache.getOrSet(key, load))
+const apicache: ServerVariant = {
+  serve: async () => {
+    const { default: module } = await import('apicache')
+    return served(module.middleware('10 minutes'), bare)
   },
-  'function, L2 hit': async (url) => {
-    const cache = await ours(url, 0)
-    return functionCache((key, load) => cache.getOrSet(key, load))
-  },
-  'http, L1 hit': async (url) => ({ handlers: [(await ours(url)).http() as RequestHandler, bare] }),
-  'http, 304': async (url) => ({ handlers: [(await ours(url)).http() as RequestHandler, bare] }),
-  'http, L2 hit': async (url) => ({ handlers: [(await ours(url, 0)).http() as RequestHandler, bare] }),
-  'http, miss': async (url) => ({ handlers: [(await ours(url)).http() as RequestHandler, bare] }),
-  'apicache, hit': async () => {
-    const { default: apicache } = await import('apicache')
-    return { handlers: [apicache.middleware('10 minutes'), bare] }
-  },
-  'bentocache, L1 hit': (url) => bento(url, 'both'),
-  'bentocache, L2 hit': (url) => bento(url, 'l2'),
-  'cacheable, L1 hit': cacheable,
-  'cache-manager, L1 hit': cacheManager,
+  requests: () => hit,
+}
+
+const NOT_MODIFIED = /^HTTP\/1\.1 304 [\s\S]*Cache-Status: scale; hit/
+const HIT_L1 = /^HTTP\/1\.1 200 [\s\S]*Cache-Status: scale; hit;[^\r]* detail=l1/
+const HIT_L2 = /^HTTP\/1\.1 200 [\s\S]*Cache-Status: scale; hit;[^\r]* detail=l2/
+const STORED = /^HTTP\/1\.1 200 [\s\S]*Cache-Status: scale; fwd=uri-miss; stored/
+
+export const variants: Variants<ServerVariant> = {
+  bare: { serve: () => served(bare), requests: () => hit },
+  'function, L1 hit': values(scale(), hit),
+  'function, L2 hit': values(scale({ maxBytes: 0 }), hit),
+  'function, miss': values(scale(), miss),
+  'http, L1 hit': responses({}, hit, HIT_L1),
+  'http, 304': responses({}, conditional, NOT_MODIFIED),
+  'http, L2 hit': responses({ maxBytes: 0 }, hit, HIT_L2),
+  'http, miss': responses({}, miss, STORED),
+  'apicache, hit': apicache,
+  'bentocache, L1 hit': values(bento('both'), hit),
+  'bentocache, L2 hit': values(bento('l2'), hit),
+  'bentocache, miss': values(bento('both'), miss),
+  'cacheable, L1 hit': values(cacheable, hit),
+  'cacheable, miss': values(cacheable, miss),
+  'cache-manager, L1 hit': values(cacheManager('both'), hit),
+  'cache-manager, L2 hit': values(cacheManager('l2'), hit),
+  'cache-manager, miss': values(cacheManager('both'), miss),
 }
