@@ -19,7 +19,7 @@ describe('two copies on one Redis', () => {
 
   beforeAll(async () => {
     redis = await testRedis()
-    const env = { REDIS_URL: redis.url, WEB_CONCURRENCY: '1', PROFILE_QUOTA: '60' }
+    const env = { REDIS_URL: redis.url, WEB_CONCURRENCY: '1', PROFILE_QUOTA: '60', PROFILE_LOOKUP_MS: '1000' }
     ;[one, other] = await Promise.all([startService(env), startService(env)])
     await call(one.url, 'POST', '/v1/users', { body: me })
   })
@@ -39,7 +39,7 @@ describe('two copies on one Redis', () => {
       expect(body).toEqual(first.body)
       expect(headers.get('cache-status')).toMatch(/; hit/)
     }
-    // The best of fifty: the machine may be busy with other suites.
+    // The lookup behind the first takes a second. The best of fifty: the machine may be busy with other suites.
     expect(first.tookMs / Math.min(...reads.map(({ tookMs }) => tookMs))).toBeGreaterThan(50)
   })
 
