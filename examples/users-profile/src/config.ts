@@ -21,6 +21,19 @@ const isFileOfKey = (path: string): boolean => {
   }
 }
 
+/** With TLS, or on this machine: what travels there opens accounts. */
+const isConfidential = (text: string): boolean => {
+  if (!URL.canParse(text)) return false
+  const url = new URL(text)
+  if (url.username !== '' || url.password !== '' || url.hash !== '' || url.search !== '') return false
+  return (
+    url.protocol === 'https:' ||
+    (url.protocol === 'http:' && ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname))
+  )
+}
+const isCallback = (text: string): boolean =>
+  isConfidential(text) && new URL(text).pathname === '/v1/login/oidc/callback'
+
 /** Every variable that the service reads. An empty one counts as not set. */
 const Environment = z.object({
   NODE_ENV: z.enum(['development', 'test', 'production']).default('development'),
@@ -41,12 +54,19 @@ const Environment = z.object({
     .optional(),
   JWT_PRIVATE_KEY: z.string().refine(isSigningKey).optional(),
   JWT_PRIVATE_KEY_FILE: z.string().refine(isFileOfKey).optional(),
+  OIDC_ISSUER: z.string().refine(isConfidential).optional(),
+  OIDC_CLIENT_ID: z.string().max(512).optional(),
+  OIDC_CLIENT_SECRET: z.string().max(512).optional(),
+  OIDC_REDIRECT_URI: z.string().refine(isCallback).optional(),
   WEB_CONCURRENCY: z.coerce.number().int().min(1).max(1_024).optional(),
   TRUST_PROXY: z.string().optional(),
   PROFILE_LOOKUP_MS: wholeMs(60_000).default(200),
   PROFILE_QUOTA: z.coerce.number().int().min(1).max(1_000_000_000).default(10),
   PROFILE_WINDOW_MS: z.coerce.number().int().min(1_000).max(86_400_000).default(60_000),
 })
+
+/** A login through a provider needs all of them. */
+const OIDC_VARIABLES = ['OIDC_ISSUER', 'OIDC_CLIENT_ID', 'OIDC_CLIENT_SECRET', 'OIDC_REDIRECT_URI'] as const
 
 /** What the service was told, checked once. */
 export type Config = Readonly<z.output<typeof Environment>>
@@ -76,6 +96,8 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   const hasKey = given.JWT_PRIVATE_KEY !== undefined || given.JWT_PRIVATE_KEY_FILE !== undefined
   // A generated key would be another one on each machine.
   if (given.NODE_ENV === 'production' && !hasKey) wrong.push('JWT_PRIVATE_KEY')
+  const missing = OIDC_VARIABLES.filter((name) => given[name] === undefined)
+  if (missing.length < OIDC_VARIABLES.length) wrong.push(...missing)
   if (wrong.length > 0) throw new InvalidConfig([...new Set(wrong)])
   return Object.freeze(result.data!)
 }

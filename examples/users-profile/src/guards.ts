@@ -12,6 +12,8 @@ export interface Guards {
   profileQuota: RequestHandler
   /** Failed sign-ins, per account and address together. */
   loginQuota: RequestHandler
+  /** Logins that begin at a provider, per address: each keeps something in a session. */
+  beginQuota: RequestHandler
 }
 
 /** @param redis  `undefined`: everything stays in this process, which is all there is */
@@ -32,6 +34,12 @@ export function guards(config: Config, redis: RedisClient | undefined): Guards {
       partitionKey: (req) => [accountOf(req as Request), clientAddress(req)?.group ?? 'unknown'],
       // Every attempt takes one, so that parallel guesses count too; one that was no wrong guess gives it back.
       settle: (_req, res) => (res.statusCode === 401 ? 1 : 0),
+    }),
+    beginQuota: rateLimit({
+      ...store,
+      name: 'begin-login',
+      policies: [{ name: 'begun-logins', quota: 60, windowMs: 60_000 }],
+      partitionKey: (req) => clientAddress(req)?.group ?? 'unknown',
     }),
   }
 }

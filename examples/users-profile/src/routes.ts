@@ -4,6 +4,7 @@ import { methodNotAllowed } from '@scale/errors'
 import { requireSession } from '@scale/session'
 import { type RequestHandler, Router } from 'express'
 import { readCatalogue } from './controllers/catalogue.js'
+import { beginOidcLogin, finishOidcLogin, listLoginMethods } from './controllers/oidc.js'
 import { readProfile, renameProfile } from './controllers/profile.js'
 import { endSession, listSessions, login, logout, logoutAll } from './controllers/sessions.js'
 import { issueTokens, readMe, refreshTokens } from './controllers/tokens.js'
@@ -11,9 +12,10 @@ import { register } from './controllers/users.js'
 import type { Guards } from './guards.js'
 import type { CatalogueRepository } from './repositories/catalogue.js'
 import type { Accounts } from './services/accounts.js'
+import type { OidcLogin } from './services/oidc-login.js'
 import type { Profiles } from './services/profiles.js'
 import type { Tokens } from './services/tokens.js'
-import { credentials, newUser, refreshToken, rename, sessionId } from './validators.js'
+import { beginLogin, credentials, newUser, refreshToken, rename, sessionId } from './validators.js'
 
 /** What the routes call. */
 export interface Services {
@@ -22,12 +24,14 @@ export interface Services {
   catalogue: CatalogueRepository
   cache: Cache
   tokens: Tokens
+  /** `undefined`: there is no login through a provider. */
+  oidc: OidcLogin | undefined
 }
 
 /** Every route of the API, below `/v1`. */
 export function routes(
-  { accounts, profiles, catalogue, cache, tokens }: Services,
-  { sessions, profileQuota, loginQuota }: Guards,
+  { accounts, profiles, catalogue, cache, tokens, oidc }: Services,
+  { sessions, profileQuota, loginQuota, beginQuota }: Guards,
 ): Router {
   const router = Router()
   /** Session and quota are fetched together, in one round trip. */
@@ -35,6 +39,17 @@ export function routes(
 
   router.route('/users').post(newUser, register(accounts)).all(methodNotAllowed())
   router.route('/login').post(credentials, loginQuota, sessions, login(accounts)).all(methodNotAllowed())
+  router.route('/login/methods').get(listLoginMethods(oidc)).all(methodNotAllowed())
+  if (oidc !== undefined) {
+    router
+      .route('/login/oidc')
+      .get(beginLogin, beginQuota, sessions, beginOidcLogin(oidc))
+      .all(methodNotAllowed())
+    router
+      .route('/login/oidc/callback')
+      .get(sessions, finishOidcLogin(oidc, accounts))
+      .all(methodNotAllowed())
+  }
   router.route('/logout').post(signedIn, logout).all(methodNotAllowed())
   router.route('/logout-all').post(signedIn, logoutAll(sessions, tokens)).all(methodNotAllowed())
   // The same quota as a login: a guess is a guess.

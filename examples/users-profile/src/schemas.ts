@@ -15,4 +15,24 @@ export const Credentials = z.object({
 /** Its form is judged by the issuer: whatever is no refresh token is an `invalid_grant`. */
 export const RefreshToken = z.object({ refresh_token: z.string().max(1_024) })
 export const Rename = z.object({ name })
+/** Where a login goes when it is done: a place in this service, and nowhere else. */
+export const BeginLogin = z.object({ returnTo: z.string().max(512).transform(localPath).default('/') })
 export const SessionId = z.object({ id: z.string().min(1).max(128) })
+
+/** Of what a provider says about somebody, what is used. What does not fit is left out. */
+export const Claims = z.object({
+  name: name.optional().catch(undefined),
+  email: email.optional().catch(undefined),
+  email_verified: z.literal(true).optional().catch(undefined),
+})
+
+const NOWHERE = 'https://nowhere.invalid'
+
+/** Read as a browser will read it: `/\\evil.example` and `/.//evil.example` lead to another host. */
+function localPath(text: string, context: z.RefinementCtx): string {
+  const url = text.startsWith('/') && URL.canParse(text, NOWHERE) ? new URL(text, NOWHERE) : undefined
+  const path = url?.origin === NOWHERE ? url.pathname + url.search + url.hash : '//'
+  if (!path.startsWith('//')) return path
+  context.addIssue({ code: 'custom', message: 'Must be a path of this service.' })
+  return z.NEVER
+}

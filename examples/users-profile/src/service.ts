@@ -9,10 +9,12 @@ import { createApp } from './app.js'
 import type { Config } from './config.js'
 import { guards } from './guards.js'
 import { connectDatabase } from './infrastructure/database.js'
+import { oidcProvider } from './infrastructure/oidc.js'
 import { catalogueRepository } from './repositories/catalogue.js'
 import { usersRepository } from './repositories/users.js'
 import { accounts } from './services/accounts.js'
 import { Mailer } from './services/mailer.js'
+import { oidcLogin } from './services/oidc-login.js'
 import { profiles } from './services/profiles.js'
 import { tokens } from './services/tokens.js'
 
@@ -54,6 +56,7 @@ export async function startService(
     catalogue: catalogueRepository({ lookupMs: config.PROFILE_LOOKUP_MS }),
     cache,
     tokens: tokens(config, redis),
+    oidc: config.OIDC_ISSUER === undefined ? undefined : oidcLogin(oidcProvider(config)),
   }
   const server = createApp(config, services, guards(config, redis), logger).listen(config.PORT, config.HOST)
   // Longer than a load balancer keeps an idle connection, or it sends a request into a closed one.

@@ -7,11 +7,25 @@ const SCHEMA = `
     name text NOT NULL,
     email text NOT NULL,
     role text NOT NULL DEFAULT 'user',
-    password_hash text NOT NULL,
+    password_hash text,
     created_at timestamptz NOT NULL DEFAULT now(),
     last_seen_at timestamptz
   );
-  CREATE UNIQUE INDEX IF NOT EXISTS users_email ON users (lower(email));`
+  CREATE UNIQUE INDEX IF NOT EXISTS users_email ON users (lower(email));
+  CREATE TABLE IF NOT EXISTS identities (
+    issuer text NOT NULL,
+    subject text NOT NULL,
+    user_id uuid NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    joined_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (issuer, subject)
+  );
+  CREATE INDEX IF NOT EXISTS identities_user ON identities (user_id);
+  -- Asked first: the change locks the table, and is needed once.
+  DO $$ BEGIN
+    IF (SELECT attnotnull FROM pg_attribute WHERE attrelid = 'users'::regclass AND attname = 'password_hash') THEN
+      ALTER TABLE users ALTER COLUMN password_hash DROP NOT NULL;
+    END IF;
+  END $$;`
 
 /** Serialises the migration of several copies that start at once; any fixed number does. */
 const MIGRATION_LOCK = 7_203_514

@@ -26,6 +26,10 @@ form.addEventListener('submit', async (event) => {
   else await send('POST', '/v1/login', { email, password })
 })
 
+// Shown where a provider is configured.
+const { oidc } = await (await fetch('/v1/login/methods')).json()
+document.querySelector('#oidc').hidden = !oidc
+
 document.querySelector('#load').addEventListener('click', async () => {
   const { response, tookMs } = await send('GET', '/v1/profile')
   document.querySelector('#took').textContent = `${tookMs.toFixed(1)} ms`

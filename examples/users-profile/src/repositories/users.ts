@@ -7,16 +7,26 @@ export interface UserRow {
   name: string
   email: string
   role: 'user' | 'admin'
-  passwordHash: string
+  /** `null`: signs in through a provider only. */
+  passwordHash: string | null
   createdAt: Date
   lastSeenAt: Date | null
+}
+
+/** Who somebody is at a provider: only both together name one person. */
+export interface Identity {
+  issuer: string
+  subject: string
 }
 
 /** Users in PostgreSQL. An e-mail address is one user's, whatever its case. */
 export interface UsersRepository {
   /** @returns `undefined` if the address is taken */
   insert(user: { name: string; email: string; passwordHash: string }): Promise<UserRow | undefined>
+  /** @returns `undefined` if the address is taken, or the identity */
+  insertWithIdentity(user: { name: string; email: string }, identity: Identity): Promise<UserRow | undefined>
   findByEmail(email: string): Promise<UserRow | undefined>
+  findByIdentity(identity: Identity): Promise<UserRow | undefined>
   /** The user with everything a profile shows. Slow on purpose: it stands for a join over many tables. */
   findProfile(id: string): Promise<UserRow | undefined>
   rename(id: string, name: string): Promise<UserRow | undefined>
@@ -34,19 +44,34 @@ const UNIQUE_VIOLATION = '23505'
 export function usersRepository(pool: Pool, options: { profileLookupMs: number }): UsersRepository {
   const one = async (text: string, values: unknown[]): Promise<UserRow | undefined> =>
     (await pool.query<UserRow>(text, values)).rows[0]
+  const oneUnlessTaken: typeof one = async (text, values) => {
+    try {
+      return await one(text, values)
+    } catch (error) {
+      if ((error as { code?: string }).code === UNIQUE_VIOLATION) return undefined
+      throw error
+    }
+  }
 
   return {
-    async insert({ name, email, passwordHash }) {
-      try {
-        return await one(
-          `INSERT INTO users (id, name, email, password_hash) VALUES ($1, $2, $3, $4) RETURNING ${COLUMNS}`,
-          [randomUUID(), name, email, passwordHash],
-        )
-      } catch (error) {
-        if ((error as { code?: string }).code === UNIQUE_VIOLATION) return undefined
-        throw error
-      }
-    },
+    insert: ({ name, email, passwordHash }) =>
+      oneUnlessTaken(
+        `INSERT INTO users (id, name, email, password_hash) VALUES ($1, $2, $3, $4) RETURNING ${COLUMNS}`,
+        [randomUUID(), name, email, passwordHash],
+      ),
+    // One statement: there is never a user without the identity, nor two users of one.
+    insertWithIdentity: ({ name, email }, { issuer, subject }) =>
+      oneUnlessTaken(
+        `WITH joined AS (INSERT INTO users (id, name, email) VALUES ($1, $2, $3) RETURNING *),
+              identity AS (INSERT INTO identities (issuer, subject, user_id) SELECT $4, $5, id FROM joined)
+         SELECT ${COLUMNS} FROM joined`,
+        [randomUUID(), name, email, issuer, subject],
+      ),
+    findByIdentity: ({ issuer, subject }) =>
+      one(`SELECT ${COLUMNS} FROM users JOIN identities ON user_id = id WHERE issuer = $1 AND subject = $2`, [
+        issuer,
+        subject,
+      ]),
     findByEmail: (email) => one(`SELECT ${COLUMNS} FROM users WHERE lower(email) = lower($1)`, [email]),
     async findProfile(id) {
       await new Promise((resolve) => setTimeout(resolve, options.profileLookupMs))
