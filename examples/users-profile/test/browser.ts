@@ -12,19 +12,24 @@ export interface Page {
   location: string | undefined
 }
 
+let browsers = 0
+
 /**
  * A browser without scripts: cookies, forms, and redirects one at a time. It reaches the service under the one address
  * that the world knows, through a load balancer that the test steers.
  */
 export class TestBrowser {
-  readonly jar: CookieJar = new CookieJar()
+  readonly jar: CookieJar
   readonly #address: string
+  /** As the load balancer tells it to the service: each browser has its own. */
+  readonly clientAddress: string = `10.0.${browsers >> 8}.${browsers++ & 255}`
   /** Which copy gets the next request. */
   copy: string
 
-  constructor(address: string, copy: string) {
+  constructor(address: string, copy: string, jar: CookieJar = new CookieJar()) {
     this.#address = address
     this.copy = copy
+    this.jar = jar
   }
 
   get(url: string, headers: Record<string, string> = {}): Promise<Page> {
@@ -55,7 +60,12 @@ export class TestBrowser {
     const cookie = await this.jar.getCookieString(absolute)
     const sent = request(reached, {
       method,
-      headers: { Connection: 'close', ...(cookie === '' ? {} : { Cookie: cookie }), ...headers },
+      headers: {
+        Connection: 'close',
+        'X-Forwarded-For': this.clientAddress,
+        ...(cookie === '' ? {} : { Cookie: cookie }),
+        ...headers,
+      },
     }).end(body)
     const [response] = (await once(sent, 'response')) as [IncomingMessage]
     for (const line of response.headers['set-cookie'] ?? []) await this.jar.setCookie(line, absolute)

@@ -15,7 +15,7 @@ let other: Service
 
 beforeAll(async () => {
   ;[redis, provider] = await Promise.all([testRedis(), startProvider(CALLBACK)])
-  const env = { REDIS_URL: redis.url, WEB_CONCURRENCY: '1', ...provider.env }
+  const env = { REDIS_URL: redis.url, WEB_CONCURRENCY: '1', TRUST_PROXY: '1', ...provider.env }
   ;[one, other] = await Promise.all([startService(env), startService(env)])
 })
 afterAll(async () => {
@@ -58,7 +58,9 @@ async function logIn(browser: TestBrowser, subject: string, query = ''): Promise
 const cookieOf = async (browser: TestBrowser): Promise<string | undefined> =>
   (await browser.jar.getCookies(ADDRESS)).find(({ key }) => key === '__Host-session')?.value
 
-const problem = ({ status, text }: Page): unknown[] => [status, (JSON.parse(text) as { code: string }).code]
+/** Status and code of a problem; of anything else the status. */
+const problem = ({ status, text }: Page): unknown[] =>
+  status < 400 ? [status] : [status, (JSON.parse(text) as { code: string }).code]
 
 /** Nobody is logged in there. */
 const expectNobody = async (browser: TestBrowser): Promise<void> => {
@@ -110,7 +112,7 @@ describe('a login through the provider', () => {
     const { sessions } = JSON.parse((await browser.json('GET', '/v1/sessions')).text) as {
       sessions: object[]
     }
-    expect(sessions).toMatchObject([{ current: true, address: '127.0.0.1' }])
+    expect(sessions).toMatchObject([{ current: true, address: browser.clientAddress }])
     // Fixation: the token from before the login opens nothing.
     expect(await cookieOf(browser)).not.toBe(before)
     expect((await call(one.url, 'GET', '/v1/sessions', { token: before! })).status).toBe(401)
@@ -166,20 +168,315 @@ describe('a login through the provider', () => {
     const [first, second] = [someone(), someone()]
     const browser = browse()
     await logIn(browser, first.subject)
-    const pending = await begin(browser)
-    await browser.jar.removeAllCookies().then(() => undefined)
-    expect(pending).toContain(provider.issuer)
-
-    const shared = browse()
-    await logIn(shared, first.subject)
-    const left = await begin(shared)
-    const leftBy = await atProvider(shared, left, first.subject)
+    const leftBehind = await atProvider(browser, await begin(browser), first.subject)
     // Another person at the provider: its cookies go, ours stay.
-    const ours = await shared.jar.getCookies(ADDRESS)
-    await shared.jar.removeAllCookies()
-    for (const cookie of ours) await shared.jar.setCookie(cookie, ADDRESS)
-    await logIn(shared, second.subject)
-    expect(JSON.parse((await shared.json('GET', '/v1/profile')).text)).toMatchObject({ email: second.email })
-    expect(problem(await shared.get(leftBy))).toEqual([400, 'LOGIN_UNKNOWN'])
+    const ours = await browser.jar.getCookies(ADDRESS)
+    await browser.jar.removeAllCookies()
+    for (const cookie of ours) await browser.jar.setCookie(cookie, ADDRESS)
+    await logIn(browser, second.subject)
+    expect(JSON.parse((await browser.json('GET', '/v1/profile')).text)).toMatchObject({ email: second.email })
+    expect(problem(await browser.get(leftBehind))).toEqual([400, 'LOGIN_UNKNOWN'])
   })
+})
+
+describe('the quota of begun logins', () => {
+  it('is one for both copies, and each address has its own', async () => {
+    const browser = browse()
+    const statuses = []
+    for (let i = 0; i < 61; i++) {
+      browser.copy = i % 2 ? one.url : other.url
+      statuses.push((await browser.get(`${ADDRESS}/v1/login/oidc`)).status)
+    }
+    expect(statuses).toEqual([...Array(60).fill(303), 429])
+    await begin(browse())
+  })
+})
+
+describe('an answer that is not the one to this login', () => {
+  /** Everybody's browser has gone to the provider and is about to come back. */
+  async function aboutToReturn(): Promise<{ browser: TestBrowser; callback: string }> {
+    const browser = browse()
+    const callback = await atProvider(browser, await begin(browser), someone().subject)
+    return { browser, callback }
+  }
+
+  it.each<[string, Record<string, string | undefined>, string]>([
+    ['another state', { state: 'x'.repeat(43) }, 'LOGIN_UNKNOWN'],
+    ['no state', { state: undefined }, 'LOGIN_UNKNOWN'],
+    ['a state named as what every object has', { state: '__proto__' }, 'LOGIN_UNKNOWN'],
+    ['a code that the provider never gave', { code: 'x'.repeat(43) }, 'LOGIN_FAILED'],
+    ['no code', { code: undefined }, 'LOGIN_FAILED'],
+    ['another issuer', { iss: 'https://evil.example' }, 'LOGIN_FAILED'],
+    ['no issuer, of a provider that says it tells (RFC 9207)', { iss: undefined }, 'LOGIN_FAILED'],
+    ['tokens of its own', { response: 'x.y.z' }, 'LOGIN_FAILED'],
+  ])('%s', async (_, parameters, code) => {
+    const { browser, callback } = await aboutToReturn()
+    expect(problem(await browser.get(changed(callback, parameters)))).toEqual([400, code])
+    await expectNobody(browser)
+    // Begun once, answered once: what the answer was does not matter.
+    const again = problem(await browser.get(callback))
+    expect(again).toEqual(code === 'LOGIN_UNKNOWN' ? [303] : [400, 'LOGIN_UNKNOWN'])
+  })
+
+  it('a state given twice', async () => {
+    const { browser, callback } = await aboutToReturn()
+    expect(problem(await browser.get(`${callback}&state=y`))).toEqual([400, 'LOGIN_UNKNOWN'])
+    await expectNobody(browser)
+  })
+
+  it('the same answer again, with the session from before and with the one since', async () => {
+    const { browser, callback } = await aboutToReturn()
+    const before = await browser.jar.clone()
+    expect((await browser.get(callback)).status).toBe(303)
+    expect(problem(await browser.get(callback))).toEqual([400, 'LOGIN_UNKNOWN'])
+    expect((await browser.json('GET', '/v1/profile')).status).toBe(200)
+    const past = new TestBrowser(ADDRESS, other.url, before)
+    expect(problem(await past.get(callback))).toEqual([400, 'LOGIN_UNKNOWN'])
+    await expectNobody(past)
+  })
+
+  it('the same answer on both copies at once logs in once', async () => {
+    const { browser, callback } = await aboutToReturn()
+    const twins = await Promise.all(
+      [one, other].map(async ({ url }) => new TestBrowser(ADDRESS, url, await browser.jar.clone())),
+    )
+    const pages = await Promise.all(twins.map((twin) => twin.get(callback)))
+    expect(pages.filter(({ status }) => status === 303)).toHaveLength(1)
+    const profiles = await Promise.all(twins.map((twin) => twin.json('GET', '/v1/profile')))
+    expect(profiles.map(({ status }) => status).sort()).toEqual([200, 401])
+  })
+
+  it('one in a browser without a session, or with the session of another', async () => {
+    const { callback } = await aboutToReturn()
+    const stranger = browse()
+    expect(problem(await stranger.get(callback))).toEqual([400, 'LOGIN_UNKNOWN'])
+    expect(await cookieOf(stranger)).toBeUndefined()
+    await begin(stranger)
+    expect(problem(await stranger.get(callback))).toEqual([400, 'LOGIN_UNKNOWN'])
+    await expectNobody(stranger)
+  })
+
+  it("the code of somebody else's login, put into one's own answer", async () => {
+    const victim = await aboutToReturn()
+    const attacker = await aboutToReturn()
+    const stolen = new URL(victim.callback).searchParams.get('code')!
+    expect(problem(await attacker.browser.get(changed(attacker.callback, { code: stolen })))).toEqual([
+      400,
+      'LOGIN_FAILED',
+    ])
+    await expectNobody(attacker.browser)
+  })
+
+  it("one tab's code with another tab's state", async () => {
+    const { subject } = someone()
+    const browser = browse()
+    const urls = [await begin(browser), await begin(browser)]
+    const callbacks = []
+    for (const url of urls) callbacks.push(await atProvider(browser, url, subject))
+    const code = new URL(callbacks[0]!).searchParams.get('code')!
+    expect(problem(await browser.get(changed(callbacks[1]!, { code })))).toEqual([400, 'LOGIN_FAILED'])
+    await expectNobody(browser)
+  })
+
+  it.each([
+    ['nonce', 'x'.repeat(43)],
+    ['code_challenge', 'x'.repeat(43)],
+  ])('one to a request whose %s was exchanged on the way', async (name, value) => {
+    const browser = browse()
+    const url = changed(await begin(browser), { [name]: value })
+    const callback = await atProvider(browser, url, someone().subject)
+    expect(problem(await browser.get(callback))).toEqual([400, 'LOGIN_FAILED'])
+    await expectNobody(browser)
+  })
+
+  it.each([
+    [
+      'is signed by somebody else',
+      (token: string) => `${token.slice(0, token.lastIndexOf('.'))}.${'A'.repeat(342)}`,
+    ],
+    [
+      'is not signed',
+      (token: string) => `${Buffer.from('{"alg":"none"}').toString('base64url')}.${token.split('.')[1]}.`,
+    ],
+    ['is no token', () => 'x'],
+    ['is missing', () => undefined],
+  ])('an ID token that %s', async (_, forge) => {
+    const { browser, callback } = await aboutToReturn()
+    provider.tamper = (context) => {
+      const body = context.body as { id_token?: string } | undefined
+      if (context.path !== '/token' || body?.id_token === undefined) return
+      context.body = { ...body, id_token: forge(body.id_token) }
+    }
+    expect(problem(await browser.get(callback))).toEqual([400, 'LOGIN_FAILED'])
+    await expectNobody(browser)
+  })
+
+  it('what is said of another person than the ID token is about', async () => {
+    const { browser, callback } = await aboutToReturn()
+    provider.tamper = (context) => {
+      if (context.path === '/me') context.body = { ...(context.body as object), sub: 'somebody-else' }
+    }
+    expect(problem(await browser.get(callback))).toEqual([400, 'LOGIN_FAILED'])
+    await expectNobody(browser)
+  })
+})
+
+describe('an error of the provider', () => {
+  it.each([
+    ['access_denied', 403, 'LOGIN_REFUSED'],
+    ['login_required', 403, 'LOGIN_REFUSED'],
+    ['temporarily_unavailable', 503, 'LOGIN_PROVIDER_UNAVAILABLE'],
+    ['server_error', 503, 'LOGIN_PROVIDER_UNAVAILABLE'],
+    ['unauthorized_client', 502, 'LOGIN_PROVIDER_ERROR'],
+    ['<script>canary</script>', 502, 'LOGIN_PROVIDER_ERROR'],
+  ])('%s is a problem that repeats nothing of it', async (error, status, code) => {
+    const browser = browse()
+    const state = new URL(await begin(browser)).searchParams.get('state')!
+    const answer = new URLSearchParams({
+      ...{ error, state, iss: provider.issuer },
+      ...{ error_description: 'canary <b>', error_uri: 'https://canary.example' },
+    })
+    for (const Accept of ['application/json', 'text/html']) {
+      const page = await browser.get(`${CALLBACK}?${answer}`, { Accept })
+      if (Accept === 'application/json') expect(problem(page)).toEqual([status, code])
+      expect(page.headers['retry-after'] !== undefined).toBe(page.status === 503)
+      expect(page.text).not.toMatch(/canary/)
+      expect(page.text).not.toContain(state)
+    }
+    await expectNobody(browser)
+  })
+
+  it('somebody who goes back at the provider is told that the login was not completed', async () => {
+    const browser = browse()
+    const { location } = await browser.get(await begin(browser))
+    let page = await browser.get(`${location}/abort`)
+    while (!page.location!.startsWith(CALLBACK)) page = await browser.get(page.location!)
+    expect(problem(await browser.get(page.location!))).toEqual([403, 'LOGIN_REFUSED'])
+  })
+
+  it.each([
+    [{ error: 'invalid_client' }, 401, 502, 'LOGIN_PROVIDER_ERROR'],
+    [{ error: 'server_error' }, 500, 503, 'LOGIN_PROVIDER_UNAVAILABLE'],
+    ['<html>', 502, 503, 'LOGIN_PROVIDER_UNAVAILABLE'],
+  ])('%j from its token endpoint', async (body, given, status, code) => {
+    const browser = browse()
+    const callback = await atProvider(browser, await begin(browser), someone().subject)
+    provider.tamper = (context) => {
+      if (context.path !== '/token') return
+      context.status = given
+      context.body = body
+    }
+    expect(problem(await browser.get(callback))).toEqual([status, code])
+    await expectNobody(browser)
+  })
+})
+
+describe('an e-mail address', () => {
+  it('that has an account opens it to nobody, verified or not', async () => {
+    const owner = newcomer()
+    const { token } = (
+      await call(one.url, 'POST', '/v1/users', { body: owner }).then(() =>
+        call(one.url, 'POST', '/v1/login', { body: owner }),
+      )
+    ).body as { token: string }
+    for (const [email_verified, problemOfIt] of [
+      [true, [409, 'EMAIL_TAKEN']],
+      [false, [403, 'EMAIL_NOT_VERIFIED']],
+    ] as const) {
+      for (const email of [owner.email, owner.email.toUpperCase()]) {
+        const browser = browse()
+        const page = await logIn(browser, someone({ email, email_verified }).subject)
+        expect(problem(page)).toEqual(problemOfIt)
+        expect(page.text.toLowerCase()).not.toContain(owner.email)
+        await expectNobody(browser)
+      }
+    }
+    const { body } = await call(other.url, 'GET', '/v1/sessions', { token })
+    expect(body.sessions).toHaveLength(1)
+  })
+
+  it.each([
+    ['not verified', { email_verified: false }],
+    ['not said to be verified', { email_verified: undefined }],
+    ['missing', { email: undefined }],
+    ['none', { email: 'not an address' }],
+  ])('that is %s makes no account', async (_, account) => {
+    const browser = browse()
+    const { subject, email } = someone(account as ProviderAccount)
+    expect(problem(await logIn(browser, subject))).toEqual([403, 'EMAIL_NOT_VERIFIED'])
+    await expectNobody(browser)
+    // Nobody has taken it.
+    const registered = await call(one.url, 'POST', '/v1/users', { body: { ...newcomer(), email } })
+    expect(registered.status).toBe(201)
+  })
+})
+
+describe('the way back', () => {
+  it.each([
+    'https://evil.example',
+    '//evil.example',
+    '///evil.example',
+    '/\\evil.example',
+    '\\\\evil.example',
+    '/\t/evil.example',
+    '/\n//evil.example',
+    '/.//evil.example',
+    '/a/..//evil.example',
+    '/%2e//evil.example',
+    'javascript:alert(1)',
+    'evil.example',
+    '@evil.example',
+    '',
+    `/${'a'.repeat(600)}`,
+  ])('%j is not taken', async (returnTo) => {
+    const page = await browse().get(`${ADDRESS}/v1/login/oidc?${new URLSearchParams({ returnTo })}`)
+    expect([page.status, page.headers['set-cookie']]).toEqual([422, undefined])
+    expect(page.text).not.toContain('evil')
+  })
+
+  it.each([
+    ['/profile?a=b&c=%2F%2Fevil.example#here', '/profile?a=b&c=%2F%2Fevil.example#here'],
+    ['/a/../b', '/b'],
+    ['/%2f%2fevil.example', '/%2f%2fevil.example'],
+    ['/x@evil.example', '/x@evil.example'],
+  ])('%j leads to %j', async (returnTo, expected) => {
+    const browser = browse()
+    const page = await logIn(browser, someone().subject, `?${new URLSearchParams({ returnTo })}`)
+    expect(page.headers.location).toBe(expected)
+    expect(new URL(page.location!).origin).toBe(ADDRESS)
+  })
+
+  it('is not led astray by Host, nor by a second returnTo', async () => {
+    const browser = browse()
+    const headers = { Host: 'evil.example', 'X-Forwarded-Host': 'evil.example' }
+    const page = await browser.get(`${ADDRESS}/v1/login/oidc`, headers)
+    expect(new URL(page.location!).searchParams.get('redirect_uri')).toBe(CALLBACK)
+    const callback = await atProvider(browser, page.location!, someone().subject)
+    expect((await browser.get(callback, headers)).headers.location).toBe('/')
+    const twice = await browse().get(`${ADDRESS}/v1/login/oidc?returnTo=/&returnTo=//evil.example`)
+    expect(twice.status).toBe(422)
+  })
+})
+
+it('nothing of all this is in the log: no code, no state, no secret, and no failure of our own', async () => {
+  const browser = browse()
+  const url = await begin(browser)
+  const callback = await atProvider(browser, url, someone().subject)
+  await browser.get(changed(callback, { iss: 'https://evil.example' }))
+  const secrets = [url, callback].flatMap((address) =>
+    ['state', 'nonce', 'code', 'code_challenge'].flatMap(
+      (name) => new URL(address).searchParams.get(name) ?? [],
+    ),
+  )
+  expect(secrets).toHaveLength(5)
+  const lineOf = () => logOf(one).find((line) => JSON.stringify(line).includes('LOGIN_FAILED'))
+  await expect.poll(lineOf).toBeDefined()
+  for (const copy of [one, other]) {
+    for (const secret of [...secrets, provider.env.OIDC_CLIENT_SECRET!, 'canary']) {
+      expect(copy.output()).not.toContain(secret)
+    }
+    // What failed was the provider's doing, as the tests above made it do.
+    const failures = logOf(copy).filter(({ level }) => level === 'error')
+    expect(failures.filter((line) => !JSON.stringify(line).includes('LOGIN_PROVIDER_'))).toEqual([])
+  }
 })
