@@ -63,6 +63,7 @@ export class TestBrowser {
       headers: {
         Connection: 'close',
         'X-Forwarded-For': this.clientAddress,
+        'X-Forwarded-Proto': 'https',
         ...(cookie === '' ? {} : { Cookie: cookie }),
         ...headers,
       },
