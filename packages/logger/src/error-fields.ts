@@ -85,6 +85,12 @@ function describe(
   return fields
 }
 
+/** The name of a failure, if it has one of the form that programs give: `ERR_SCALE_…`, `LOGIN_FAILED`. */
+export function codeOf(error: unknown): string | undefined {
+  const code = read(error, 'code')
+  return typeof code === 'string' && /^[A-Z][A-Z0-9_]{0,127}$/.test(code) ? code : undefined
+}
+
 /** True for what has the shape of an error, whichever realm made it. */
 export function isErrorLike(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { clientAddress, type RoutedRequest, routeTemplate } from '@scale/core'
-import { errorFields, isErrorLike } from './error-fields.js'
+import { codeOf, errorFields, isErrorLike } from './error-fields.js'
 import type { IdentifiedRequest } from './open-scope.js'
 import type { RequestRules } from './options.js'
 import { redactQuery, scrubForeign, scrubPath } from './redact.js'
@@ -52,7 +52,7 @@ export function requestLines(
         `"span_id":"${scope.spanId}","trace_flags":"0${scope.flags}"` +
         `${where(req, app)},"http.response.status_code":${outcome.status},"duration_ms":${durationMs}` +
         `${sizeOf(req, res)}${addressOf(req)}${optional(scope, req)}` +
-        `${outcome.level === 'error' ? failure(error, outcome.status) : ''}${own(req, res)},"msg":"${outcome.message}"}\n`,
+        `${reason(outcome, error)}${own(req, res)},"msg":"${outcome.message}"}\n`,
     )
   }
 
@@ -154,10 +154,21 @@ function withoutQuery(referer: string): string {
   return scrubForeign(`${protocol}//${host}${scrubPath(pathname)}`.slice(0, MAX_HEADER_LENGTH))
 }
 
+function reason({ level, status }: Outcome, error: unknown): string {
+  if (level === 'error') return failure(error, status)
+  return status >= 400 && status !== CLIENT_LEFT ? refusal(error) : ''
+}
+
 function failure(error: unknown, status: number): string {
   if (!isErrorLike(error)) return `,"error.type":"${status}"`
   const err = errorFields(error)
   return `,"error.type":${quoted(String(err.code ?? err.type))},"err":${JSON.stringify(err)}`
+}
+
+/** Of a refusal the name alone: that is the program's own, and nothing that was received. */
+function refusal(error: unknown): string {
+  const code = codeOf(error)
+  return code === undefined ? '' : `,"error.type":"${code}"`
 }
 
 /** As JSON; most texts need no escape. */

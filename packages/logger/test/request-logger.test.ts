@@ -97,6 +97,26 @@ describe.each(frameworks)('requestLogger under %s', (_, framework) => {
       expect(JSON.parse(text)).toMatchObject({ requestId: line!.request_id, traceId: line!.trace_id })
     })
 
+    it.each([
+      [409, 'SEAT_TAKEN', 'SEAT_TAKEN'],
+      [401, 'ERR_SCALE_SESSION_REQUIRED', 'ERR_SCALE_SESSION_REQUIRED'],
+      [422, 'hunter2', undefined],
+      [422, '","level":"fatal', undefined],
+      [404, 42, undefined],
+    ])('of a refusal with %i has the code %j as %j, and nothing else of the error', async (status, code, type) => {
+      const { port, lines } = await serve((app) => {
+        app.get('/', () => {
+          throw Object.assign(new Error('hunter2 again'), { status, code })
+        })
+      })
+      await ask(port, '/')
+      const [line] = await untilLines(lines, 1)
+      expect(line).toMatchObject({ 'http.response.status_code': status, msg: 'request refused' })
+      expect(line!['error.type']).toBe(type)
+      expect(line).not.toHaveProperty('err')
+      expect(lines.text).not.toContain('hunter2')
+    })
+
     it('of a client that left has 499 and no error', async () => {
       const { port, lines } = await serve((app) => {
         app.get('/hang', () => socket.destroy())
