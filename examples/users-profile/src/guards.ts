@@ -1,13 +1,15 @@
 import { clientAddress } from '@scale/core'
 import { rateLimit } from '@scale/rate-limit'
 import type { RedisClient } from '@scale/redis'
-import { bearer, cookie, loggedIn, type Sessions, session } from '@scale/session'
+import { bearer, cookie, loggedIn, memoryStore, type Sessions, session } from '@scale/session'
 import type { Request, RequestHandler } from 'express'
 import type { Config } from './config.js'
 
 /** The middleware that stands in front of routes. */
 export interface Guards {
   sessions: Sessions
+  /** The same sessions, for what may happen once: of two requests that change the same part, the second fails. */
+  strictSessions: Sessions
   /** Reads of a profile, per user. */
   profileQuota: RequestHandler
   /** Failed sign-ins, per account and address together. */
@@ -19,8 +21,13 @@ export interface Guards {
 /** @param redis  `undefined`: everything stays in this process, which is all there is */
 export function guards(config: Config, redis: RedisClient | undefined): Guards {
   const store = redis === undefined ? { allowMemoryStore: true } : { redis }
+  const kept = {
+    ...(redis === undefined ? { store: memoryStore() } : { redis }),
+    transport: [bearer(), cookie()],
+  }
   return {
-    sessions: session({ ...store, transport: [bearer(), cookie()] }),
+    sessions: session(kept),
+    strictSessions: session({ ...kept, conflict: 'fail' }),
     profileQuota: rateLimit({
       ...store,
       name: 'profile',

@@ -31,7 +31,7 @@ export interface Services {
 /** Every route of the API, below `/v1`. */
 export function routes(
   { accounts, profiles, catalogue, cache, tokens, oidc }: Services,
-  { sessions, profileQuota, loginQuota, beginQuota }: Guards,
+  { sessions, strictSessions, profileQuota, loginQuota, beginQuota }: Guards,
 ): Router {
   const router = Router()
   /** Session and quota are fetched together, in one round trip. */
@@ -47,7 +47,7 @@ export function routes(
       .all(methodNotAllowed())
     router
       .route('/login/oidc/callback')
-      .get(sessions, finishOidcLogin(oidc, accounts))
+      .get(strictSessions, finishOidcLogin(oidc, accounts))
       .all(methodNotAllowed())
   }
   router.route('/logout').post(signedIn, logout).all(methodNotAllowed())

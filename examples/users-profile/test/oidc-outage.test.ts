@@ -8,24 +8,38 @@ const ADDRESS = 'https://users.example.org'
 const CALLBACK = `${ADDRESS}/v1/login/oidc/callback`
 const DISCOVERY = '/.well-known/openid-configuration'
 
+let provider: TestProvider
+let silent: Server
+/** Requests to the silent one, not connections: the client may open one that it does not use. */
+let heard = 0
+let service: Service
+let waiting: Service
+const subject = `sub-${process.pid}-${Date.now()}`
+
+beforeAll(async () => {
+  provider = await startProvider(CALLBACK)
+  provider.accounts.set(subject, { email: newcomer().email, email_verified: true })
+  await provider.stop()
+  silent = createServer((socket) => socket.on('data', () => heard++))
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
+  const { port } = silent.address() as { port: number }
+  // One process without Redis: the login works there too.
+  const env = { WEB_CONCURRENCY: '1', REDIS_URL: 'none', TRUST_PROXY: '1', ...provider.env }
+  ;[service, waiting] = await Promise.all([
+    startService(env),
+    startService({ ...env, OIDC_ISSUER: `http://127.0.0.1:${port}` }),
+  ])
+})
+afterAll(async () => {
+  expect(await Promise.all([service.stop(), waiting.stop()])).toEqual([0, 0])
+  await provider.stop()
+  silent.close()
+})
+
 describe('a provider that is away', () => {
-  let provider: TestProvider
-  let service: Service
-  const subject = `sub-${process.pid}-${Date.now()}`
   const browse = (): TestBrowser => new TestBrowser(ADDRESS, service.url)
   const begin = (browser = browse()) => browser.get(`${ADDRESS}/v1/login/oidc`)
   const asked = (path: string): number => provider.requests.filter((request) => request === path).length
-
-  beforeAll(async () => {
-    provider = await startProvider(CALLBACK)
-    provider.accounts.set(subject, { email: newcomer().email, email_verified: true })
-    await provider.stop()
-    service = await startService({ WEB_CONCURRENCY: '1', TRUST_PROXY: '1', ...provider.env })
-  })
-  afterAll(async () => {
-    expect(await service.stop()).toBe(0)
-    await provider.stop()
-  })
 
   it('keeps nobody from anything else, and who logs in there is told when to come again', async () => {
     const me = newcomer()
@@ -74,35 +88,15 @@ describe('a provider that is away', () => {
 })
 
 describe('a provider that takes connections and says nothing', () => {
-  let silent: Server
-  let service: Service
-  let requests = 0
-
-  beforeAll(async () => {
-    // Requests, not connections: the client may open one that it does not use.
-    silent = createServer((socket) => socket.on('data', () => requests++))
-    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
-    const { port } = silent.address() as { port: number }
-    service = await startService({
-      WEB_CONCURRENCY: '1',
-      TRUST_PROXY: '1',
-      OIDC_ISSUER: `http://127.0.0.1:${port}`,
-      OIDC_CLIENT_ID: 'users-profile',
-      OIDC_CLIENT_SECRET: 'secret',
-      OIDC_REDIRECT_URI: CALLBACK,
-    })
-  })
-  afterAll(async () => {
-    expect(await service.stop()).toBe(0)
-    silent.close()
-  })
-
   it('holds up those who came before it was known, by one request, and nobody after them', async () => {
-    const begin = () => new TestBrowser(ADDRESS, service.url).get(`${ADDRESS}/v1/login/oidc`)
-    const pages = await Promise.all(Array.from({ length: 10 }, begin))
-    expect(pages.map(({ status }) => status)).toEqual(pages.map(() => 503))
-    expect(requests).toBe(1)
+    const begin = () => new TestBrowser(ADDRESS, waiting.url).get(`${ADDRESS}/v1/login/oidc`)
+    const pages = Promise.all(Array.from({ length: 10 }, begin))
+    await expect.poll(() => heard).toBe(1)
+    const me = newcomer()
+    expect((await call(waiting.url, 'POST', '/v1/users', { body: me })).status).toBe(201)
+    expect((await call(waiting.url, 'POST', '/v1/login', { body: me })).status).toBe(200)
+    expect((await pages).map(({ status }) => status)).toEqual(Array(10).fill(503))
     expect((await begin()).status).toBe(503)
-    expect(requests).toBe(1)
+    expect(heard).toBe(1)
   })
 })

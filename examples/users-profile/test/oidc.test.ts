@@ -469,8 +469,10 @@ it('nothing of all this is in the log: no code, no state, no secret, and no fail
     ),
   )
   expect(secrets).toHaveLength(5)
-  const lineOf = () => logOf(one).find((line) => JSON.stringify(line).includes('LOGIN_FAILED'))
-  await expect.poll(lineOf).toBeDefined()
+  const reasons = () => logOf(one).map((line) => line['error.type'])
+  await expect.poll(reasons).toContain('LOGIN_FAILED')
+  const warnings = logOf(one).filter(({ msg }) => msg === 'login answer refused')
+  expect(JSON.stringify(warnings)).toContain('issuer')
   for (const copy of [one, other]) {
     for (const secret of [...secrets, provider.env.OIDC_CLIENT_SECRET!, 'canary']) {
       expect(copy.output()).not.toContain(secret)

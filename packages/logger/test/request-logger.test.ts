@@ -103,19 +103,22 @@ describe.each(frameworks)('requestLogger under %s', (_, framework) => {
       [422, 'hunter2', undefined],
       [422, '","level":"fatal', undefined],
       [404, 42, undefined],
-    ])('of a refusal with %i has the code %j as %j, and nothing else of the error', async (status, code, type) => {
-      const { port, lines } = await serve((app) => {
-        app.get('/', () => {
-          throw Object.assign(new Error('hunter2 again'), { status, code })
+    ])(
+      'of a refusal with %i has the code %j as %j, and nothing else of the error',
+      async (status, code, type) => {
+        const { port, lines } = await serve((app) => {
+          app.get('/', () => {
+            throw Object.assign(new Error('hunter2 again'), { status, code })
+          })
         })
-      })
-      await ask(port, '/')
-      const [line] = await untilLines(lines, 1)
-      expect(line).toMatchObject({ 'http.response.status_code': status, msg: 'request refused' })
-      expect(line!['error.type']).toBe(type)
-      expect(line).not.toHaveProperty('err')
-      expect(lines.text).not.toContain('hunter2')
-    })
+        await ask(port, '/')
+        const [line] = await untilLines(lines, 1)
+        expect(line).toMatchObject({ 'http.response.status_code': status, msg: 'request refused' })
+        expect(line!['error.type']).toBe(type)
+        expect(line).not.toHaveProperty('err')
+        expect(lines.text).not.toContain('hunter2')
+      },
+    )
 
     it('of a client that left has 499 and no error', async () => {
       const { port, lines } = await serve((app) => {

@@ -1,4 +1,5 @@
 import { type AppError, BadGateway, BadRequest, Forbidden, ServiceUnavailable } from '@scale/errors'
+import { log } from '@scale/logger'
 import * as client from 'openid-client'
 import type { Config } from '../config.js'
 import { discovered } from './discovered.js'
@@ -144,6 +145,8 @@ function isOutage(cause: unknown): boolean {
 }
 
 function unfinished(cause: unknown): AppError {
+  // A refusal has no error in its line: what did not fit may be a forgery, or a clock that is wrong.
+  log().warn({ err: cause }, 'login answer refused')
   return new BadRequest('This login could not be completed. Start it again.', { code: 'LOGIN_FAILED', cause })
 }
 

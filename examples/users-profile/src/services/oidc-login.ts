@@ -1,4 +1,5 @@
-import { BadRequest } from '@scale/errors'
+import { hash } from 'node:crypto'
+import { type AppError, BadRequest } from '@scale/errors'
 import type { LoginChecks, OidcProvider } from '../infrastructure/oidc.js'
 import type { Identity } from '../repositories/users.js'
 import { Claims } from '../schemas.js'
@@ -11,8 +12,10 @@ export interface PendingLogin extends Omit<LoginChecks, 'state'> {
   begunAt: number
 }
 
-/** Those of one browser, by `state`: each of its tabs may have one. */
-export type PendingLogins = Readonly<Record<string, PendingLogin>>
+/** Where those of one browser are kept: each of its tabs may have one, under a key of its own. */
+export interface PendingLogins {
+  [key: `login:${string}`]: PendingLogin | undefined
+}
 
 /** Somebody whom the provider has authenticated. */
 export interface Arrival {
@@ -23,23 +26,15 @@ export interface Arrival {
 
 /** Login through an OpenID provider: authorization code with PKCE, `state` and `nonce`. */
 export interface OidcLogin {
-  /** @returns where to send the browser, and what its session has to keep from then on */
-  begin(
-    pending: PendingLogins,
-    returnTo: string,
-    nowMs: number,
-  ): Promise<{ url: string; pending: PendingLogins }>
+  /** Puts a login among those that are pending. @returns where to send the browser */
+  begin(pending: PendingLogins, returnTo: string, nowMs: number): Promise<string>
   /**
    * Takes a login out of those that are pending: it can be finished once, whatever comes of it.
    *
    * @param answer  the query of the callback
    * @throws {BadRequest} this browser has begun no such login, has finished it, or it was too long ago
    */
-  take(
-    pending: PendingLogins,
-    answer: URLSearchParams,
-    nowMs: number,
-  ): { login: TakenLogin; pending: PendingLogins }
+  take(pending: PendingLogins, answer: URLSearchParams, nowMs: number): TakenLogin
   finish(login: TakenLogin): Promise<Arrival>
 }
 
@@ -59,22 +54,16 @@ export function oidcLogin(provider: OidcProvider): OidcLogin {
     async begin(pending, returnTo, nowMs) {
       const { url, checks } = await provider.begin()
       const { state, ...kept } = checks
-      const others = Object.entries(pending).filter(([, login]) => isPending(login, nowMs))
-      const newest = others.sort(([, a], [, b]) => a.begunAt - b.begunAt).slice(1 - MAX_PENDING)
-      const login = { ...kept, returnTo, begunAt: nowMs }
-      return { url, pending: Object.fromEntries([...newest, [state, login]]) }
+      for (const key of superfluous(pending, nowMs)) delete pending[key]
+      pending[keyOf(state)] = { ...kept, returnTo, begunAt: nowMs }
+      return url
     },
     take(pending, answer, nowMs) {
-      const logins = new Map(Object.entries(pending))
       const [state = '', ...more] = answer.getAll('state')
-      const login = logins.get(state)
-      if (login === undefined || more.length > 0 || !isPending(login, nowMs)) {
-        throw new BadRequest('This login was not begun in this browser, or is over. Start it again.', {
-          code: 'LOGIN_UNKNOWN',
-        })
-      }
-      logins.delete(state)
-      return { login: { ...login, state, answer }, pending: Object.fromEntries(logins) }
+      const login = pending[keyOf(state)]
+      if (login === undefined || more.length > 0 || isOver(login, nowMs)) throw unknownLogin()
+      delete pending[keyOf(state)]
+      return { ...login, state, answer }
     },
     async finish({ answer, returnTo, ...checks }) {
       const { issuer, subject, claims } = await provider.finish(answer, checks)
@@ -83,8 +72,32 @@ export function oidcLogin(provider: OidcProvider): OidcLogin {
   }
 }
 
-function isPending({ begunAt }: PendingLogin, nowMs: number): boolean {
-  return nowMs - begunAt < PENDING_MS
+/** What the client is told of a login that cannot be finished any more, or never could. */
+export function unknownLogin(cause?: unknown): AppError {
+  return new BadRequest('This login was not begun in this browser, or is over. Start it again.', {
+    code: 'LOGIN_UNKNOWN',
+    cause,
+  })
+}
+
+/** Hashed: names of keys are told to listeners and stand in logs, and `state` is a secret. */
+function keyOf(state: string): keyof PendingLogins {
+  return `login:${hash('sha256', state, 'base64url')}`
+}
+
+/** Logins that are over, and those that were begun first if there is no room for one more. */
+function superfluous(pending: PendingLogins, nowMs: number): (keyof PendingLogins)[] {
+  const keys = (Object.keys(pending) as (keyof PendingLogins)[]).filter((key) => key.startsWith('login:'))
+  const [over, others] = [
+    keys.filter((key) => isOver(pending[key]!, nowMs)),
+    keys.filter((key) => !isOver(pending[key]!, nowMs)),
+  ]
+  const newestFirst = others.sort((a, b) => pending[b]!.begunAt - pending[a]!.begunAt)
+  return [...over, ...newestFirst.slice(MAX_PENDING - 1)]
+}
+
+function isOver({ begunAt }: PendingLogin, nowMs: number): boolean {
+  return nowMs - begunAt >= PENDING_MS
 }
 
 function describe(claims: Readonly<Record<string, unknown>>): Description {
