@@ -1,10 +1,10 @@
-import { compactVerify, errors } from 'jose'
 import { bearerChallenge } from './challenge.js'
 import { refusedChannel } from './channels.js'
 import { type AccessTokenClaims, refusalOf, scopesOf } from './claims.js'
 import { type CompactHeader, isCanonical, readHeader, readUnverifiedClaims } from './compact.js'
 import { InvalidToken, type TokenRefusal, wordsOf } from './errors.js'
 import type { AccessTokenConfig, IssuerConfig } from './options.js'
+import { refusalOfSignature } from './signature.js'
 
 /** What a good token says. */
 export interface Auth<Claims extends object = AccessTokenClaims> {
@@ -108,13 +108,8 @@ async function judge(
   const refuse = (reason: TokenRefusal, cause?: unknown): Refusal => new Refusal(reason, issuer.issuer, cause)
   const key = await issuer.keys.find(header.alg, header.kid)
   if (key === undefined) return refuse('key')
-  try {
-    await compactVerify(token, key, { algorithms: [header.alg] })
-  } catch (error) {
-    if (error instanceof errors.JWSSignatureVerificationFailed) return refuse('signature')
-    if (error instanceof errors.JOSEError) return refuse('malformed', error)
-    throw error
-  }
+  const forged = await refusalOfSignature(token, key, header.alg)
+  if (forged !== undefined) return refuse(forged.reason, forged.cause)
   const { type, clockToleranceMs, revocation } = config
   const reason = refusalOf(unverified, { ...issuer, type, clockToleranceMs }, config.clock())
   if (reason !== undefined) return refuse(reason)
