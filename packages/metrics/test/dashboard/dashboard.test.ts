@@ -40,8 +40,6 @@ describe('the page', () => {
     await expect.poll(() => textOf(page, '#requests')).toContain('25 in all')
     expect(await textOf(page, '#errors')).toContain('5 in all')
     expect(await textOf(page, '#workers-figure')).toMatch(/2\s+0 silent/)
-    expect(await textOf(page, '#latency')).toMatch(/p50 [\d.]+ ms/)
-    expect(await textOf(page, '#loop')).toMatch(/[\d.]+ ms/)
     expect(await page.locator('#routes tr').allInnerTexts()).toEqual([
       expect.stringMatching(/^GET\s\/users\/:id\s20\s0\s/),
       expect.stringMatching(/^GET\s\/slow\s5\s5\s/),
@@ -49,6 +47,9 @@ describe('the page', () => {
     expect(await page.locator('#workers th').allInnerTexts()).toEqual(['1', '2', 'primary'])
     await ask(port, { path: '/users/1' })
     await expect.poll(() => textOf(page, '#requests')).toContain('26 in all')
+    // Of the window that the request fell into: what came before the page was opened is in no window.
+    await expect.poll(() => textOf(page, '#latency')).toMatch(/p50 [\d.]+ ms/)
+    await expect.poll(() => textOf(page, '#loop')).toMatch(/[\d.]+ ms/)
     await expect.poll(() => textOf(page, '#window')).toMatch(/last \d+ s/)
     await expect.poll(() => page.locator('#requests polyline').getAttribute('points')).toMatch(/,.*,/)
     expect(problems).toEqual([])
@@ -92,6 +93,9 @@ describe('the page', () => {
     expect(await textOf(page, '#figures')).toBe(before)
     await page.keyboard.press('Enter')
     await expect.poll(() => textOf(page, '#requests')).toContain('26 in all')
+    // Of the window that the request fell into: what came before the page was opened is in no window.
+    await expect.poll(() => textOf(page, '#latency')).toMatch(/p50 [\d.]+ ms/)
+    await expect.poll(() => textOf(page, '#loop')).toMatch(/[\d.]+ ms/)
 
     expect(await page.getByRole('heading').allInnerTexts()).toEqual([
       'Test <service>',
