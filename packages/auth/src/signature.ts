@@ -23,7 +23,8 @@ export async function refusalOfSignature(
     await compactVerify(jws, key, { algorithms: [algorithm] })
     return undefined
   } catch (error) {
-    if (error instanceof errors.JWSSignatureVerificationFailed) return { reason: 'signature', cause: undefined }
+    if (error instanceof errors.JWSSignatureVerificationFailed)
+      return { reason: 'signature', cause: undefined }
     if (error instanceof errors.JOSEError) return { reason: 'malformed', cause: error }
     throw error
   }
