@@ -228,7 +228,7 @@ class FunctionCache implements Cache {
     options: LoadOptions<unknown>,
   ): Promise<CacheResult<unknown>> {
     assertKey(key)
-    if (typeof options.tags === 'object') assertTags(options.tags)
+    if (options.tags !== undefined && typeof options.tags !== 'function') assertTags(options.tags)
     if (this.#invalidations.hasUnacknowledged) await this.#invalidations.flush()
     return this.#loads.load(key, loader, options)
   }

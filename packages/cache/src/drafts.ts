@@ -1,4 +1,5 @@
 import type { Draft } from './entries.js'
+import { assertTags } from './names.js'
 import type { LoadOptions, ResolvedCacheOptions } from './options.js'
 import type { ValueFormat } from './values.js'
 
@@ -11,7 +12,7 @@ export interface Drafted {
 /**
  * Encodes a loaded value, and works out its lifetimes and tags.
  *
- * @throws what the codec, or a function among the options, throws
+ * @throws what the codec, or a function among the options, throws; {@link InvalidCacheKey} its tags are none
  */
 export async function draftOf(
   value: unknown,
@@ -25,17 +26,24 @@ export async function draftOf(
   const given = format.give(encoded.kind, encoded.value)
   const ttlMs = lifetimeMs(value, call, cache)
   if (!(ttlMs >= 1)) return { value: given, draft: undefined }
-  const tags = typeof call.tags === 'function' ? call.tags(value) : (call.tags ?? [])
   const draft = {
     ...encoded,
     costMs,
     ttlMs,
-    tags: [...new Set(tags)],
+    tags: tagsOf(value, call),
     staleWhileRevalidateMs: call.staleWhileRevalidateMs ?? cache.staleWhileRevalidateMs,
     staleIfErrorMs: call.staleIfErrorMs ?? cache.staleIfErrorMs,
     l1TtlMs: call.l1TtlMs ?? cache.l1TtlMs ?? 0,
   }
   return { value: given, draft }
+}
+
+/** Named in advance, they were checked in advance. */
+function tagsOf(value: unknown, { tags = [] }: LoadOptions<unknown>): readonly string[] {
+  if (typeof tags !== 'function') return [...new Set(tags)]
+  const told = tags(value)
+  assertTags(told)
+  return [...new Set(told)]
 }
 
 function lifetimeMs(value: unknown, call: LoadOptions<unknown>, cache: ResolvedCacheOptions): number {
@@ -52,5 +60,5 @@ export function longestMs(call: LoadOptions<unknown>, cache: ResolvedCacheOption
     call.staleWhileRevalidateMs ?? cache.staleWhileRevalidateMs,
     call.staleIfErrorMs ?? cache.staleIfErrorMs,
   )
-  return Math.max(1, freshMs + graceMs)
+  return Math.max(1, Math.ceil(freshMs + graceMs))
 }

@@ -20,8 +20,8 @@ function isName(value: unknown): boolean {
   )
 }
 
-/** @throws {InvalidCacheKey} one of them is not a tag, or there are more than 64 */
+/** @throws {InvalidCacheKey} no list, more than 64, or one of them is not a tag */
 export function assertTags(tags: readonly unknown[]): void {
-  if (tags.length > MAX_TAGS) throw new InvalidCacheKey('tag')
+  if (!Array.isArray(tags) || tags.length > MAX_TAGS) throw new InvalidCacheKey('tag')
   for (const tag of tags) assertTag(tag)
 }

@@ -114,6 +114,8 @@ function deepFreeze(value: unknown): unknown {
   if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
   const prototype = Object.getPrototypeOf(value)
   if (prototype !== Object.prototype && prototype !== null && !Array.isArray(value)) return value
+  // Frozen before what it holds: it may hold itself.
+  Object.freeze(value)
   for (const inner of Object.values(value)) deepFreeze(inner)
-  return Object.freeze(value)
+  return value
 }

@@ -1,6 +1,7 @@
 /**
  * Directives of `Cache-Control`: names in lower case; the argument, or `true` if there is none. Several fields, or one
- * directive twice, are judged conservatively: the shorter lifetime counts, and a lifetime that is no number is 0.
+ * directive twice, are judged conservatively: the shorter lifetime counts, a lifetime that is no number is 0, a list of
+ * fields that names none means all, and what hides behind a quotation mark that is never closed may be `no-store`.
  */
 export type Directives = ReadonlyMap<string, string | true>
 
@@ -19,12 +20,21 @@ export function parseCacheControl(field: string | readonly string[] | undefined)
   for (const match of text.matchAll(
     /([!#$%&'*+\-.^_`|~\w]+)\s*(?:=\s*("(?:[^"\\]|\\.)*"?|[^\s,"]*))?[^,"]*|"(?:[^"\\]|\\.)*"?/g,
   )) {
+    if (isUnclosed(match[1] === undefined ? match[0] : match[2])) directives.set('no-store', true)
     const name = match[1]?.toLowerCase()
     if (name === undefined) continue
-    const argument = match[2] === undefined ? true : unquoted(match[2])
+    const argument = match[2] === undefined || namesNoField(name, match[2]) ? true : unquoted(match[2])
     directives.set(name, stricter(name, directives.get(name), argument))
   }
   return directives
+}
+
+function isUnclosed(text: string | undefined): boolean {
+  return text?.startsWith('"') === true && !/^"(?:[^"\\]|\\.)*"$/.test(text)
+}
+
+function namesNoField(name: string, argument: string): boolean {
+  return (name === 'private' || name === 'no-cache') && /^["\s,]*$/.test(argument)
 }
 
 /** Seconds of a directive: 0 if it has no usable number, `undefined` if it is not there. */

@@ -52,8 +52,9 @@ export function capture(
   function keep(chunk: unknown, encoding: unknown): void {
     if (chunk === undefined || chunk === null || typeof chunk === 'function' || bytes > options.maxBodyBytes)
       return
+    // A copy: once it is sent, the buffer is the handler's again.
     const kept =
-      typeof chunk === 'string' ? Buffer.from(chunk, asEncoding(encoding)) : asBuffer(chunk as Uint8Array)
+      typeof chunk === 'string' ? Buffer.from(chunk, asEncoding(encoding)) : Buffer.from(chunk as Uint8Array)
     bytes += kept.length
     if (bytes > options.maxBodyBytes) chunks.length = 0
     else chunks.push(kept)
@@ -162,10 +163,6 @@ function setAll(res: ServerResponse, fields: OutgoingHttpHeaders | OutgoingHttpH
 function callBack(args: readonly unknown[]): void {
   const callback = args.find((arg) => typeof arg === 'function') as (() => void) | undefined
   if (callback !== undefined) process.nextTick(callback)
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
 function asEncoding(encoding: unknown): BufferEncoding {

@@ -18,7 +18,7 @@ import { type HttpRequest, hideParameters, type Plan } from './plan.js'
 import { serve } from './serve.js'
 import { statusMember } from './status-member.js'
 import { judge, type Refusal, type Storable, storedFields } from './storable.js'
-import { prepared, type StoredResponse, updatedBy } from './stored-response.js'
+import { prepared, replaced, type StoredResponse, updatedBy, without } from './stored-response.js'
 import { personalField } from './vary.js'
 
 /** What came of a handler's run that was to be stored. */
@@ -87,7 +87,7 @@ export function lead(task: LeadTask): void {
         disposition = dispositionOf(head, stale, task.stale)
         if (disposition !== 'pass') return 'swallow'
         readAtHead = inputs.log.headers.size
-        verdict = judged(head)
+        verdict = judged(head.status, head.headers)
         if (!verdict.store) task.onRefused(verdict.reason, head.status >= 500)
         const announced = verdict.store ? undefined : verdict.reason
         prepareHead(head, verdict, announced)
@@ -125,16 +125,12 @@ export function lead(task: LeadTask): void {
   )
   task.next()
 
-  function judged(head: CapturedHead): Storable | Refusal {
+  function judged(status: number, own: CapturedHead['headers']): Storable | Refusal {
     const { log } = inputs
-    const found = judge(
-      head.status,
-      head.headers,
-      { ...options, declared, partitioned: plan.partitioned },
-      Date.now(),
-    )
+    const headers = withInherited(own, before, options.targets)
+    const found = judge(status, headers, { ...options, declared, partitioned: plan.partitioned }, Date.now())
     if (!found.store) return found
-    const length = Number(text(head.headers.get('content-length')) ?? 0)
+    const length = Number(text(headers.get('content-length')) ?? 0)
     if (length > options.maxBodyBytes) return { store: false, reason: 'size', rule: 'maxBodyBytes' }
     if (log.personal !== undefined) {
       return {
@@ -225,16 +221,25 @@ export function lead(task: LeadTask): void {
     const etag = text(head.headers.get('etag'))
     const matches =
       etag === undefined || stale!.validators.etag === undefined || weaklyEqual(etag, stale!.validators.etag)
-    const fields = storedFields(head.lines, head.headers.get('connection'), [])
-    const headers = updatedBy(
+    const fields = storedFields(head.lines, head.headers.get('connection'), ['vary'])
+    const updated = updatedBy(
       stale!,
       fields.some(([name]) => name.toLowerCase() === 'date') ? fields : [...fields, dateLine()],
     )
-    const byName = new Map(headers.map(([name, value]) => [name.toLowerCase(), value]))
-    const policy = { ...options, declared, partitioned: plan.partitioned }
-    const found = judge(stale!.status, byName, policy, Date.now())
+    const said = new Map(updated.map(([name, value]) => [name.toLowerCase(), value]))
+    // What the stored response varies on is in its key already.
+    const vary = head.headers.get('vary')
+    if (vary === undefined) said.delete('vary')
+    else said.set('vary', vary)
+    const found = judged(stale!.status, said)
+    const added = found.store ? found.vary.filter((name) => !isChosenBy(stale!, name)) : []
+    const kept = without(updated, [...options.targets.slice(0, 1), ...(found.store ? found.strip : [])])
+    const headers = replaced(kept, [
+      ...downstreamLines({ ...head, headers: said }, found, task),
+      ...(added.length > 0 ? [['Vary', [...stale!.vary, ...added].join(', ')] as const] : []),
+    ])
     const response = prepared({ ...stale!, headers: matches ? headers : stale!.headers })
-    if (!found.store || !matches) {
+    if (!found.store || !matches || added.length > 0) {
       if (!task.detached) {
         explained(res, {
           decision: 'revalidated',
@@ -282,6 +287,28 @@ function handlerHeaders(
   // Express lets `no-cache` of the client hide that nothing has changed.
   if (stale !== undefined) delete copy['cache-control']
   return copy
+}
+
+/**
+ * The handler's fields, and those set before it ran that hold for the whole response: a lifetime or a prohibition is no
+ * less said for that.
+ */
+function withInherited(
+  own: CapturedHead['headers'],
+  before: OutgoingHttpHeaders,
+  targets: readonly string[],
+): CapturedHead['headers'] {
+  const all = new Map(own)
+  for (const name of ['cache-control', 'expires', ...targets]) {
+    const value = before[name]
+    if (value !== undefined && !all.has(name)) all.set(name, Array.isArray(value) ? value : String(value))
+  }
+  return all
+}
+
+/** Whether requests that differ in this field never get the same stored response. */
+function isChosenBy({ vary, encodable }: StoredResponse, name: string): boolean {
+  return vary.includes(name) || (encodable && name === 'accept-encoding')
 }
 
 function dispositionOf(

@@ -25,7 +25,7 @@ export function httpCache(options: ResolvedHttpOptions, parts: HttpCacheParts): 
     const plan = planFor(req, options)
     if (plan.kind === 'bypass') return answers.forward(res, next, plan.forward, plan.reason)
     if (plan.kind === 'unsafe') {
-      invalidateOnSuccess(req, res, plan.uri, (tags) => parts.invalidateTags(tags))
+      invalidateOnSuccess(req, res, plan.uri, options.query, (tags) => parts.invalidateTags(tags))
       return answers.forward(res, next, 'method', 'unsafe')
     }
     const wish = wishOf(req, options)

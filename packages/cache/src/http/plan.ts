@@ -35,7 +35,7 @@ export function planFor(req: HttpRequest, options: ResolvedHttpOptions): Plan {
   const target = req.originalUrl ?? req.url ?? ''
   if (method !== 'GET' && method !== 'HEAD') {
     if (method === undefined || SAFE_UNCACHED.has(method)) return bypass('method', 'method')
-    return { kind: 'unsafe', uri: uriOf(req, queried(target, options.query).url) }
+    return { kind: 'unsafe', uri: uriOf(req, target, options.query) }
   }
   const { host } = headers
   // Absolute and authority form would say a second time, and perhaps otherwise, which host is meant.
@@ -54,7 +54,7 @@ export function planFor(req: HttpRequest, options: ResolvedHttpOptions): Plan {
     return bypass('bypass', 'credentials')
   }
   const { url, hidden } = queried(target, options.query)
-  const uri = uriOf(req, url)
+  const uri = `${originOf(req)}${url}`
   let key = `${HTTP_KEY}${uri}`
   // Lengths keep one part from running into the next.
   if (partition !== undefined) key += `\n@${partition.length}:${partition}`
@@ -77,15 +77,20 @@ function hasCredentials({ headers }: HttpRequest, { cookies }: ResolvedHttpOptio
   )
 }
 
-/** Scheme, host and target as routed: the host in lower case, nothing else decoded, collapsed or cut off. */
-export function uriOf(req: HttpRequest, target: string): string {
-  return `${originOf(req)}${target}`
+/**
+ * Origin and target as routed: nothing of it decoded, collapsed or cut off but the parameters that are not declared.
+ *
+ * @param declared  `undefined` for all
+ */
+export function uriOf(req: HttpRequest, target: string, declared: readonly string[] | undefined): string {
+  return `${originOf(req)}${queried(target, declared).url}`
 }
 
-/** Scheme and host, of the connection. */
+/** Scheme and host, of the connection: the host in lower case, without the port that the scheme has anyway. */
 export function originOf({ socket, headers }: HttpRequest): string {
   const secure = (socket as { encrypted?: boolean }).encrypted === true
-  return `${secure ? 'https' : 'http'}://${(headers.host ?? '').toLowerCase()}`
+  const host = (headers.host ?? '').toLowerCase().replace(secure ? /:443$/ : /:80$/, '')
+  return `${secure ? 'https' : 'http'}://${host}`
 }
 
 /** The target with the declared parameters only, sorted by name, and the names of the others. */

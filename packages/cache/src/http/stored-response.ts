@@ -66,6 +66,21 @@ const NOT_UPDATED = new Set(['content-length', 'content-encoding', 'content-type
 /** The stored response with the fields of a 304 that confirmed it. @see RFC 9111 §3.2, §4.3.4 */
 export function updatedBy(stored: StoredResponse, lines: readonly HeaderLine[]): readonly HeaderLine[] {
   const fresh = lines.filter(([name]) => !NOT_UPDATED.has(name.toLowerCase()))
-  const replaced = new Set(fresh.map(([name]) => name.toLowerCase()))
-  return [...stored.headers.filter(([name]) => !replaced.has(name.toLowerCase())), ...fresh]
+  return replaced(stored.headers, fresh)
+}
+
+/** The lines but those of some fields, named in lower case. */
+export function without(lines: readonly HeaderLine[], names: readonly string[]): readonly HeaderLine[] {
+  return lines.filter(([name]) => !names.includes(name.toLowerCase()))
+}
+
+/** The lines with others in place of those of the same names. */
+export function replaced(lines: readonly HeaderLine[], others: readonly HeaderLine[]): readonly HeaderLine[] {
+  return [
+    ...without(
+      lines,
+      others.map(([name]) => name.toLowerCase()),
+    ),
+    ...others,
+  ]
 }
