@@ -7,8 +7,8 @@ const TRUST_MS = 1_000
 interface Block {
   readonly charges: readonly Charge[]
   readonly balances: readonly Balance[]
-  /** When it was asked for, in ms of the monotonic clock. */
-  readonly askedAt: number
+  /** When the answer came, in ms of the monotonic clock: waits are counted from then, so none ends too early. */
+  readonly answeredAt: number
   readonly until: number
 }
 
@@ -58,7 +58,7 @@ export class Blocks {
     const { key } = charges[spent]!
     if (this.#young.size >= this.#maxKeys && !this.#young.has(key)) return
     const until = Math.min(askedAt + waitMs, nowMs + TRUST_MS)
-    this.#young.set(key, { charges, balances, askedAt, until })
+    this.#young.set(key, { charges, balances, answeredAt: nowMs, until })
   }
 
   /** Forgets a refusal, because its quota has changed. */
@@ -86,8 +86,8 @@ function covers({ charges }: Block, asked: readonly Charge[]): boolean {
   })
 }
 
-function refusal({ balances, askedAt }: Block, nowMs: number): StoreReply {
-  const elapsed = Math.floor(nowMs - askedAt)
+function refusal({ balances, answeredAt }: Block, nowMs: number): StoreReply {
+  const elapsed = Math.floor(nowMs - answeredAt)
   return {
     granted: 0,
     source: 'block',
