@@ -87,12 +87,15 @@ function turns(concurrency: number, maxWaiting: number): <T>(work: () => Promise
   }
 }
 
-async function loadArgon2(): Promise<Argon2> {
-  try {
-    return await import('@node-rs/argon2')
-  } catch (cause) {
+let loading: Promise<Argon2> | undefined
+
+/** Loaded at the first use, once for all. */
+function loadArgon2(): Promise<Argon2> {
+  loading ??= import('@node-rs/argon2').catch((cause: unknown) => {
+    loading = undefined
     const missing = new AuthMisuse('passwords: install `@node-rs/argon2`, which this needs.')
     missing.cause = cause
     throw missing
-  }
+  })
+  return loading
 }

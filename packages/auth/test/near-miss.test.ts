@@ -53,13 +53,16 @@ async function nearMisses(): Promise<NearMiss[]> {
   // Every character of each border, changed or taken away.
   const good = await mint({ claims: fresh })
   const parts = good.split('.') as [string, string, string]
+  const signature = Buffer.from(parts[2], 'base64')
   for (const [index, text] of parts.entries()) {
     for (const at of [0, 1, text.length >> 1, text.length - 2, text.length - 1]) {
       for (const character of ['', 'A', '_', '=', '.', ' ', '+', '/', '\u00e9']) {
         if (character === text[at]) continue
         const changed = text.slice(0, at) + character + text.slice(at + 1)
+        // `+` and `/` are what `-` and `_` are in the other alphabet; the last character has bits that no byte uses.
+        const respells = index === 2 && Buffer.from(changed, 'base64').equals(signature)
         all.push({
-          name: `part ${index}[${at}] = '${character}'`,
+          name: `${respells ? 'second spelling: ' : ''}part ${index}[${at}] = '${character}'`,
           token: parts.with(index, changed).join('.'),
         })
       }
@@ -87,10 +90,7 @@ const STRICTER: [tokens: RegExp, why: string][] = [
   [/^claim iat = 1e\+21/, 'made in the future'],
   [/^claim (iat|nbf) = -1/, 'an instant before 1970 is a mistake'],
   [/^claim scope = /, 'a scope that is no text allows nothing, and whoever made it meant something'],
-  [
-    /^second spelling|^part 2\[85\] = '[_+/]'/,
-    'a second spelling of a good signature: lists keyed by the text would not know it',
-  ],
+  [/^second spelling/, 'a second spelling of a good signature: lists keyed by the text would not know it'],
 ]
 
 it('almost good tokens are refused, and every difference to another validator is explained', async () => {
