@@ -1,3 +1,4 @@
+export type { Schema, SchemaIssue, SchemaResult } from '@scale/core'
 export { type Algorithm, algorithms } from './algorithms.js'
 export {
   type FamilyMessage,
@@ -67,7 +68,6 @@ export type { FamilyRef } from './refresh-token.js'
 export { type Revocation, revocation, type UserClaims } from './revocation.js'
 export { type RevocationOptions, revocationDefaults } from './revocation-options.js'
 export type { RevocationStore } from './revocation-store.js'
-export type { Schema, SchemaIssue, SchemaResult } from './schema.js'
 export { type MemoryFamilyStoreOptions, memoryFamilyStore } from './stores/memory-family.js'
 export { type MemoryRevocationStoreOptions, memoryRevocationStore } from './stores/memory-revocation.js'
 export { type RedisFamilyStoreOptions, redisFamilyStore } from './stores/redis-family.js'

@@ -10,6 +10,8 @@ import {
   type OptionChecks,
   oneOf,
   resolveOptions,
+  type Schema,
+  standardSchema,
   string,
 } from '@scale/core'
 import { type Algorithm, algorithms, isSymmetric } from './algorithms.js'
@@ -17,7 +19,6 @@ import { type ChallengeParameters, quotable } from './challenge.js'
 import type { AccessTokenClaims } from './claims.js'
 import type { KeySet } from './keys/key-set.js'
 import type { Revocation } from './revocation.js'
-import { type Schema, standardSchema } from './schema.js'
 
 /** An authorization server whose tokens are accepted. */
 export interface TrustedIssuer {

@@ -42,3 +42,4 @@ export {
 } from './options.js'
 export { type RequestContext, requestContext, runInRequestContext } from './request-context.js'
 export { type RoutedRequest, routeTemplate } from './route-template.js'
+export { type Schema, type SchemaIssue, type SchemaResult, standardSchema } from './schema.js'

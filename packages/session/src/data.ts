@@ -1,8 +1,9 @@
+import type { Schema, SchemaResult } from '@scale/core'
 import type { Codec } from './codec.js'
 import { InvalidSessionData } from './errors.js'
 import { merge, setOwn } from './merge.js'
 import type { StoredValue } from './record.js'
-import { keysOf, type Schema, type SchemaResult } from './schema.js'
+import { keysOf } from './schema.js'
 
 /** A top-level key as last known to the store, in plain JSON. */
 export interface KnownValue {

@@ -1,3 +1,4 @@
+export type { Schema, SchemaIssue, SchemaResult } from '@scale/core'
 export { type BearerOptions, bearer } from './bearer.js'
 export {
   type ConflictMessage,
@@ -44,7 +45,6 @@ export {
 } from './options.js'
 export type { LoadedSession, PreviousToken, SessionRecord, StoredValue } from './record.js'
 export { type LoggedInSession, loggedIn, requireSession } from './require-session.js'
-export type { Schema, SchemaIssue, SchemaResult } from './schema.js'
 export type { IssuedToken, LoginOptions, Session, SessionCallback, SessionData } from './session.js'
 export type {
   Change,

@@ -11,13 +11,15 @@ import {
   object,
   oneOf,
   resolveOptions,
+  type Schema,
+  standardSchema,
 } from '@scale/core'
 import { keyPrefix, type RedisClient, redisClient } from '@scale/redis'
 import { type Codec, plainCodec } from './codec.js'
 import { cookie } from './cookie.js'
 import { keyBytes, sealedCodec } from './encryption.js'
 import type { SessionMigration } from './migration.js'
-import { keysOf, type Schema, standardSchema } from './schema.js'
+import { keysOf } from './schema.js'
 import type { SessionQuota, SessionStore } from './store.js'
 import { memoryStore } from './stores/memory.js'
 import { redisStore } from './stores/redis.js'
