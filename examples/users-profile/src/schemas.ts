@@ -2,14 +2,16 @@ import { z } from 'zod'
 
 // What clients may send. Unknown members are dropped.
 
-const name = z.string().trim().min(2).max(50)
+/** Text that people write on one line. PostgreSQL stores no NUL, and half a surrogate pair comes back as another character. */
+const line = z.string().regex(/^[^\p{Cc}\p{Cs}]*$/u, 'Must have no control characters.')
+const name = line.trim().min(2).max(50)
 /** RFC 5321 allows no longer path; the database index would refuse one later and less kindly. */
 const email = z.email().max(254)
 const password = z.string().min(8).max(128)
 
 export const NewUser = z.object({ name, email, password })
 export const Credentials = z.object({
-  email: z.string().min(1).max(254),
+  email: line.min(1).max(254),
   password: z.string().min(1).max(128),
 })
 /** Its form is judged by the issuer: whatever is no refresh token is an `invalid_grant`. */

@@ -52,6 +52,23 @@ describe.each([
     expect(JSON.stringify(body).toLowerCase()).not.toContain(me.email)
   })
 
+  it.each(['nu\0l', 'line\nbreak', 'half a pair \ud800'])(
+    'refuses a name that no database keeps as it is: %j',
+    async (name) => {
+      const { status, body } = await call(service.url, 'POST', '/v1/users', { body: { ...newcomer(), name } })
+      expect(status).toBe(422)
+      expect(body.errors).toEqual([
+        { in: 'body', pointer: '#/name', detail: 'Must have no control characters.' },
+      ])
+    },
+  )
+
+  it('refuses such an e-mail address at login, too', async () => {
+    const body = { ...me, email: `nul\0${me.email}` }
+    const { status } = await call(service.url, 'POST', '/v1/login', { body })
+    expect(status).toBe(422)
+  })
+
   it('logs in', async () => {
     const { status, headers, body } = await call(service.url, 'POST', '/v1/login', { body: me })
     expect(status).toBe(200)
