@@ -88,9 +88,9 @@ function figure(id, name, value, more, options = {}) {
     byId('figures').append(card);
     lines.set(id, card);
   }
-  card.children[1].textContent = value;
+  put(card.children[1], value);
   card.children[1].className = options.bad ? 'value bad' : 'value';
-  card.children[2].textContent = more;
+  put(card.children[2], more);
   if (options.line) spark(card, name, options.line);
 }
 
@@ -117,15 +117,23 @@ function steps(of) {
 }
 
 function rows(id, table) {
-  byId(id).replaceChildren(...table.map((cells) => {
-    const row = document.createElement('tr');
-    row.append(...cells.map((cell, at) => {
-      const made = element(at === 0 ? 'th' : 'td', String(cell));
-      if (at === 0) made.scope = 'row';
-      return made;
-    }));
-    return row;
-  }));
+  const body = byId(id);
+  while (body.rows.length > table.length) body.deleteRow(-1);
+  table.forEach((cells, index) => {
+    const row = body.rows[index] || body.insertRow();
+    cells.forEach((cell, at) => put(row.cells[at] || row.appendChild(headed(at)), String(cell)));
+  });
+}
+
+function headed(at) {
+  const cell = element(at === 0 ? 'th' : 'td', '');
+  if (at === 0) cell.scope = 'row';
+  return cell;
+}
+
+// Only what is new: text that somebody has selected, to copy it, stays selected.
+function put(place, text) {
+  if (place.textContent !== text) place.textContent = text;
 }
 
 function element(tag, text, className) {

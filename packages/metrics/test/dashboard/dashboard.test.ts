@@ -57,6 +57,18 @@ describe('the page', () => {
     await page.close()
   })
 
+  it('leaves alone what has not changed: a route that somebody selects, to copy it, stays selected', async () => {
+    const { page } = await openPage()
+    await expect.poll(() => page.locator('#routes tr').count()).toBe(2)
+    await page.locator('#routes td').first().selectText()
+    const selected = (): Promise<unknown> => page.evaluate('String(getSelection())')
+    expect(await selected()).toBe('/users/:id')
+    await ask(port, { path: '/users/1' })
+    await expect.poll(() => page.locator('#routes td').nth(1).textContent()).toBe('21')
+    expect(await selected()).toBe('/users/:id')
+    await page.close()
+  })
+
   it('says that a worker is silent, in words that a screen reader speaks', async () => {
     const { page } = await openPage()
     await expect.poll(() => page.getByRole('status').textContent()).toBe('Updating.')
