@@ -29,11 +29,16 @@ const anyJson = fc.oneof(
   { depthSize: 'small' },
   fc.jsonValue({ maxDepth: 4 }),
   fc.dictionary(
-    fc.constantFrom('name', 'email', 'password', '__proto__', 'constructor', 'id', 'role'),
+    fc.constantFrom('name', 'email', 'password', 'refresh_token', '__proto__', 'constructor', 'id', 'role'),
     fc.oneof(marked, fc.jsonValue({ maxDepth: 2 })),
   ),
 )
+/** Right in every member but one: what gets past the checks of the others. */
+const almostRight = fc
+  .tuple(fc.constantFrom('name', 'email', 'password', 'refresh_token'), fc.oneof(marked, hostileText))
+  .map(([member, text]) => ({ ...newcomer(), refresh_token: 'a'.repeat(43), [member]: text }))
 const body = fc.oneof(
+  almostRight.map((value) => ({ type: 'application/json', text: JSON.stringify(value) })),
   anyJson.map((value) => ({ type: 'application/json', text: JSON.stringify(value) })),
   anyJson.map((value) => ({ type: 'application/json', text: JSON.stringify(value).slice(0, -1) })),
   marked.map((text) => ({ type: 'application/json', text })),
@@ -80,6 +85,9 @@ const routes = [
   ['POST', '/v1/login'],
   ['GET', '/v1/profile'],
   ['PATCH', '/v1/profile'],
+  ['POST', '/v1/token'],
+  ['POST', '/v1/token/refresh'],
+  ['GET', '/v1/me'],
   ['POST', '/v1/logout'],
   ['POST', '/v1/logout-all'],
   ['GET', '/v1/sessions'],
