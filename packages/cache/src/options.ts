@@ -64,7 +64,10 @@ export interface CacheOptions {
   leaseMs?: number
   /** Longest wait for a load of another process, in ms; then this one loads by itself. Default 10,000 */
   waitMs?: number
-  /** A loader that takes longer has failed; its signal is aborted, in ms. Default 30,000 */
+  /**
+   * A loader that takes longer has failed; its signal is aborted. A handler behind `cache.http` is replaced by the next
+   * request's, and ended if it runs in the background, in ms. Default 30,000
+   */
   loaderTimeoutMs?: number
   /** A loader that takes longer is not waited for if there is a stale value within `staleIfErrorMs`. Default: none */
   loaderSoftTimeoutMs?: number

@@ -5,7 +5,7 @@ import type { Entry } from '../entry.js'
 import { encodedFor } from './encodings.js'
 import { explained } from './explain.js'
 import type { ResolvedHttpOptions } from './options.js'
-import { serve } from './serve.js'
+import { serve, serveStale } from './serve.js'
 import { beforeHead, type ForwardKind, statusMember } from './status-member.js'
 import type { StoredResponse } from './stored-response.js'
 import type { Settled, Visit } from './visit.js'
@@ -57,6 +57,12 @@ export class Answers {
     explained(res, { decision: 'hit', reason: 'collapsed', rule: 'RFC 9111 §4', stored: true })
     this.report('hit', found ? 'l2' : 'l1', true)
     serve(req, res, response, response.lifetimeMs - ttlMs, `${this.#options.cacheName}; ${member}`)
+  }
+
+  /** What stands in for the failure of another visit. */
+  collapsedStale({ req, res }: Visit, entry: Entry): void {
+    this.report('stale', 'l1', true)
+    serveStale(req, res, entry, this.#options.cacheName)
   }
 
   /** RFC 9111 §5.2.1.7 */

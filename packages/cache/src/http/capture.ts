@@ -26,8 +26,8 @@ export interface CaptureListener {
 }
 
 /**
- * Watches what a handler writes. Chunks are kept by reference and passed on untouched, with the return value of
- * `write` and its callbacks; nothing is held back.
+ * Watches what a handler writes. Chunks are copied, and passed on untouched, with the return value of `write` and its
+ * callbacks; nothing is held back.
  *
  * @returns a function that stops it and puts the response's own methods back
  */

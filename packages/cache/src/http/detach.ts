@@ -1,67 +1,67 @@
 import { type IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import { Writable } from 'node:stream'
 
-const METHODS = [
-  'setHeader',
-  'setHeaders',
-  'appendHeader',
-  'getHeader',
-  'getHeaders',
-  'getHeaderNames',
-  'getRawHeaderNames',
-  'hasHeader',
-  'removeHeader',
-  'writeHead',
-  'write',
-  'end',
-  'flushHeaders',
-] as const
-const STATE = [
-  'statusCode',
-  'statusMessage',
-  'headersSent',
-  'finished',
-  'writableEnded',
-  'writableFinished',
-] as const
+/** Takes everything at once, and keeps nothing. */
+class Sink extends Writable {
+  constructor() {
+    super({ highWaterMark: Number.MAX_SAFE_INTEGER, write: (_chunk, _encoding, done) => done() })
+  }
+  // What a response asks of its socket.
+  setTimeout(): this {
+    return this
+  }
+}
+
+/** Everything that is a response's own, and not Express'. */
+const NAMES = namesOf(ServerResponse.prototype)
+
+function namesOf(prototype: object): string[] {
+  const names = new Set<string>()
+  for (let at = prototype; at !== Object.prototype; at = Object.getPrototypeOf(at) as object) {
+    for (const name of Object.getOwnPropertyNames(at)) names.add(name)
+  }
+  names.delete('constructor')
+  return [...names]
+}
 
 /**
- * Lets a handler write a response although the client has been answered: from now on the methods and the state of
- * `res` are those of a response that leads nowhere. So a stale response can go out, and the handler runs afterwards.
+ * Lets a handler write a response although the client has been answered: from now on `res` is, by its methods, its state
+ * and its events, another response, which leads nowhere, and ends like any other.
  *
+ * @param res  of which nobody but the handler wants anything any more: it must be closed
  * @returns the response that takes what the handler writes
  */
 export function detach(req: IncomingMessage, res: ServerResponse): ServerResponse {
   const shadow = new ServerResponse(req)
-  // What is written is captured on the way in; no socket will ever take it.
-  shadow.write = ((_chunk: unknown, ...rest: unknown[]) => called(rest)) as typeof shadow.write
-  shadow.end = ((...args: unknown[]) => {
-    called(args)
-    return shadow
-  }) as typeof shadow.end
-  const inner = shadow as unknown as Record<string, unknown>
-  for (const method of METHODS) {
-    Object.defineProperty(res, method, {
-      configurable: true,
-      get: () => (inner[method] as (...args: unknown[]) => unknown).bind(shadow),
-      set: (value: unknown) => {
-        inner[method] = value
-      },
-    })
-  }
-  for (const name of STATE) {
-    Object.defineProperty(res, name, {
-      configurable: true,
-      get: () => inner[name],
-      set: (value: unknown) => {
-        inner[name] = value
-      },
-    })
-  }
+  const sink = new Sink()
+  shadow.assignSocket(sink as unknown as Socket)
+  // As a server does it: a response that is finished is closed.
+  shadow.on('finish', () => sink.destroy())
+  for (const name of new Set([...NAMES, ...Object.getOwnPropertyNames(shadow)])) lend(res, shadow, name)
   return shadow
 }
 
-function called(args: readonly unknown[]): boolean {
-  const callback = args.find((arg) => typeof arg === 'function') as (() => void) | undefined
-  if (callback !== undefined) process.nextTick(callback)
-  return true
+function lend(res: ServerResponse, shadow: ServerResponse, name: string): void {
+  let method: unknown
+  let lent: unknown
+  Object.defineProperty(res, name, {
+    configurable: true,
+    get: () => {
+      const value: unknown = Reflect.get(shadow, name)
+      if (typeof value !== 'function') return value
+      if (value !== method) {
+        method = value
+        // What returns the response, to go on with it, returns the one that the handler has.
+        lent = (...args: unknown[]): unknown => {
+          const result: unknown = Reflect.apply(value, shadow, args)
+          return result === shadow ? res : result
+        }
+      }
+      return lent
+    },
+    set: (value: unknown) => {
+      Reflect.set(shadow, name, value)
+    },
+  })
 }

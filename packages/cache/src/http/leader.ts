@@ -15,7 +15,7 @@ import {
 import { watchInputs } from './inputs.js'
 import type { ResolvedHttpOptions } from './options.js'
 import { type HttpRequest, hideParameters, type Plan } from './plan.js'
-import { serve } from './serve.js'
+import { serve, serveStale } from './serve.js'
 import { statusMember } from './status-member.js'
 import { judge, type Refusal, type Storable, storedFields } from './storable.js'
 import { prepared, replaced, type StoredResponse, updatedBy, without } from './stored-response.js'
@@ -32,6 +32,8 @@ export type LeadOutcome =
       readonly costMs: number
     }
   | { readonly kind: 'refused'; readonly reason: string; readonly transient: boolean }
+  /** It failed, and this was served instead. */
+  | { readonly kind: 'stale'; readonly entry: Entry }
   | { readonly kind: 'aborted' }
 
 export interface LeadTask {
@@ -85,12 +87,14 @@ export function lead(task: LeadTask): void {
     {
       onHead(head) {
         disposition = dispositionOf(head, stale, task.stale)
-        if (disposition !== 'pass') return 'swallow'
+        // What leads nowhere may go there.
+        if (disposition !== 'pass') return task.detached ? 'send' : 'swallow'
         readAtHead = inputs.log.headers.size
         verdict = judged(head.status, head.headers)
         if (!verdict.store) task.onRefused(verdict.reason, head.status >= 500)
         const announced = verdict.store ? undefined : verdict.reason
         prepareHead(head, verdict, announced)
+        if (task.detached) return 'send'
         const validators = {
           etag: text(head.headers.get('etag')),
           lastModified: text(head.headers.get('last-modified')),
@@ -109,9 +113,11 @@ export function lead(task: LeadTask): void {
           case 'revalidated':
             return endRevalidated(head, costMs)
           case 'stale-on-error':
-            reset(res, before)
-            if (!task.detached) serveStale(task.stale!, 'stale-if-error')
-            return task.onDone({ kind: 'refused', reason: 'error', transient: true })
+            if (!task.detached) {
+              reset(res, before)
+              serveStale(req, res, task.stale!, options.cacheName)
+            }
+            return task.onDone({ kind: 'stale', entry: task.stale! })
           case 'not-modified':
             sendNotModified(res)
         }
@@ -217,7 +223,7 @@ export function lead(task: LeadTask): void {
 
   /** RFC 9111 §4.3.4: the stored body with the new fields. */
   function endRevalidated(head: CapturedHead, costMs: number): void {
-    reset(res, before)
+    if (!task.detached) reset(res, before)
     const etag = text(head.headers.get('etag'))
     const matches =
       etag === undefined || stale!.validators.etag === undefined || weaklyEqual(etag, stale!.validators.etag)
@@ -259,19 +265,6 @@ export function lead(task: LeadTask): void {
       serve(req, res, renewed, found.initialAgeMs, `${options.cacheName}; ${statusMember.revalidated(ttlMs)}`)
     }
     task.onDone(stored(renewed, { ...found, vary: stale!.vary }, head, costMs))
-  }
-
-  function serveStale(entry: Entry, why: string): void {
-    const nowMs = performance.now()
-    const ttlMs = entry.endsAt - nowMs
-    explained(res, { decision: 'stale', reason: why, rule: 'RFC 5861 §4', stored: true })
-    serve(
-      req,
-      res,
-      stale!,
-      stale!.lifetimeMs - ttlMs,
-      `${options.cacheName}; ${statusMember.stale(ttlMs, why)}`,
-    )
   }
 }
 

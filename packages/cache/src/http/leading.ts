@@ -132,8 +132,29 @@ export class Leading {
     }
   }
 
+  /**
+   * Runs the handler once the client has its answer and `res` is nobody's any more. A client that takes too long over
+   * that leaves the refresh to the next one.
+   */
   #leadDetached(visit: Visit, key: string, lease: Lease, stale: Entry): void {
-    this.#lead(visit, detach(visit.req, visit.res), key, lease, stale, () => {})
+    const { req, res } = visit
+    const stopRenewing = this.#renew(key, lease)
+    const giveUp = setTimeout(() => {
+      res.off('close', begin)
+      this.#release(key, lease, stopRenewing)
+    }, this.#parts.leaseMs).unref()
+    const begin = (): void => {
+      clearTimeout(giveUp)
+      // Others who listen hear of the end of the response that was sent first.
+      setImmediate(() => {
+        stopRenewing()
+        this.#lead(visit, detach(req, res), key, lease, stale, () => {})
+      })
+    }
+    // Whoever pipes the request on, which has no body, finds its end.
+    req.resume()
+    if (res.closed) begin()
+    else res.once('close', begin)
   }
 
   /** @param res  the visit's own, or one that leads nowhere */
@@ -149,6 +170,10 @@ export class Leading {
     const { headers } = req
     const detached = res !== visit.res
     const stopRenewing = this.#renew(key, lease)
+    const limit = setTimeout(() => {
+      this.#release(key, lease, stopRenewing).finally(() => settle(AGAIN))
+      if (detached) res.destroy()
+    }, this.#parts.loaderTimeoutMs).unref()
     if (!detached) this.#answers.report('miss', undefined, false)
     lead({
       req,
@@ -162,6 +187,7 @@ export class Leading {
       next: () => next(),
       onRefused: () => settle(REFUSED),
       onDone: (outcome) => {
+        clearTimeout(limit)
         stopRenewing()
         this.#storing
           .commit(visit, key, lease, headers, outcome)
@@ -169,6 +195,12 @@ export class Leading {
           .finally(() => settle(settledBy(outcome)))
       },
     })
+  }
+
+  async #release(key: string, lease: Lease | undefined, stopRenewing: () => void): Promise<void> {
+    stopRenewing()
+    if (lease === undefined) return
+    await this.#parts.entries.release(key, lease).catch((error) => this.#lookup.failed('fill', error))
   }
 
   #renew(key: string, lease: Lease | undefined): () => void {
@@ -184,6 +216,7 @@ export class Leading {
 function settledBy(outcome: LeadOutcome): Settled {
   if (outcome.kind === 'aborted') return AGAIN
   if (outcome.kind === 'refused') return REFUSED
+  if (outcome.kind === 'stale') return outcome
   const { response, ttlMs } = outcome
   return { kind: 'stored', response, freshUntil: performance.now() + ttlMs, found: false }
 }

@@ -110,6 +110,8 @@ class Visits {
       if (settled.kind === 'refused') return this.#answers.forward(res, next, 'uri-miss', 'collapsed-refused')
       if (settled.kind === 'stored' && isFor(settled.response, key, visit))
         return this.#answers.collapsed(visit, settled)
+      if (settled.kind === 'stale' && isFor(settled.entry.value as StoredResponse, key, visit))
+        return this.#answers.collapsedStale(visit, settled.entry)
       if (res.destroyed) return
       key = this.#lookup.currentKey(plan, req)
     }

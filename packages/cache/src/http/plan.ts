@@ -37,6 +37,8 @@ export function planFor(req: HttpRequest, options: ResolvedHttpOptions): Plan {
     if (method === undefined || SAFE_UNCACHED.has(method)) return bypass('method', 'method')
     return { kind: 'unsafe', uri: uriOf(req, target, options.query) }
   }
+  // Node's HTTP/2 has requests and responses of another kind, which Express does not take either.
+  if (req.httpVersionMajor !== 1) return bypass('bypass', 'protocol')
   const { host } = headers
   // Absolute and authority form would say a second time, and perhaps otherwise, which host is meant.
   if (host === undefined || !target.startsWith('/')) return bypass('bypass', 'target')

@@ -1,6 +1,9 @@
 import type { ServerResponse } from 'node:http'
+import type { Entry } from '../entry.js'
 import { isNotModified, requestedRange } from './conditional.js'
+import { explained } from './explain.js'
 import type { HttpRequest } from './plan.js'
+import { statusMember } from './status-member.js'
 import type { HeaderLine, StoredResponse } from './stored-response.js'
 
 /** Fields of a 304 (RFC 9110 §15.4.5), and those that the cache adds. */
@@ -57,6 +60,15 @@ export function serve(
     else if (stored.text !== undefined) res.end(stored.text, 'latin1')
     else res.end(body)
   }
+}
+
+/** Answers from a stored response in place of one that failed. */
+export function serveStale(req: HttpRequest, res: ServerResponse, entry: Entry, cacheName: string): void {
+  const stored = entry.value as StoredResponse
+  const nowMs = performance.now()
+  explained(res, { decision: 'stale', reason: 'stale-if-error', rule: 'RFC 5861 §4', stored: true })
+  const member = statusMember.stale(entry.freshUntil - nowMs, 'stale-if-error')
+  serve(req, res, stored, stored.lifetimeMs - (entry.endsAt - nowMs), `${cacheName}; ${member}`)
 }
 
 function setLines(res: ServerResponse, lines: readonly HeaderLine[]): void {

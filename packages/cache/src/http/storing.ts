@@ -45,9 +45,9 @@ export class Storing {
       this.#report(stored ? 'stored' : lease === undefined ? 'unstored' : 'fenced', outcome.costMs)
       return
     }
-    this.#report(outcome.kind === 'aborted' ? 'failed' : 'unstored', 0)
+    this.#report(outcome.kind === 'refused' ? 'unstored' : 'failed', 0)
     if (lease === undefined) return
-    if (outcome.kind === 'aborted' || outcome.transient) await entries.release(key, lease)
+    if (outcome.kind !== 'refused' || outcome.transient) await entries.release(key, lease)
     else await entries.fill(key, lease, markerDraft('uncacheable', null, HIT_FOR_MISS_MS), visit.tags)
   }
 

@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { Next } from '@scale/core'
 import type { Entries } from '../entries.js'
+import type { Entry } from '../entry.js'
 import type { Flights } from '../flights.js'
 import type { HttpRequest, Plan } from './plan.js'
 import type { StoredResponse } from './stored-response.js'
@@ -13,6 +14,8 @@ export interface HttpCacheParts {
   readonly earlyRefresh: number
   readonly waitMs: number
   readonly leaseMs: number
+  /** Who runs a handler for longer than this is replaced. */
+  readonly loaderTimeoutMs: number
   readonly livenessMs: number
   readonly outageGraceMs: number
   /** Sends what could not be sent to the store before; false if it still cannot. */
@@ -41,6 +44,8 @@ export type Settled =
       /** It was found in the store, and no handler ran. */
       readonly found: boolean
     }
+  /** The handler failed, and this stands in for its response. */
+  | { readonly kind: 'stale'; readonly entry: Entry }
   /** Everyone for themselves. */
   | { readonly kind: 'refused' }
   /** Look again: somebody else may lead now. */

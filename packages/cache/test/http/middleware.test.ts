@@ -354,8 +354,15 @@ describe('cache.http and what handlers write', () => {
   })
 })
 
+/** The smallest that no more than 1 in 100 exceed. */
+function p99(times: number[]): number {
+  return times.toSorted((a, b) => a - b)[Math.ceil(times.length * 0.99) - 1]!
+}
+
 describe('cache.http while Redis fails', () => {
   const DEADLINE_MS = 60
+  const REQUESTS = 1_000
+  const AT_ONCE = 10
   const faults: [string, (proxy: FaultProxy) => unknown][] = [
     [
       'stopped',
@@ -388,11 +395,11 @@ describe('cache.http while Redis fails', () => {
       }
       // The same handler without a cache, at the same time, says what this machine takes for it now.
       const [cached, plain]: [number[], number[]] = [[], []]
-      for (let i = 0; i < 100; i++) {
-        cached.push(await timed(`/${i}`))
-        plain.push(await timed('/plain'))
+      for (let round = 0; round < REQUESTS / AT_ONCE; round++) {
+        const paths = Array.from({ length: AT_ONCE }, (_, i) => `/${round}-${i}`)
+        cached.push(...(await Promise.all(paths.map(timed))))
+        plain.push(...(await Promise.all(paths.map(() => timed('/plain')))))
       }
-      const p99 = (times: number[]): number => times.sort((a, b) => a - b)[98]!
       expect(p99(cached)).toBeLessThan(DEADLINE_MS + 2 * p99(plain) + 50)
       await proxy.clear()
       await until(async () => isHit(await one.get('/after')))
