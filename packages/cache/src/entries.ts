@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { randomText } from '@scale/core'
 import type { CacheCorruptMessage } from './channels.js'
 import type { Entry } from './entry.js'
 import { staleFrom } from './entry.js'
@@ -88,7 +88,7 @@ export class Entries {
     options: { tags: readonly string[]; tagLifetimeMs: number; rejectedId?: string | undefined },
   ): Promise<Found> {
     const { tags, tagLifetimeMs, rejectedId } = options
-    const token = randomBytes(12).toString('base64url')
+    const token = randomText(12, 'base64url')
     const read = this.local.beginRead(key)
     try {
       const request = { token, leaseMs: this.#leaseMs, ...(rejectedId === undefined ? {} : { rejectedId }) }
@@ -267,7 +267,7 @@ function lifetimeOf(draft: Draft): number {
 
 function frameOf(draft: Draft, tags: readonly TagStamp[]): Frame {
   const { kind, body, compressed, codec, costMs, l1TtlMs, staleWhileRevalidateMs, staleIfErrorMs } = draft
-  const id = randomBytes(8).toString('latin1')
+  const id = randomText(8, 'latin1')
   return { kind, body, compressed, codec, costMs, l1TtlMs, staleWhileRevalidateMs, staleIfErrorMs, id, tags }
 }
 

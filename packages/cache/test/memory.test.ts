@@ -1,3 +1,6 @@
+import { once } from 'node:events'
+import { Agent, type IncomingMessage, request } from 'node:http'
+import { buffer } from 'node:stream/consumers'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { testRedis } from '@scale/devkit/redis-server'
@@ -5,7 +8,7 @@ import { createRedis, whenReady } from '@scale/redis'
 import type { RedisServer } from '@scale/redis/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Cache, createCache } from '../src/index.js'
-import { close, listen, portOf, send } from './http/harness.js'
+import { close, listen, portOf } from './http/harness.js'
 
 setFlagsFromString('--expose-gc')
 const gc = runInNewContext('gc') as () => void
@@ -85,11 +88,17 @@ describe('memory stays flat', () => {
         res.end('x'.repeat(500))
       }),
     )
-    const port = portOf(http)
-    await send(port, 'GET', '/warm')
-    expect(
-      await growth(10_000, (number) => send(port, 'GET', `/${number}?q=${'x'.repeat(number % 100)}`)),
-    ).toBeLessThan(4 * MB)
+    const agent = new Agent({ keepAlive: true, maxSockets: 50 })
+    const get = async (path: string): Promise<void> => {
+      const sent = request({ port: portOf(http), path, agent }).end()
+      const [response] = (await once(sent, 'response')) as [IncomingMessage]
+      expect((await buffer(response)).length).toBe(500)
+    }
+    await get('/warm')
+    expect(await growth(10_000, (number) => get(`/${number}?q=${'x'.repeat(number % 100)}`))).toBeLessThan(
+      4 * MB,
+    )
+    agent.destroy()
     expect(cache.bytes).toBeLessThanOrEqual(4 * MB)
     await close(http)
     await cache.close()

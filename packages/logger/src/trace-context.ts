@@ -1,4 +1,4 @@
-import { randomFillSync } from 'node:crypto'
+import { randomText } from '@scale/core'
 
 /** Where a request stands in a trace. @see https://www.w3.org/TR/trace-context-2/ */
 export interface TraceParent {
@@ -70,18 +70,9 @@ export function formatTraceparent(traceId: string, spanId: string, flags: number
   return `00-${traceId}-${spanId}-0${flags & (SAMPLED | RANDOM)}`
 }
 
-const POOL_BYTES = 6_144
-const pool = Buffer.allocUnsafe(POOL_BYTES)
-let used = POOL_BYTES
-
 /** Random bytes in hex digits, never all zero. */
 export function randomHex(bytes: number): string {
-  if (used + bytes > POOL_BYTES) {
-    randomFillSync(pool)
-    used = 0
-  }
-  const hex = pool.toString('hex', used, used + bytes)
-  used += bytes
+  const hex = randomText(bytes, 'hex')
   return hex.startsWith('0000') && isZero(hex) ? randomHex(bytes) : hex
 }
 

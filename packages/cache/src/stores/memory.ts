@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { randomText } from '@scale/core'
 import { frameIdentity } from '../frame.js'
 import {
   type CacheStore,
@@ -161,7 +161,7 @@ const MAX_TAGS = 100_000
 
 /** The part of a version that outlives a soft invalidation. */
 function newHard(): string {
-  return randomBytes(21).toString('base64url')
+  return randomText(21, 'base64url')
 }
 
 /** What a Map entry and its objects cost beside the bytes. */

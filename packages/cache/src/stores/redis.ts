@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { randomText } from '@scale/core'
 import {
   type InvalidationChannel,
   invalidationChannel,
@@ -150,7 +150,7 @@ export class RedisStore implements CacheStore {
 
 /** 12 random characters: 72 bits. */
 export function newVersion(): string {
-  return randomBytes(9).toString('base64url')
+  return randomText(9, 'base64url')
 }
 
 /** What lies under a key: a frame, and behind it the history in which it was stored. */
