@@ -1,22 +1,27 @@
 import type { IncomingMessage } from 'node:http'
+import type { Scheme } from './challenge.js'
 
 /** What a request's `Authorization` header holds. */
-export type Credentials = { readonly token: string } | 'none' | 'malformed'
+export type Credentials = { readonly token: string; readonly scheme: Scheme } | 'none' | 'malformed'
 
-/** RFC 6750 §2.1 `b64token`. */
-const BEARER = /^bearer +([\w.~+/-]+=*) *$/i
+/** RFC 6750 §2.1 `b64token`, which is RFC 9110 §11.2 `token68`. */
+const TOKEN = /^(?:bearer|dpop) +([\w.~+/-]+=*) *$/i
+const SCHEME = /^(?:bearer|dpop)(?= |$)/i
 
 /**
- * The bearer token of a request: from the header and nowhere else. A token in a query string ends up in logs and
- * histories (RFC 9700 §4.3.2), so neither that nor a form is read. Another scheme is no bearer token at all.
+ * The access token of a request: from the header and nowhere else. A token in a query string ends up in logs and
+ * histories (RFC 9700 §4.3.2), so neither that nor a form is read. Another scheme is no access token at all.
+ *
+ * @param takesDpop  whether `DPoP` is a scheme that is known here
  */
-export function credentialsOf(req: IncomingMessage): Credentials {
+export function credentialsOf(req: IncomingMessage, takesDpop: boolean): Credentials {
   const { authorization } = req.headers
   if (authorization === undefined) return 'none'
   if (hasTwo(req.rawHeaders)) return 'malformed'
-  if (!/^bearer(?: |$)/i.test(authorization)) return 'none'
-  const token = BEARER.exec(authorization)?.[1]
-  return token === undefined ? 'malformed' : { token }
+  const scheme = SCHEME.exec(authorization)?.[0].toLowerCase() === 'dpop' ? 'DPoP' : 'Bearer'
+  if (!SCHEME.test(authorization) || (scheme === 'DPoP' && !takesDpop)) return 'none'
+  const token = TOKEN.exec(authorization)?.[1]
+  return token === undefined ? 'malformed' : { token, scheme }
 }
 
 /** Node keeps the first of several and drops the others silently: a proxy before us may have read another one. */

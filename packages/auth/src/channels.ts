@@ -1,9 +1,10 @@
 import { type Channel, channel } from '@scale/core'
+import type { ProofRefusal } from './dpop/proof.js'
 import type { TokenRefusal } from './errors.js'
 
-/** A token was presented and refused. */
+/** A token was presented and refused, or the proof that came with it. */
 export interface RefusedMessage {
-  reason: TokenRefusal
+  reason: TokenRefusal | ProofRefusal
   /** The trusted issuer, once the token is known to name it. */
   issuer: string | undefined
 }
@@ -68,3 +69,13 @@ export interface RevocationFailureMessage {
 export const revocationFailureChannel: Channel<RevocationFailureMessage> = channel(
   'scale:auth:revocation-failure',
 )
+
+/** The store of used proofs gave no answer. */
+export interface ReplayFailureMessage {
+  /** What became of the request, by `onStoreError`. */
+  decision: 'reject' | 'accept'
+  error: unknown
+}
+
+/** Proofs of which it is not known whether they were used before. */
+export const replayFailureChannel: Channel<ReplayFailureMessage> = channel('scale:auth:replay-failure')

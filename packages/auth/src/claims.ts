@@ -26,6 +26,8 @@ export interface AccessTokenClaims {
   readonly acr?: string
   /** The session, or family of tokens, that it belongs to. */
   readonly sid?: string
+  /** What whoever presents it must prove to have (RFC 7800), such as a key by its thumbprint (RFC 9449 §6.1). */
+  readonly cnf?: { readonly jkt?: string; readonly [name: string]: unknown }
   readonly [name: string]: unknown
 }
 
@@ -59,6 +61,7 @@ export function refusalOf(
   if (REQUIRED[rules.type].some((name) => !Object.hasOwn(claims, name))) return 'claims'
   if (TEXTS.some((name) => claims[name] !== undefined && !isText(claims[name]))) return 'claims'
   if (INSTANTS.some((name) => claims[name] !== undefined && !isInstant(claims[name]))) return 'claims'
+  if (claims.cnf !== undefined && !isConfirmation(claims.cnf)) return 'claims'
   // An empty scope is one that allows nothing.
   if (claims.scope !== undefined && typeof claims.scope !== 'string') return 'claims'
   if (claims.iss !== rules.issuer) return 'issuer'
@@ -78,6 +81,17 @@ function isText(value: unknown): value is string {
 
 function isInstant(value: unknown): boolean {
   return typeof value === 'number' && Number.isFinite(value) && value >= 0
+}
+
+/** Another way of confirmation, such as a certificate's, is nothing that could be checked here. */
+function isConfirmation(value: unknown): boolean {
+  const { jkt } = (value ?? {}) as { jkt?: unknown }
+  return typeof jkt === 'string' && /^[\w-]{43}$/.test(jkt)
+}
+
+/** Thumbprint of the key that a token is bound to. @param claims  which `refusalOf` lets pass */
+export function boundTo({ cnf }: Pick<AccessTokenClaims, 'cnf'>): string | undefined {
+  return cnf?.jkt
 }
 
 /** The words of `scope` (RFC 6749 §3.3). */

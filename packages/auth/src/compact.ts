@@ -39,7 +39,7 @@ const REFUSED_MEMBERS = ['jku', 'jwk', 'x5u', 'x5c', 'crit', 'b64'] as const
  * @returns the reason if it must be refused
  */
 export function readHeader(token: string): CompactHeader | 'malformed' | 'header' {
-  const header = readJson(token.slice(0, token.indexOf('.')))
+  const header = readJsonPart(token.slice(0, token.indexOf('.')))
   if (header === undefined) return 'malformed'
   const { alg, kid, typ = '' } = header
   if (typeof alg !== 'string' || typeof typ !== 'string') return 'malformed'
@@ -50,10 +50,11 @@ export function readHeader(token: string): CompactHeader | 'malformed' | 'header
 
 /** The claims of a canonical token whose signature nobody has checked. `undefined` if they are no JSON object. */
 export function readUnverifiedClaims(token: string): Record<string, unknown> | undefined {
-  return readJson(token.slice(token.indexOf('.') + 1, token.lastIndexOf('.')))
+  return readJsonPart(token.slice(token.indexOf('.') + 1, token.lastIndexOf('.')))
 }
 
-function readJson(part: string): Record<string, unknown> | undefined {
+/** The JSON object in a part of a canonical token. `undefined` if there is none. */
+export function readJsonPart(part: string): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(Buffer.from(part, 'base64url').toString())
     const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -1,4 +1,5 @@
 import { ScaleError } from '@scale/core'
+import type { ProofRefusal } from './dpop/proof.js'
 
 /**
  * Why a token was refused.
@@ -13,6 +14,7 @@ import { ScaleError } from '@scale/core'
  * - `claims`: a claim is missing, of a wrong type, or does not fit the schema
  * - `revoked`: taken back before its end
  * - `too-large`: longer than `maxTokenBytes`
+ * - `binding`: it is bound to a key and came without a proof, or it should be and is not
  */
 export type TokenRefusal =
   | 'malformed'
@@ -28,6 +30,7 @@ export type TokenRefusal =
   | 'claims'
   | 'revoked'
   | 'too-large'
+  | 'binding'
 
 const WORDS: Record<TokenRefusal, string> = {
   malformed: 'The access token is malformed',
@@ -43,6 +46,7 @@ const WORDS: Record<TokenRefusal, string> = {
   claims: 'A claim of the access token is missing or wrong',
   revoked: 'The access token was revoked',
   'too-large': 'The access token is too large',
+  binding: 'The access token must be bound to a key, and come with a proof of it',
 }
 
 /** The sentence for clients, which says nothing of the token itself. */
@@ -67,6 +71,53 @@ export class InvalidToken extends ScaleError {
   }
 }
 
+const PROOF_WORDS: Record<ProofRefusal, string> = {
+  'proof-missing': 'There must be one DPoP header',
+  'proof-malformed': 'The DPoP proof is malformed',
+  'proof-header': 'The DPoP proof has a header that is not accepted',
+  'proof-algorithm': 'The DPoP proof is signed with an algorithm that is not accepted',
+  'proof-key': 'The key of the DPoP proof is not accepted',
+  'proof-signature': 'The signature of the DPoP proof is wrong',
+  'proof-claims': 'A claim of the DPoP proof is missing or wrong',
+  'proof-method': 'The DPoP proof is for another method',
+  'proof-url': 'The DPoP proof is for another address',
+  'proof-age': 'The DPoP proof is too old, or from the future',
+  'proof-token': 'The DPoP proof is for another access token',
+  'proof-nonce': 'The DPoP proof needs a nonce of this server',
+  'proof-replay': 'The DPoP proof was used before',
+}
+
+/** The sentence for clients. */
+export function wordsOfProof(reason: ProofRefusal): string {
+  return PROOF_WORDS[reason]
+}
+
+/**
+ * The token is good, and the proof that came with it is not (RFC 9449 `invalid_dpop_proof`), or lacks a nonce of this
+ * server (`use_dpop_nonce`), which the answer then has in `DPoP-Nonce`.
+ */
+export class InvalidProof extends ScaleError {
+  /** For logs; the client sees a sentence for it. */
+  readonly reason: ProofRefusal
+
+  /**
+   * @param challenge  value of `WWW-Authenticate`
+   * @param nonce      for the client's next proof
+   */
+  constructor(reason: ProofRefusal, challenge: string, nonce: string | undefined) {
+    super(`${PROOF_WORDS[reason]}.`, {
+      code: 'ERR_SCALE_DPOP_PROOF',
+      status: 401,
+      headers: {
+        'WWW-Authenticate': challenge,
+        // RFC 9449 §8.2: a nonce that a cache keeps is an old one.
+        ...(nonce === undefined ? {} : { 'DPoP-Nonce': nonce, 'Cache-Control': 'no-store' }),
+      },
+    })
+    this.reason = reason
+  }
+}
+
 /** No token was presented where one is needed. The challenge has no error code (RFC 6750 §3.1). */
 export class TokenRequired extends ScaleError {
   constructor(challenge: string) {
@@ -81,7 +132,7 @@ export class TokenRequired extends ScaleError {
 /** The `Authorization` header cannot be read, or there are two (RFC 6750 `invalid_request`). */
 export class InvalidAuthorization extends ScaleError {
   constructor(challenge: string) {
-    super('The Authorization header must be `Bearer` and one token.', {
+    super('The Authorization header must be a scheme and one token.', {
       code: 'ERR_SCALE_TOKEN_REQUEST',
       status: 400,
       headers: { 'WWW-Authenticate': challenge },

@@ -1,9 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { arrayOf, durationMs, func, InvalidOption, type Next, resolveOptions } from '@scale/core'
-import { bearerChallenge, type ChallengeParameters, quotable, scopeToken } from './challenge.js'
+import { challengeOf, quotable, scopeToken } from './challenge.js'
 import type { AccessTokenClaims } from './claims.js'
 import { InsufficientAuthentication, InsufficientScope, TokenRequired } from './errors.js'
-import { authOf } from './middleware.js'
+import { authOf, type Presented } from './middleware.js'
 import type { Auth } from './verifier.js'
 
 /** A middleware that comes after `accessToken()`. */
@@ -18,10 +18,10 @@ export function requireScope(...scopes: readonly string[]): Guard {
   const wanted = arrayOf(scopeToken, 1)(scopes)
   if (wanted !== undefined) throw new InvalidOption(`requireScope: the arguments must be ${wanted}.`)
   const scope = scopes.join(' ')
-  return guard('requireScope', (auth, challenge) =>
+  return guard('requireScope', (auth, presented) =>
     scopes.every((one) => auth.scopes.has(one))
       ? undefined
-      : new InsufficientScope(bearerChallenge(challenge, { error: 'insufficient_scope', scope })),
+      : new InsufficientScope(refusing(presented, { error: 'insufficient_scope', scope })),
   )
 }
 
@@ -34,10 +34,10 @@ export function requireClaims<Claims extends object = AccessTokenClaims>(
   test: (claims: Claims) => boolean,
 ): Guard {
   if (func(test) !== undefined) throw new InvalidOption('requireClaims: the argument must be a function.')
-  return guard('requireClaims', ({ claims }, challenge) =>
+  return guard('requireClaims', ({ claims }, presented) =>
     test(claims as Claims)
       ? undefined
-      : new InsufficientScope(bearerChallenge(challenge, { error: 'insufficient_scope' })),
+      : new InsufficientScope(refusing(presented, { error: 'insufficient_scope' })),
   )
 }
 
@@ -74,12 +74,12 @@ export function requireAuthTime(options: RequireAuthTimeOptions): Guard {
   if (maxAgeMs === undefined && acrValues === undefined) {
     throw new InvalidOption('requireAuthTime: give `maxAgeMs`, `acrValues` or both.')
   }
-  return guard('requireAuthTime', ({ verified: { auth_time, acr } }, challenge) => {
+  return guard('requireAuthTime', ({ verified: { auth_time, acr } }, presented) => {
     const isRecent = maxAgeMs === undefined || (auth_time ?? 0) * 1_000 + maxAgeMs >= clock()
     const isStrong = acrValues === undefined || (acr !== undefined && acrValues.includes(acr))
     if (isRecent && isStrong) return undefined
     return new InsufficientAuthentication(
-      bearerChallenge(challenge, {
+      refusing(presented, {
         error: 'insufficient_user_authentication',
         acr_values: acrValues?.join(' '),
         max_age: maxAgeMs === undefined ? undefined : String(Math.floor(maxAgeMs / 1_000)),
@@ -88,15 +88,17 @@ export function requireAuthTime(options: RequireAuthTimeOptions): Guard {
   })
 }
 
-function guard(
-  name: string,
-  judge: (auth: Auth<object>, challenge: ChallengeParameters) => Error | undefined,
-): Guard {
+function refusing({ challenge, scheme }: Presented, parameters: Record<string, string | undefined>): string {
+  return challengeOf(challenge, parameters, scheme)
+}
+
+function guard(name: string, judge: (auth: Auth<object>, presented: Presented) => Error | undefined): Guard {
   const check: Guard = (req, _res, next) => {
     let refusal: unknown
     try {
-      const { auth, challenge } = authOf(req)
-      refusal = auth === undefined ? new TokenRequired(bearerChallenge(challenge)) : judge(auth, challenge)
+      const { auth, presented } = authOf(req)
+      refusal =
+        auth === undefined ? new TokenRequired(challengeOf(presented.challenge)) : judge(auth, presented)
     } catch (error) {
       refusal = error
     }

@@ -7,21 +7,27 @@ export {
   keySetChannel,
   type RefreshedMessage,
   type RefusedMessage,
+  type ReplayFailureMessage,
   type RevocationFailureMessage,
   type RevokedMessage,
   refreshedChannel,
   refusedChannel,
+  replayFailureChannel,
   reuseChannel,
   revocationFailureChannel,
   revokedChannel,
 } from './channels.js'
 export type { AccessTokenClaims } from './claims.js'
+export { type Dpop, dpop, type ProofOutcome } from './dpop/dpop.js'
+export { type DpopOptions, dpopDefaults } from './dpop/options.js'
+export type { ProofRefusal } from './dpop/proof.js'
 export {
   AuthMisuse,
   InsufficientAuthentication,
   InsufficientScope,
   InvalidAuthorization,
   InvalidGrant,
+  InvalidProof,
   InvalidToken,
   KeysUnavailable,
   PasswordsBusy,
@@ -65,11 +71,14 @@ export { type AccessTokenOptions, accessTokenDefaults, type TrustedIssuer } from
 export { type PasswordCheck, type Passwords, passwords } from './passwords.js'
 export { type PasswordsOptions, passwordsDefaults } from './passwords-options.js'
 export type { FamilyRef } from './refresh-token.js'
+export type { ReplayStore } from './replay-store.js'
 export { type Revocation, revocation, type UserClaims } from './revocation.js'
 export { type RevocationOptions, revocationDefaults } from './revocation-options.js'
 export type { RevocationStore } from './revocation-store.js'
 export { type MemoryFamilyStoreOptions, memoryFamilyStore } from './stores/memory-family.js'
+export { type MemoryReplayStoreOptions, memoryReplayStore, ReplayStoreFull } from './stores/memory-replay.js'
 export { type MemoryRevocationStoreOptions, memoryRevocationStore } from './stores/memory-revocation.js'
 export { type RedisFamilyStoreOptions, redisFamilyStore } from './stores/redis-family.js'
+export { type RedisReplayStoreOptions, redisReplayStore } from './stores/redis-replay.js'
 export { type RedisRevocationStoreOptions, redisRevocationStore } from './stores/redis-revocation.js'
 export type { Auth } from './verifier.js'

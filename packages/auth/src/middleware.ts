@@ -1,9 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type Next, prefetch } from '@scale/core'
 import { type Credentials, credentialsOf } from './authorization.js'
-import { bearerChallenge, type ChallengeParameters } from './challenge.js'
+import { type ChallengeParameters, challengeOf, type Scheme } from './challenge.js'
+import { refusedChannel } from './channels.js'
 import type { AccessTokenClaims } from './claims.js'
-import { AuthMisuse, InvalidAuthorization, TokenRequired } from './errors.js'
+import type { ProofOutcome } from './dpop/dpop.js'
+import { AuthMisuse, InvalidAuthorization, InvalidProof, TokenRequired, wordsOfProof } from './errors.js'
 import { type AccessTokenConfig, type AccessTokenOptions, resolveAccessTokenOptions } from './options.js'
 import { type Auth, readToken, startRevocationCheck, verify } from './verifier.js'
 
@@ -15,7 +17,8 @@ export interface AccessTokens<Claims extends object = AccessTokenClaims> {
   /** `req.auth`, typed by the schema. @throws {TokenRequired} this request has no token */
   get(req: IncomingMessage): Auth<Claims>
   /**
-   * Verifies a token that came another way than in a header, such as in the first message of a WebSocket.
+   * Verifies a token that came another way than in a header, such as in the first message of a WebSocket. There is no proof
+   * then: one that is bound to a key is refused.
    *
    * @throws {InvalidToken} @throws {KeysUnavailable} @throws the error of the revocation's store
    */
@@ -25,8 +28,8 @@ export interface AccessTokens<Claims extends object = AccessTokenClaims> {
 /**
  * A resource server: lets requests pass that carry a good access token, and puts what it says into `req.auth`.
  *
- * The token is taken from `Authorization: Bearer` and nowhere else. Every refusal has a challenge (RFC 6750); keys or
- * revocations that cannot be had are a 503.
+ * The token is taken from `Authorization: Bearer`, or `DPoP` with the option `dpop`, and nowhere else. Every refusal has a
+ * challenge (RFC 6750, RFC 9449); keys, revocations or used proofs that cannot be had are a 503.
  *
  * @throws {InvalidOption} an option is wrong or missing
  * @see RFC 9068 §4 · RFC 6750 · RFC 9728 §5.1 · docs/concepts/tokens.md
@@ -35,43 +38,92 @@ export function accessToken<Claims extends object = AccessTokenClaims>(
   options: AccessTokenOptions<Claims>,
 ): AccessTokens<Claims> {
   const config = resolveAccessTokenOptions(options)
+  const takesDpop = config.dpop !== undefined
   /** Where `prefetch` leaves on the request what it began. */
   const begun = Symbol('access token begun')
-  const notesOf = (req: IncomingMessage): Record<symbol, Promise<Auth<object>> | undefined> =>
-    req as unknown as Record<symbol, Promise<Auth<object>> | undefined>
+  const notesOf = (req: IncomingMessage): Record<symbol, Admission | undefined> =>
+    req as unknown as Record<symbol, Admission | undefined>
 
-  function accessToken(req: IncomingMessage, _res: ServerResponse, next: Next): void {
-    const verifying = notesOf(req)[begun]
-    const credentials = verifying === undefined ? credentialsOf(req) : undefined
-    noted(req, config.challenge)
-    if (credentials === 'none' || credentials === 'malformed') {
+  function accessToken(req: IncomingMessage, res: ServerResponse, next: Next): void {
+    const known = notesOf(req)[begun]
+    const credentials = known?.credentials ?? credentialsOf(req, takesDpop)
+    const isThere = typeof credentials !== 'string'
+    noted(req, { challenge: config.challenge, scheme: isThere ? credentials.scheme : undefined })
+    if (!isThere) {
       next(refusalOf(config, credentials))
       return
     }
-    const auth = verifying ?? verify(config, readToken(config, credentials!.token))
-    auth.then((good) => {
-      ;(req as RequestWithAuth).auth = good
+    const admitted = known?.admitted ?? admit(config, req, credentials)
+    admitted.then(({ auth, nonce }) => {
+      ;(req as RequestWithAuth).auth = auth
+      if (nonce !== undefined) res.setHeader('DPoP-Nonce', nonce)
       next()
     }, next)
   }
 
   return Object.assign(accessToken, {
     [prefetch]: (req: IncomingMessage) => {
-      const credentials = credentialsOf(req)
+      const credentials = credentialsOf(req, takesDpop)
       if (typeof credentials === 'string' || notesOf(req)[begun] !== undefined) return
-      const readable = readToken(config, credentials.token)
-      const auth = verify(config, readable, startRevocationCheck(config, readable))
+      const admitted = admit(config, req, credentials, true)
       // It belongs to the later call, which may never come: then nobody else would hear of it.
-      auth.catch(() => {})
-      notesOf(req)[begun] = auth
+      admitted.catch(() => {})
+      notesOf(req)[begun] = { credentials, admitted }
     },
     get: (req: IncomingMessage) => {
       const { auth } = req as RequestWithAuth
-      if (auth === undefined) throw new TokenRequired(bearerChallenge(config.challenge))
+      if (auth === undefined) throw new TokenRequired(challengeOf(config.challenge))
       return auth as Auth<Claims>
     },
-    verify: (token: string) => verify(config, readToken(config, token)) as Promise<Auth<Claims>>,
+    verify: (token: string) => verify(config, readToken(config, token), 'Bearer') as Promise<Auth<Claims>>,
   })
+}
+
+type GivenCredentials = Exclude<Credentials, string>
+
+/** A request that may pass. */
+interface Admitted {
+  readonly auth: Auth<object>
+  /** For the client's next proofs. */
+  readonly nonce: string | undefined
+}
+
+interface Admission {
+  readonly credentials: GivenCredentials
+  readonly admitted: Promise<Admitted>
+}
+
+/**
+ * Token first, proof second: only who has a good token can fill the store of used proofs.
+ *
+ * @param asksAtOnce  whether the token was revoked
+ */
+async function admit(
+  config: AccessTokenConfig,
+  req: IncomingMessage,
+  { token, scheme }: GivenCredentials,
+  asksAtOnce = false,
+): Promise<Admitted> {
+  const readable = readToken(config, token)
+  const revoked = asksAtOnce ? startRevocationCheck(config, readable) : undefined
+  const auth = await verify(config, readable, scheme, revoked)
+  if (scheme === 'Bearer') return { auth, nonce: undefined }
+  const outcome = await config.dpop!.confirm(req, token, auth.thumbprint!)
+  if (outcome.kind === 'good') return { auth, nonce: outcome.nonce }
+  throw proofRefused(config, outcome, auth.verified.iss)
+}
+
+function proofRefused(
+  { challenge }: AccessTokenConfig,
+  { reason, nonce }: Extract<ProofOutcome, { kind: 'refused' }>,
+  issuer: string,
+): InvalidProof {
+  if (refusedChannel.hasSubscribers) refusedChannel.publish({ reason, issuer })
+  const parameters = {
+    error: nonce === undefined ? 'invalid_dpop_proof' : 'use_dpop_nonce',
+    error_description: wordsOfProof(reason),
+  }
+  return new InvalidProof(reason, challengeOf(challenge, parameters, 'DPoP'), nonce)
 }
 
 /** `undefined` if the request may go on without a token. */
@@ -80,31 +132,35 @@ function refusalOf(
   credentials: Extract<Credentials, string>,
 ): TokenRequired | InvalidAuthorization | undefined {
   if (credentials === 'malformed') {
-    return new InvalidAuthorization(bearerChallenge(challenge, { error: 'invalid_request' }))
+    return new InvalidAuthorization(challengeOf(challenge, { error: 'invalid_request' }))
   }
-  return optional ? undefined : new TokenRequired(bearerChallenge(challenge))
+  return optional ? undefined : new TokenRequired(challengeOf(challenge))
 }
 
 interface RequestWithAuth extends IncomingMessage {
   auth?: Auth<object>
 }
 
-const CHALLENGE = Symbol('challenge of the access token')
+/** What challenges to a request say. */
+export interface Presented {
+  readonly challenge: ChallengeParameters
+  /** By which the request presented its token. */
+  readonly scheme: Scheme | undefined
+}
 
-function noted(req: IncomingMessage, challenge: ChallengeParameters): void {
-  ;(req as unknown as Record<symbol, ChallengeParameters>)[CHALLENGE] = challenge
+const PRESENTED = Symbol('how the access token was presented')
+
+function noted(req: IncomingMessage, presented: Presented): void {
+  ;(req as unknown as Record<symbol, Presented>)[PRESENTED] = presented
 }
 
 /** What a guard finds on a request. @throws {AuthMisuse} `accessToken()` has not run before */
-export function authOf(req: IncomingMessage): {
-  auth: Auth<object> | undefined
-  challenge: ChallengeParameters
-} {
-  const challenge = (req as unknown as Record<symbol, ChallengeParameters | undefined>)[CHALLENGE]
-  if (challenge === undefined) {
+export function authOf(req: IncomingMessage): { auth: Auth<object> | undefined; presented: Presented } {
+  const presented = (req as unknown as Record<symbol, Presented | undefined>)[PRESENTED]
+  if (presented === undefined) {
     throw new AuthMisuse('There is no `req.auth`: put the middleware of `accessToken()` before this.')
   }
-  return { auth: (req as RequestWithAuth).auth, challenge }
+  return { auth: (req as RequestWithAuth).auth, presented }
 }
 
 declare global {

@@ -17,6 +17,7 @@ import {
 import { type Algorithm, algorithms, isSymmetric } from './algorithms.js'
 import { type ChallengeParameters, quotable } from './challenge.js'
 import type { AccessTokenClaims } from './claims.js'
+import type { Dpop } from './dpop/dpop.js'
 import type { KeySet } from './keys/key-set.js'
 import type { Revocation } from './revocation.js'
 
@@ -52,6 +53,8 @@ export interface AccessTokenOptions<Claims extends object = AccessTokenClaims> e
   optional?: boolean
   /** Asks on every request whether the token was revoked. Default none */
   revocation?: Revocation
+  /** Asks for proof that the client has the key that its token is bound to: `dpop(…)`. Default none */
+  dpop?: Dpop
   /** Named in every challenge. Default none */
   realm?: string
   /** Address of this API's protected resource metadata (RFC 9728), named in every challenge. Default none */
@@ -92,6 +95,7 @@ const checks: OptionChecks<AccessTokenOptions> = {
   optional: boolean,
   revocation: (value) =>
     typeof (value as Partial<Revocation> | null)?.check === 'function' ? undefined : '`revocation(…)`',
+  dpop: (value) => (typeof (value as Partial<Dpop> | null)?.confirm === 'function' ? undefined : '`dpop(…)`'),
   realm: quotable(128),
   resourceMetadata: (value) =>
     quotable(1_024)(value) === undefined && URL.canParse(value as string) ? undefined : 'an absolute URL',
@@ -115,6 +119,7 @@ export interface AccessTokenConfig {
   readonly claims: Schema<object> | undefined
   readonly optional: boolean
   readonly revocation: Revocation | undefined
+  readonly dpop: Dpop | undefined
   readonly challenge: ChallengeParameters
   readonly clock: () => number
 }
@@ -133,7 +138,7 @@ export function resolveAccessTokenOptions<Claims extends object>(
   const issuers = [resolved, ...others].map(issuerConfig)
   const byName = new Map(issuers.map((one) => [one.issuer, one]))
   if (byName.size < issuers.length) throw new InvalidOption('accessToken: two issuers have the same name.')
-  const { realm, resourceMetadata } = resolved
+  const { realm, resourceMetadata, dpop } = resolved
   return {
     issuers: byName,
     type: resolved.type,
@@ -142,7 +147,8 @@ export function resolveAccessTokenOptions<Claims extends object>(
     claims: resolved.claims,
     optional: resolved.optional,
     revocation: resolved.revocation,
-    challenge: { realm, resourceMetadata },
+    dpop,
+    challenge: { realm, resourceMetadata, dpop },
     clock: resolved.clock ?? Date.now,
   }
 }

@@ -1,6 +1,6 @@
-import { bearerChallenge } from './challenge.js'
+import { challengeOf, type Scheme } from './challenge.js'
 import { refusedChannel } from './channels.js'
-import { type AccessTokenClaims, refusalOf, scopesOf } from './claims.js'
+import { type AccessTokenClaims, boundTo, refusalOf, scopesOf } from './claims.js'
 import { type CompactHeader, isCanonical, readHeader, readUnverifiedClaims } from './compact.js'
 import { InvalidToken, type TokenRefusal, wordsOf } from './errors.js'
 import type { AccessTokenConfig, IssuerConfig } from './options.js'
@@ -14,6 +14,8 @@ export interface Auth<Claims extends object = AccessTokenClaims> {
   readonly verified: AccessTokenClaims
   /** The words of the claim `scope`. */
   readonly scopes: ReadonlySet<string>
+  /** Of the key that the client has proved to have (RFC 7638); `undefined` for a bearer token. */
+  readonly thumbprint: string | undefined
 }
 
 /** A token that can be looked at further: its form is right, and its issuer is trusted. */
@@ -80,6 +82,7 @@ export function startRevocationCheck(
 /**
  * Verifies a token.
  *
+ * @param scheme   by which it was presented
  * @param revoked  the check that was begun, if it was
  * @throws {InvalidToken} with the challenge for the client
  * @throws {KeysUnavailable} @throws the store's error, if revocation could not be asked
@@ -87,22 +90,22 @@ export function startRevocationCheck(
 export async function verify(
   config: AccessTokenConfig,
   readable: ReadableToken | Refusal,
+  scheme: Scheme,
   revoked?: () => boolean | Promise<boolean>,
 ): Promise<Auth<object>> {
-  const result = readable instanceof Refusal ? readable : await judge(config, readable, revoked)
+  const result = readable instanceof Refusal ? readable : await judge(config, readable, scheme, revoked)
   if (!(result instanceof Refusal)) return result
   const { reason, issuer, cause } = result
   if (refusedChannel.hasSubscribers) refusedChannel.publish({ reason, issuer })
-  const challenge = bearerChallenge(config.challenge, {
-    error: 'invalid_token',
-    error_description: wordsOf(reason),
-  })
+  const parameters = { error: 'invalid_token', error_description: wordsOf(reason) }
+  const challenge = challengeOf(config.challenge, parameters, scheme)
   throw new InvalidToken(reason, challenge, cause)
 }
 
 async function judge(
   config: AccessTokenConfig,
   { token, header, issuer, unverified }: ReadableToken,
+  scheme: Scheme,
   revoked: (() => boolean | Promise<boolean>) | undefined,
 ): Promise<Auth<object> | Refusal> {
   const refuse = (reason: TokenRefusal, cause?: unknown): Refusal => new Refusal(reason, issuer.issuer, cause)
@@ -114,6 +117,8 @@ async function judge(
   const reason = refusalOf(unverified, { ...issuer, type, clockToleranceMs }, config.clock())
   if (reason !== undefined) return refuse(reason)
   const claims = unverified as AccessTokenClaims
+  const thumbprint = boundTo(claims)
+  if (!isPresentedRight(config, scheme, thumbprint)) return refuse('binding')
   if (revocation !== undefined) {
     const lifeMs = (claims.exp - claims.iat) * 1_000
     if (!(lifeMs <= revocation.maxTokenLifeMs)) return refuse('claims')
@@ -125,5 +130,18 @@ async function judge(
     claims: checked === undefined ? claims : checked.value,
     verified: claims,
     scopes: scopesOf(claims.scope),
+    thumbprint,
   })
+}
+
+/**
+ * A bound token that passes as a bearer token would be worth as much to a thief as one that is not bound; also where nobody
+ * asks for proofs.
+ */
+function isPresentedRight(
+  { dpop }: AccessTokenConfig,
+  scheme: Scheme,
+  thumbprint: string | undefined,
+): boolean {
+  return scheme === 'DPoP' ? thumbprint !== undefined : thumbprint === undefined && dpop?.mode !== 'required'
 }

@@ -1,0 +1,154 @@
+import { createPublicKey, hash, type JsonWebKey, type KeyObject } from 'node:crypto'
+import { calculateJwkThumbprint } from 'jose'
+import { type Algorithm, fits } from '../algorithms.js'
+import { isCanonical, readJsonPart } from '../compact.js'
+import { refusalOfSignature } from '../signature.js'
+import { normalizedUrl } from './request-url.js'
+
+/**
+ * Why a proof was refused.
+ *
+ * - `proof-missing`: there is none, or there are several
+ * - `proof-malformed`: not a canonical compact JWS, too long, or its JSON is none
+ * - `proof-header`: not of type `dpop+jwt`, or with a member that asks for more than this
+ * - `proof-algorithm`: not one of those that are accepted
+ * - `proof-key`: its key is none, has private parts, is too small or too large, or does not fit the algorithm
+ * - `proof-signature`: it was not signed by that key
+ * - `proof-claims`: a claim is missing or of a wrong type
+ * - `proof-method`, `proof-url`: it is for another request, by `htm` or `htu`
+ * - `proof-age`: made too long ago, or in the future
+ * - `proof-token`: it is for another access token, by `ath`, or that is bound to another key
+ * - `proof-nonce`: it has no nonce, or one that is not good any more
+ * - `proof-replay`: it was used before
+ */
+export type ProofRefusal =
+  | 'proof-missing'
+  | 'proof-malformed'
+  | 'proof-header'
+  | 'proof-algorithm'
+  | 'proof-key'
+  | 'proof-signature'
+  | 'proof-claims'
+  | 'proof-method'
+  | 'proof-url'
+  | 'proof-age'
+  | 'proof-token'
+  | 'proof-nonce'
+  | 'proof-replay'
+
+/** The claims of a proof (RFC 9449 §4.2). */
+export interface ProofClaims {
+  readonly jti: string
+  readonly htm: string
+  readonly htu: string
+  /** In seconds since 1970. */
+  readonly iat: number
+  readonly ath: string
+  readonly nonce: string | undefined
+}
+
+/** A proof whose form and signature are good. */
+export interface SignedProof {
+  readonly claims: ProofClaims
+  /** Of its key (RFC 7638, SHA-256). */
+  readonly thumbprint: string
+}
+
+/** A proof with the largest keys that are accepted is shorter. */
+const MAX_PROOF_BYTES = 8_192
+const MAX_RSA_BITS = 8_192
+/** Larger ones make a signature slow to verify, and nobody has them. */
+const MAX_RSA_EXPONENT = 2n ** 32n
+const PUBLIC_MEMBERS = { EC: ['crv', 'x', 'y'], OKP: ['crv', 'x'], RSA: ['n', 'e'] } as const
+const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'] as const
+/** They bring another key, or ask for processing that nobody here does. */
+const REFUSED_MEMBERS = ['jku', 'x5u', 'x5c', 'crit', 'b64'] as const
+
+/**
+ * Reads a proof and verifies its signature by the key that it brings. What it says is not yet held against anything.
+ *
+ * @see RFC 9449 §4.3 (2) to (7)
+ */
+export async function readProof(
+  proof: string,
+  algorithms: readonly Algorithm[],
+): Promise<SignedProof | ProofRefusal> {
+  if (proof.length > MAX_PROOF_BYTES || !isCanonical(proof)) return 'proof-malformed'
+  const [head, payload] = proof.split('.') as [string, string]
+  const [header, claims] = [readJsonPart(head), readJsonPart(payload)]
+  if (header === undefined || claims === undefined) return 'proof-malformed'
+  if (header.typ !== 'dpop+jwt' || REFUSED_MEMBERS.some((name) => Object.hasOwn(header, name)))
+    return 'proof-header'
+  const alg = header.alg as Algorithm
+  if (!algorithms.includes(alg)) return 'proof-algorithm'
+  const jwk = publicJwk(header.jwk)
+  const key = jwk === undefined ? undefined : keyOf(jwk, alg)
+  if (jwk === undefined || key === undefined) return 'proof-key'
+  if (!isComplete(claims)) return 'proof-claims'
+  const forged = await refusalOfSignature(proof, key, alg)
+  if (forged !== undefined) return forged.reason === 'signature' ? 'proof-signature' : 'proof-malformed'
+  return { claims, thumbprint: await calculateJwkThumbprint(jwk, 'sha256') }
+}
+
+/** The members that make the key; `undefined` if there are private ones, or it is not of a kind for signatures. */
+function publicJwk(value: unknown): (JsonWebKey & { kty: string }) | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  const jwk = value as Record<string, unknown>
+  if (PRIVATE_MEMBERS.some((name) => Object.hasOwn(jwk, name))) return undefined
+  const { kty } = jwk
+  if (kty !== 'EC' && kty !== 'OKP' && kty !== 'RSA') return undefined
+  const made: Record<string, string> = {}
+  for (const name of PUBLIC_MEMBERS[kty]) {
+    const member = jwk[name]
+    if (typeof member !== 'string' || !/^[\w-]+$/.test(member)) return undefined
+    made[name] = member
+  }
+  return { kty, ...made }
+}
+
+function keyOf(jwk: JsonWebKey, algorithm: Algorithm): KeyObject | undefined {
+  let key: KeyObject
+  try {
+    key = createPublicKey({ key: jwk, format: 'jwk' })
+  } catch {
+    return undefined
+  }
+  const { modulusLength = 0, publicExponent = 0n } = key.asymmetricKeyDetails ?? {}
+  if (modulusLength > MAX_RSA_BITS || publicExponent >= MAX_RSA_EXPONENT) return undefined
+  return fits(key, algorithm) ? key : undefined
+}
+
+function isComplete(
+  claims: Readonly<Record<string, unknown>>,
+): claims is ProofClaims & Record<string, unknown> {
+  const { jti, htm, htu, iat, ath, nonce } = claims
+  return (
+    [jti, htm, htu, ath].every((text) => typeof text === 'string' && text !== '' && text.length <= 4_096) &&
+    typeof iat === 'number' &&
+    Number.isFinite(iat) &&
+    (nonce === undefined || typeof nonce === 'string')
+  )
+}
+
+/** What a proof must be for. */
+export interface ProofTarget {
+  readonly method: string | undefined
+  /** `undefined`: the request has no address, and no proof is for it. */
+  readonly url: string | undefined
+  readonly token: string
+  /** Of the key that the token is bound to. */
+  readonly thumbprint: string
+}
+
+/** Holds a proof against the request that it came with. @see RFC 9449 §4.3 (8), (9), (12) */
+export function refusalByTarget(
+  { claims, thumbprint }: SignedProof,
+  target: ProofTarget,
+): ProofRefusal | undefined {
+  if (claims.htm !== target.method) return 'proof-method'
+  const url = target.url === undefined ? undefined : normalizedUrl(target.url)
+  if (url === undefined || normalizedUrl(claims.htu) !== url) return 'proof-url'
+  if (claims.ath !== hash('sha256', target.token, 'base64url')) return 'proof-token'
+  if (thumbprint !== target.thumbprint) return 'proof-token'
+  return undefined
+}
