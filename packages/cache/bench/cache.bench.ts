@@ -1,7 +1,8 @@
 // What a cache costs the server: CPU per request on top of what Express spends on the same answer without one, beside other
 // caches, in one run; bytes that an entry takes in the process; and what becomes of an invalidation during a load.
-import { compareServers, printOnTop } from '@scale/devkit/bench'
+import { compareCalls, compareServers, printOnTop, spreadOf } from '@scale/devkit/bench'
 import { testRedis } from '@scale/devkit/redis-server'
+import { variants as callVariants } from './calls.js'
 import { invalidateDuringLoad } from './fence.js'
 import { variants } from './variants.js'
 
@@ -17,6 +18,20 @@ const costs = await compareServers({
   },
 })
 printOnTop(costs, variants, 'an Express 5 answer of 300 bytes of JSON')
+
+console.log('\nThe hits in the process as calls, µs of CPU each, and as a share of that answer:')
+const calls = await compareCalls({
+  module: new URL('calls.ts', import.meta.url).href,
+  variants: callVariants,
+  requests: 5_000,
+})
+const answerMicros = spreadOf(costs.get('bare')!).median
+for (const name of Object.keys(callVariants).slice(1)) {
+  const { median } = spreadOf(
+    calls.get(name)!.map((cost, generation) => cost - calls.get('nothing')![generation]!),
+  )
+  console.log(`${median.toFixed(2).padStart(6)}  ${(median / answerMicros).toFixed(3)}  ${name}`)
+}
 
 console.log('\nBytes that such a value takes in the process:')
 for (const [name, each] of bytes) console.log(`${Math.round(each)} `.padStart(8), name)

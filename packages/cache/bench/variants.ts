@@ -3,7 +3,7 @@ import type { RequestText, ServerVariant, Variants } from '@scale/devkit/bench'
 import type { RequestHandler } from 'express'
 
 /** 300 bytes of JSON, as a profile is. */
-function profile(id: string): Record<string, unknown> {
+export function profile(id: string): Record<string, unknown> {
   return {
     id,
     name: 'Ada Lovelace',
@@ -25,10 +25,10 @@ const miss: RequestText = (number) => `GET /m${number} HTTP/1.1\r\nHost: bench\r
 const conditional: RequestText = (number) =>
   `GET /${number % 10} HTTP/1.1\r\nHost: bench\r\nIf-None-Match: *\r\n\r\n`
 
-type GetOrSet = (key: string, load: () => Promise<unknown>) => Promise<unknown>
+export type GetOrSet = (key: string, load: () => Promise<unknown>) => Promise<unknown>
 
 /** A cache of values: what it does with a key and a loader. */
-type MakeGetOrSet = (redisUrl: string) => Promise<GetOrSet>
+export type MakeGetOrSet = (redisUrl: string) => Promise<GetOrSet>
 
 /** The handler, or what takes its place. */
 async function served(...handlers: RequestHandler[]) {
@@ -52,6 +52,7 @@ function values(make: MakeGetOrSet, request: RequestText): ServerVariant {
       return served(handlerOf(getOrSet))
     },
     requests: () => request,
+    against: AWAITED,
     asked: (entries) => bytesPerEntry(entries as number, getOrSet),
   }
 }
@@ -85,17 +86,18 @@ async function ours(redisUrl: string, options: { maxBytes?: number } = {}): Prom
   const { createRedis, whenReady } = await import('@scale/redis')
   const redis = createRedis(redisUrl)
   await whenReady(redis, 5_000)
-  return createCache({ redis, ttlMs: 600_000, ...options })
+  // Each variant hears of its own invalidations alone, and not of what others write meanwhile.
+  return createCache({ redis, prefix: `bench-${process.pid}`, ttlMs: 600_000, ...options })
 }
 
-function scale(options: { maxBytes?: number } = {}): MakeGetOrSet {
+export function scale(options: { maxBytes?: number } = {}): MakeGetOrSet {
   return async (redisUrl) => {
     const cache = await ours(redisUrl, options)
     return (key, load) => cache.getOrSet(key, load)
   }
 }
 
-function bento(layers: 'both' | 'l2'): MakeGetOrSet {
+export function bento(layers: 'both' | 'l2'): MakeGetOrSet {
   return async (redisUrl) => {
     const { BentoCache, bentostore } = await import('bentocache')
     const { memoryDriver } = await import('bentocache/drivers/memory')
@@ -115,14 +117,14 @@ function bento(layers: 'both' | 'l2'): MakeGetOrSet {
   }
 }
 
-const cacheable: MakeGetOrSet = async (redisUrl) => {
+export const cacheable: MakeGetOrSet = async (redisUrl) => {
   const { Cacheable } = await import('cacheable')
   const { default: KeyvRedis } = await import('@keyv/redis')
   const cache = new Cacheable({ secondary: new KeyvRedis(redisUrl) as never, ttl: '10m' })
   return (key, load) => cache.getOrSet(key, load)
 }
 
-function cacheManager(layers: 'both' | 'l2'): MakeGetOrSet {
+export function cacheManager(layers: 'both' | 'l2'): MakeGetOrSet {
   return async (redisUrl) => {
     const { createCache } = await import('cache-manager')
     const { Keyv } = await import('cacheable')
@@ -144,10 +146,13 @@ const apicache: ServerVariant = {
 const NOT_MODIFIED = /^HTTP\/1\.1 304 [\s\S]*Cache-Status: scale; hit/
 const HIT_L1 = /^HTTP\/1\.1 200 [\s\S]*Cache-Status: scale; hit;[^\r]* detail=l1/
 const HIT_L2 = /^HTTP\/1\.1 200 [\s\S]*Cache-Status: scale; hit;[^\r]* detail=l2/
+const AWAITED = 'bare, its answer awaited'
 const STORED = /^HTTP\/1\.1 200 [\s\S]*Cache-Status: scale; fwd=uri-miss; stored/
 
 export const variants: Variants<ServerVariant> = {
   bare: { serve: () => served(bare), requests: () => hit },
+  // Asked for what it would have made itself: what waiting costs, without a cache.
+  [AWAITED]: values(async () => (_key, load) => load(), hit),
   'function, L1 hit': values(scale(), hit),
   'function, L2 hit': values(scale({ maxBytes: 0 }), hit),
   'function, miss': values(scale(), miss),

@@ -12,7 +12,12 @@ export interface CacheExplanation {
   readonly stored: boolean
 }
 
-const explanations = new WeakMap<ServerResponse, CacheExplanation>()
+/** On the response itself: a map beside it would cost the garbage collector more than a hit does. */
+const EXPLANATION = Symbol('explanation of the cache')
+
+interface Explained {
+  [EXPLANATION]?: CacheExplanation
+}
 
 /**
  * What `cache.http` decided for a response, and by which rule. The last decision, if several of them saw it.
@@ -20,9 +25,9 @@ const explanations = new WeakMap<ServerResponse, CacheExplanation>()
  * @returns `undefined` if none has
  */
 export function explainCache(res: ServerResponse): CacheExplanation | undefined {
-  return explanations.get(res)
+  return (res as Explained)[EXPLANATION]
 }
 
 export function explained(res: ServerResponse, explanation: CacheExplanation): void {
-  explanations.set(res, explanation)
+  ;(res as Explained)[EXPLANATION] = explanation
 }
