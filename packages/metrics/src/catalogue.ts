@@ -153,15 +153,24 @@ export const packageCatalogue: Catalogue<
   | 'cacheCorrupt'
   | 'cacheStoreErrors'
   | 'cacheInvalidations'
+  | 'authRefused'
+  | 'authIssued'
+  | 'authRefreshed'
+  | 'authReuse'
+  | 'authRevoked'
+  | 'authRevocationFailures'
+  | 'authReplayFailures'
+  | 'loggerDropped'
   | 'errorsFailures'
   | 'errorsFatal'
   | 'validateRejected'
   | 'validateResponses'
   | 'clusterRestarts'
+  | 'clusterWarnings'
   | 'clusterReloads'
   | 'shutdownForced',
   'redisBreakersOpen' | 'clusterWorkers' | 'clusterHeld',
-  'redisOperation' | 'cacheLoads' | 'clusterReloadDuration' | 'shutdownDuration'
+  'redisOperation' | 'cacheLoads' | 'authKeySet' | 'clusterReloadDuration' | 'shutdownDuration'
 > = {
   redisOperation: histogram(
     'scale_redis_operation_duration_seconds',
@@ -269,6 +278,44 @@ export const packageCatalogue: Catalogue<
     ['cache', 'kind', 'acknowledged'],
     'Keys and tags invalidated by this service.',
   ),
+  authRefused: counter(
+    'scale_auth_refused_total',
+    ['reason'],
+    'Access tokens and proofs of possession that were presented and refused.',
+  ),
+  authKeySet: histogram(
+    'scale_auth_key_set_duration_seconds',
+    ['url', 'outcome'],
+    durationBounds,
+    'Requests to a provider for its keys: loaded or failed.',
+  ),
+  authIssued: counter('scale_auth_issued_total', [], 'Sign-ins that were given tokens.'),
+  authRefreshed: counter(
+    'scale_auth_refreshed_total',
+    ['repeated'],
+    'Refresh tokens that were exchanged; repeated: another request had been first.',
+  ),
+  authReuse: counter(
+    'scale_auth_reuse_total',
+    [],
+    'Refresh tokens that were used again after their grace: one of two users is a thief.',
+  ),
+  authRevoked: counter('scale_auth_revoked_total', ['what'], 'Tokens, families and users that were revoked.'),
+  authRevocationFailures: counter(
+    'scale_auth_revocation_failures_total',
+    ['decision'],
+    'Checks for revocation that the store did not answer, and what became of the request.',
+  ),
+  authReplayFailures: counter(
+    'scale_auth_replay_failures_total',
+    ['decision'],
+    'Proofs of possession of which the store did not say whether they were used, and what became of the request.',
+  ),
+  loggerDropped: counter(
+    'scale_logger_dropped_lines_total',
+    [],
+    'Log lines that were dropped because their destination stalled.',
+  ),
   errorsFailures: counter(
     'scale_errors_failures_total',
     ['code', 'outcome'],
@@ -296,6 +343,11 @@ export const packageCatalogue: Catalogue<
     [],
     'sum',
     'Places of workers that stay empty for a while because their workers kept failing.',
+  ),
+  clusterWarnings: counter(
+    'scale_cluster_warnings_total',
+    [],
+    'Things about workers that a person should look at.',
   ),
   clusterReloads: counter('scale_cluster_reloads_total', ['outcome'], 'Rolling reloads.'),
   clusterReloadDuration: histogram(

@@ -63,6 +63,8 @@ function listenersFor(metrics: Instruments): Listeners {
     ...session(metrics),
     ...quotas(metrics),
     ...cache(metrics),
+    ...auth(metrics),
+    ...logger(metrics),
     ...requests(metrics),
     ...cluster(metrics),
   }
@@ -129,6 +131,24 @@ function cache(m: Instruments): Part<'cache'> {
   }
 }
 
+function auth(m: Instruments): Part<'auth'> {
+  return {
+    'scale:auth:refused': ({ reason }) => m.authRefused.with(reason).add(),
+    'scale:auth:key-set': ({ url, outcome, durationMs }) =>
+      m.authKeySet.with(url, outcome).observe(durationMs / 1_000),
+    'scale:auth:issued': () => m.authIssued.with().add(),
+    'scale:auth:refreshed': ({ repeated }) => m.authRefreshed.with(String(repeated)).add(),
+    'scale:auth:reuse': () => m.authReuse.with().add(),
+    'scale:auth:revoked': ({ what }) => m.authRevoked.with(what).add(),
+    'scale:auth:revocation-failure': ({ decision }) => m.authRevocationFailures.with(decision).add(),
+    'scale:auth:replay-failure': ({ decision }) => m.authReplayFailures.with(decision).add(),
+  }
+}
+
+function logger(m: Instruments): Part<'logger'> {
+  return { 'scale:logger:dropped': ({ lines }) => m.loggerDropped.with().add(lines) }
+}
+
 function requests(m: Instruments): Part<'errors' | 'validate'> {
   return {
     'scale:errors:failure': ({ code, outcome }) => m.errorsFailures.with(code, outcome).add(),
@@ -155,6 +175,7 @@ function cluster(m: Instruments): Part<'cluster'> {
     'scale:cluster:respawn': ({ during }) => m.clusterRestarts.with(during).add(),
     'scale:cluster:recycle': () => m.clusterRestarts.with('recycle').add(),
     'scale:cluster:breaker': ({ state }) => m.clusterHeld.with().add(state === 'open' ? 1 : -1),
+    'scale:cluster:warning': () => m.clusterWarnings.with().add(),
     'scale:cluster:reload': ({ state, tookMs }) => {
       if (state === 'started') return
       m.clusterReloads.with(state).add()

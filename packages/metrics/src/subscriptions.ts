@@ -46,10 +46,20 @@ interface Messages {
   'scale:errors:fatal': { origin: string }
   'scale:validate:rejected': { code: string }
   'scale:validate:response-failure': { mode: string }
+  'scale:auth:refused': Reason
+  'scale:auth:key-set': Outcome & { url: string; durationMs: number }
+  'scale:auth:issued': object
+  'scale:auth:refreshed': { repeated: boolean }
+  'scale:auth:reuse': object
+  'scale:auth:revoked': { what: string }
+  'scale:auth:revocation-failure': { decision: string }
+  'scale:auth:replay-failure': { decision: string }
+  'scale:logger:dropped': { lines: number }
   'scale:cluster:worker': { workerId: number; pid: number | undefined; state: string }
   'scale:cluster:respawn': { during: string }
   'scale:cluster:recycle': object
   'scale:cluster:breaker': { state: string }
+  'scale:cluster:warning': object
   'scale:cluster:reload': { state: string; tookMs?: number }
   'scale:cluster:drained': {
     report: {

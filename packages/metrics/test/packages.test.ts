@@ -1,5 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import diagnostics from 'node:diagnostics_channel'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { packageCatalogue } from '../src/catalogue.js'
@@ -169,6 +171,50 @@ describe('each channel is counted', () => {
       { 'cache="c",kind="tags",acknowledged="true"': 2 },
     ],
     [
+      'auth:refused',
+      [{ reason: 'expired', issuer: 'a' }],
+      'scale_auth_refused_total',
+      { 'reason="expired"': 1 },
+    ],
+    [
+      'auth:key-set',
+      [
+        { url: 'https://a.example/jwks', outcome: 'loaded', keys: 2, durationMs: 20 },
+        { url: 'https://a.example/jwks', outcome: 'failed', keys: 0, durationMs: 3_000, error: 1 },
+      ],
+      'scale_auth_key_set_duration_seconds',
+      {
+        'url="https://a.example/jwks",outcome="loaded"': 1,
+        'url="https://a.example/jwks",outcome="failed"': 1,
+      },
+    ],
+    ['auth:issued', [{ id: 'a', userId: 'b' }], 'scale_auth_issued_total', { '': 1 }],
+    [
+      'auth:refreshed',
+      [
+        { id: 'a', userId: 'b', repeated: false },
+        { id: 'a', userId: 'b', repeated: true },
+      ],
+      'scale_auth_refreshed_total',
+      { 'repeated="false"': 1, 'repeated="true"': 1 },
+    ],
+    ['auth:reuse', [{ id: 'a', userId: 'b' }], 'scale_auth_reuse_total', { '': 1 }],
+    ['auth:revoked', [{ what: 'user', userId: 'b' }], 'scale_auth_revoked_total', { 'what="user"': 1 }],
+    [
+      'auth:revocation-failure',
+      [{ decision: 'reject', error: 1 }],
+      'scale_auth_revocation_failures_total',
+      { 'decision="reject"': 1 },
+    ],
+    [
+      'auth:replay-failure',
+      [{ decision: 'accept', error: 1 }],
+      'scale_auth_replay_failures_total',
+      { 'decision="accept"': 1 },
+    ],
+    ['logger:dropped', [{ lines: 3, bytes: 300 }], 'scale_logger_dropped_lines_total', { '': 3 }],
+    ['cluster:warning', [{ workerId: 1, message: 'x' }], 'scale_cluster_warnings_total', { '': 1 }],
+    [
       'errors:failure',
       [{ error: new Error('secret'), status: 500, code: 'ERR_X', outcome: 'answered', method: 'GET' }],
       'scale_errors_failures_total',
@@ -260,6 +306,33 @@ describe('each channel is counted', () => {
   it('and none of the catalogue is without a test', () => {
     const names = Object.values(packageCatalogue).map(({ name }) => name)
     expect(names.filter((name) => !seen.has(name))).toEqual([])
+  })
+})
+
+describe('no channel of any package is forgotten', () => {
+  /** Published, and not counted. */
+  const uncounted: Record<string, string> = {
+    'scale:cluster:decided': 'said once at the start: the gauge of workers shows the same',
+    'scale:cluster:ready': 'the gauge of workers shows it',
+    'scale:cluster:scaled': 'the gauge of workers shows it',
+    'scale:cluster:heartbeat': 'each process measures itself',
+    'scale:cluster:stopping': 'the end of the drain is counted',
+  }
+  const packages = fileURLToPath(new URL('../..', import.meta.url))
+  const sources = readdirSync(packages, { recursive: true, encoding: 'utf8' }).filter((file) =>
+    /^[\w-]+\/src\/.*\.ts$/.test(file),
+  )
+  const channels = sources.flatMap((file) =>
+    [...readFileSync(join(packages, file), 'utf8').matchAll(/channel(?:<\w+>)?\(\s*'(scale:[\w:-]+)'/g)].map(
+      ([, name]) => name!,
+    ),
+  )
+
+  it('of those in the sources', () => {
+    expect(channels.length).toBeGreaterThan(40)
+    started()
+    const forgotten = channels.filter((name) => !diagnostics.channel(name).hasSubscribers)
+    expect(forgotten.sort()).toEqual(Object.keys(uncounted).sort())
   })
 })
 
