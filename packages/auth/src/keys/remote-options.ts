@@ -13,9 +13,12 @@ import {
 export interface RemoteKeysOptions {
   /** Longest time that one request to the provider may take, body included, in ms. 10–60,000. Default 3,000 */
   timeoutMs?: number
-  /** Age at which keys are fetched anew in the background, while requests go on with those at hand. Default 300,000 (5 min) */
+  /** Age at which keys are fetched anew in the background, while requests go on with those at hand, in ms. Default 300,000 (5 min) */
   refreshAfterMs?: number
-  /** Age at which requests wait for new keys, unless the provider failed lately. Default 600,000 (10 min) */
+  /**
+   * Age at which requests wait for new keys, for half a second at most and unless the provider failed lately, in ms.
+   * Default 600,000 (10 min)
+   */
   maxAgeMs?: number
   /** How long the last good set stays in use while the provider is away, in ms. Default 86,400,000 (24 h) */
   maxStaleMs?: number

@@ -1,4 +1,5 @@
 import type { KeyObject } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Algorithm } from '../algorithms.js'
 import { keySetChannel } from '../channels.js'
 import { KeysUnavailable } from '../errors.js'
@@ -17,6 +18,8 @@ export interface RemoteKeys extends KeySet {
 }
 
 const MAX_BACKOFF_MS = 60_000
+/** Longest wait for new keys while an old one is at hand: a provider that is silent is as good as away. */
+const PATIENCE_MS = 500
 
 /**
  * The keys that a provider publishes under its `jwks_uri`. The first fetch starts at once.
@@ -41,6 +44,8 @@ class RemoteKeySet implements RemoteKeys {
   /** When `#keys` came. */
   #loadedAt: number = Number.NEGATIVE_INFINITY
   #flight: Promise<void> | undefined
+  /** When it began, by the monotonic clock. */
+  #flightAt: number = Number.NEGATIVE_INFINITY
   /** Failures since the last success, and when the provider may be asked again. */
   #failures = 0
   #failure: unknown
@@ -67,9 +72,11 @@ class RemoteKeySet implements RemoteKeys {
     if (key === undefined) return this.#findAnew(algorithm, kid, ageMs)
     if (ageMs < refreshAfterMs) return key
     const refreshing = this.#refresh()
-    // A provider that fails is not waited for while a key is at hand.
-    if (ageMs < maxAgeMs || this.#failures > 0) return key
-    return refreshing.then(() => pick(this.#usable, algorithm, kid))
+    // A provider that fails, or is silent, is not waited for while a key is at hand.
+    const patienceMs = this.#flightAt + PATIENCE_MS - performance.now()
+    if (ageMs < maxAgeMs || this.#failures > 0 || patienceMs <= 0) return key
+    const patience = delay(patienceMs, undefined, { ref: false })
+    return Promise.race([refreshing, patience]).then(() => pick(this.#usable, algorithm, kid))
   }
 
   async #findAnew(
@@ -95,6 +102,7 @@ class RemoteKeySet implements RemoteKeys {
   #refresh(): Promise<void> {
     if (this.#flight !== undefined) return this.#flight
     if (this.#clock() < this.#retryAt) return Promise.resolve()
+    this.#flightAt = performance.now()
     this.#flight = this.#load().finally(() => {
       this.#flight = undefined
     })

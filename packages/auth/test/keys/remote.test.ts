@@ -121,6 +121,25 @@ describe('a provider that is well', () => {
   })
 })
 
+describe('a provider that is silent after a time without requests, when the keys are old', () => {
+  it('is waited for a moment, and not until its time is over', async () => {
+    const keys = keysOf({ timeoutMs: 60_000 })
+    await keys.ready()
+    provider.answer = () => {}
+    nowMs += 600_000
+    let answers = 0
+    const stop = keySetChannel.subscribe(() => answers++)
+    const first = keys.find('ES256', 'k1')
+    expect(first).toBeInstanceOf(Promise)
+    expect(await Promise.all([first, outcomeOf(keys)])).toEqual([expect.anything(), 'accepted'])
+    // From then on nobody waits, though the provider has neither answered nor failed.
+    expect(keys.find('ES256', 'k1')).not.toBeInstanceOf(Promise)
+    expect(answers).toBe(0)
+    stop()
+    provider.answer = undefined
+  })
+})
+
 const faults: [name: string, begin: () => unknown, end: () => unknown][] = [
   ['refuses connections', () => proxy.set({ refuse: true }).then(() => proxy.reset()), () => proxy.clear()],
   ['is a black hole', () => proxy.set({ blackHole: true }).then(() => proxy.halfOpen()), () => proxy.clear()],
