@@ -42,7 +42,7 @@ function send(headers: string): Promise<string> {
 
 /** 401 or 400 with a challenge, or 400 by the parser, for what is no HTTP. */
 function isRefusal(answer: string): boolean {
-  const isOurs = /^HTTP\/1\.1 40[01] [^]*\r\nWWW-Authenticate: Bearer/.test(answer)
+  const isOurs = /^HTTP\/1\.1 40[01] [\s\S]*\r\nWWW-Authenticate: Bearer/.test(answer)
   return isOurs || /^HTTP\/1\.1 400 Bad Request\r\nConnection: close\r\n\r\n$/.test(answer)
 }
 

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { isCanonical, readHeader } from '../src/compact.js'
 import { type Algorithm, accessToken, type InvalidToken, type Jwk, localKeys } from '../src/index.js'
-import { refusalOfSignature } from '../src/signature.js'
+import { isSignedBy } from '../src/signature.js'
 
 // The JWS of RFC 7515, appendix A, and of RFC 7520, section 4. The claims of some are no access token's, the payloads of the
 // others no claims at all: so each is verified by the same three steps that the middleware takes, and then by the whole.
@@ -24,7 +24,7 @@ async function judged({ algorithm, key }: Vector, text: string): Promise<string>
   if (typeof header === 'string' || header.alg !== algorithm) return 'header'
   const found = await localKeys(key).find(header.alg, header.kid)
   if (found === undefined) return 'key'
-  return (await refusalOfSignature(text, found, header.alg))?.reason ?? 'good'
+  return (await isSignedBy(text, found, header.alg)) ? 'good' : 'signature'
 }
 
 /** Why the whole refuses it: none of them is an access token. */

@@ -117,6 +117,36 @@ it('a destination that stalls costs lines, which are counted, and no request and
   expect(written + dropped).toBe(ids.length + 2)
 }, 60_000)
 
+it('a destination that stalls leaves the latency of the server as it is: beside one that is read, in turns', async () => {
+  const [stalled, flowing] = [await start(), await start()]
+  flowing.read()
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 1 })
+  // The pipe and the buffer are full from here on, and both processes are warm.
+  for (const { port } of [stalled, flowing]) await ask(port, 4_000, agent)
+  const times = { stalled: [] as number[], flowing: [] as number[] }
+  for (let turn = 0; turn < 1_000; turn++) {
+    for (const [name, { port }] of [
+      ['stalled', stalled],
+      ['flowing', flowing],
+    ] as const) {
+      const startedAt = performance.now()
+      await ask(port, 1, agent)
+      times[name].push(performance.now() - startedAt)
+    }
+  }
+  agent.destroy()
+  const at = (name: keyof typeof times, share: number): number =>
+    times[name].toSorted((a, b) => a - b)[Math.ceil(1_000 * share) - 1]!
+  expect(at('stalled', 0.5)).toBeLessThan(1.5 * at('flowing', 0.5) + 0.2)
+  expect(at('stalled', 0.99)).toBeLessThan(2 * at('flowing', 0.99) + 5)
+  // It did stall.
+  stalled.read()
+  await vi.waitFor(() => expect(stalled.lines().length).toBeGreaterThan(0), 10_000)
+  stalled.child.kill('SIGTERM')
+  expect(await ended(stalled)).toBe(0)
+  expect(stalled.lines().reduce((sum, line) => sum + Number(line.dropped ?? 0), 0)).toBeGreaterThan(1_000)
+}, 60_000)
+
 it('a destination that stalls for good does not keep the process from ending', async () => {
   const running = await start()
   await ask(running.port, 2_000, new http.Agent({ keepAlive: true, maxSockets: 1 }))

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { replayFailureChannel } from '../channels.js'
+import { KnownKeys } from './known-keys.js'
 import { type DpopOptions, resolveDpopOptions } from './options.js'
 import { type ProofRefusal, readProof, refusalByTarget, type SignedProof } from './proof.js'
 
@@ -39,6 +40,7 @@ export interface Dpop {
 export function dpop(options?: DpopOptions): Dpop {
   const config = resolveDpopOptions(options)
   const { nonces, clock, store } = config
+  const known = new KnownKeys()
   const outcomes = new WeakMap<IncomingMessage, Promise<ProofOutcome>>()
 
   async function judge(req: IncomingMessage, token: string, thumbprint: string): Promise<ProofOutcome> {
@@ -49,13 +51,14 @@ export function dpop(options?: DpopOptions): Dpop {
     })
     const text = proofOf(req)
     if (text === undefined) return refuse('proof-missing')
-    const proof = await readProof(text, config.algorithms)
+    const proof = await readProof(text, config.algorithms, known)
     if (typeof proof === 'string') return refuse(proof)
     const target = { method: req.method, url: config.url(req), token, thumbprint }
     const nonce = nonceOf(proof)
     const reason = refusalByTarget(proof, target) ?? refusalByTime(proof, nonce)
     if (reason !== undefined) return refuse(reason)
     if (!(await isFirstUse(proof))) return refuse('proof-replay')
+    proof.remember()
     return { kind: 'good', nonce: nonce === 'aging' ? nonces?.current(clock()) : undefined }
   }
 

@@ -1,8 +1,8 @@
 import { createPublicKey, hash, type JsonWebKey, type KeyObject } from 'node:crypto'
-import { calculateJwkThumbprint } from 'jose'
 import { type Algorithm, fits } from '../algorithms.js'
 import { isCanonical, readJsonPart } from '../compact.js'
-import { refusalOfSignature } from '../signature.js'
+import { isSignedBy } from '../signature.js'
+import type { KnownKey, KnownKeys } from './known-keys.js'
 import { normalizedUrl } from './request-url.js'
 
 /**
@@ -52,6 +52,8 @@ export interface SignedProof {
   readonly claims: ProofClaims
   /** Of its key (RFC 7638, SHA-256). */
   readonly thumbprint: string
+  /** Keeps its key at hand for the next proof. */
+  remember(): void
 }
 
 /** A proof with the largest keys that are accepted is shorter. */
@@ -72,6 +74,7 @@ const REFUSED_MEMBERS = ['jku', 'x5u', 'x5c', 'crit', 'b64'] as const
 export async function readProof(
   proof: string,
   algorithms: readonly Algorithm[],
+  known: KnownKeys,
 ): Promise<SignedProof | ProofRefusal> {
   if (proof.length > MAX_PROOF_BYTES || !isCanonical(proof)) return 'proof-malformed'
   const [head, payload] = proof.split('.') as [string, string]
@@ -82,12 +85,13 @@ export async function readProof(
   const alg = header.alg as Algorithm
   if (!algorithms.includes(alg)) return 'proof-algorithm'
   const jwk = publicJwk(header.jwk)
-  const key = jwk === undefined ? undefined : keyOf(jwk, alg)
-  if (jwk === undefined || key === undefined) return 'proof-key'
+  if (jwk === undefined) return 'proof-key'
+  const name = `${alg} ${JSON.stringify(jwk)}`
+  const key = known.get(name) ?? keyOf(jwk, alg)
+  if (key === undefined) return 'proof-key'
   if (!isComplete(claims)) return 'proof-claims'
-  const forged = await refusalOfSignature(proof, key, alg)
-  if (forged !== undefined) return forged.reason === 'signature' ? 'proof-signature' : 'proof-malformed'
-  return { claims, thumbprint: await calculateJwkThumbprint(jwk, 'sha256') }
+  if (!(await isSignedBy(proof, key.key, alg))) return 'proof-signature'
+  return { claims, thumbprint: key.thumbprint, remember: () => known.add(name, key) }
 }
 
 /** The members that make the key; `undefined` if there are private ones, or it is not of a kind for signatures. */
@@ -106,7 +110,13 @@ function publicJwk(value: unknown): (JsonWebKey & { kty: string }) | undefined {
   return { kty, ...made }
 }
 
-function keyOf(jwk: JsonWebKey, algorithm: Algorithm): KeyObject | undefined {
+/** RFC 7638 §3: the members that make the key, in the order of their names. */
+function thumbprintOf(jwk: JsonWebKey): string {
+  const members = Object.entries(jwk).sort(([a], [b]) => (a < b ? -1 : 1))
+  return hash('sha256', JSON.stringify(Object.fromEntries(members)), 'base64url')
+}
+
+function keyOf(jwk: JsonWebKey, algorithm: Algorithm): KnownKey | undefined {
   let key: KeyObject
   try {
     key = createPublicKey({ key: jwk, format: 'jwk' })
@@ -115,7 +125,7 @@ function keyOf(jwk: JsonWebKey, algorithm: Algorithm): KeyObject | undefined {
   }
   const { modulusLength = 0, publicExponent = 0n } = key.asymmetricKeyDetails ?? {}
   if (modulusLength > MAX_RSA_BITS || publicExponent >= MAX_RSA_EXPONENT) return undefined
-  return fits(key, algorithm) ? key : undefined
+  return fits(key, algorithm) ? { key, thumbprint: thumbprintOf(jwk) } : undefined
 }
 
 function isComplete(

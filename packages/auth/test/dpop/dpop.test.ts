@@ -360,6 +360,22 @@ describe('a proof that is good', () => {
     }
   })
 
+  it('from more clients than are remembered, whose proofs are good again and again', async () => {
+    const confirming = proofs({ url: () => URL_OF_API })
+    const confirm = async (key: ReturnType<typeof testKey>): Promise<string> => {
+      const req = { method: 'GET', headers: { dpop: await prove({ key }) } }
+      return (await confirming.confirm(req as never, bound, await thumbprintOf(key))).kind
+    }
+    const keys = Array.from({ length: 1_005 }, () => testKey('EdDSA'))
+    for (const key of keys) expect(await confirm(key)).toBe('good')
+    for (const key of [keys[0]!, keys[1_004]!]) expect(await confirm(key)).toBe('good')
+    // The key of one under the name of another.
+    const req = { method: 'GET', headers: { dpop: await prove({ key: keys[1]! }) } }
+    expect(await confirming.confirm(req as never, bound, await thumbprintOf(keys[2]!))).toMatchObject({
+      reason: 'proof-token',
+    })
+  })
+
   // RFC 9449 figures 11 and 12, and §6.1.
   it('as the RFC has it', async () => {
     const token = 'Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU'
