@@ -67,7 +67,7 @@ function bearer(algorithm: Algorithm, make: Verifier): ServerVariant {
 }
 
 /** More than a bench sends in one generation: each proof is good once. */
-const PROOFS = 40_000
+const PROOFS = 29_000
 
 function bound(make: Verifier): ServerVariant {
   return {
