@@ -5,7 +5,7 @@ import { call, logOf, newcomer, type Service, startService } from './service.js'
 
 // Hostile input to every route: no 5xx, no hang, no crash, and nothing of what was sent comes back.
 
-const CASES_PER_ROUTE = 700
+const CASES_PER_ROUTE = 500
 
 /** Marks what a request sends, so that it can be looked for in the answer. */
 const CANARY = 'canary7f3a'

@@ -1,7 +1,21 @@
-// What a decision costs the server: CPU per request on top of what bare Express spends on an answer of 300 bytes of JSON; for
-// refusals, on top of what it spends when the app itself refuses.
-import { compareServers, printOnTop } from '@scale/devkit/bench'
+// What a decision costs: in a server, as CPU per request on top of what bare Express spends on an answer of 300 bytes of JSON (for
+// refusals, on top of what it spends when the app itself refuses); and as a call, without one.
+import { compareCalls, compareServers, printOnTop, shareOf, spreadText } from '@scale/devkit/bench'
+import { variants as callVariants } from './calls.js'
 import { variants } from './variants.js'
 
 const module = new URL('variants.ts', import.meta.url).href
 printOnTop(await compareServers({ module, variants, connections: 64 }), variants, 'a bare Express 5 answer')
+
+const PEER = 'rate-limiter-flexible'
+const calls = await compareCalls({
+  module: new URL('calls.ts', import.meta.url).href,
+  variants: callVariants,
+  only: Object.keys(callVariants),
+  connections: 64,
+})
+console.log(`\nA decision without a server, as a share of what ${PEER} takes for it:`)
+for (const name of calls.keys()) {
+  if (name !== 'nothing') console.log(`${spreadText(shareOf(calls, name, PEER, 'nothing'))}  ${name}`)
+}
+process.exit()
