@@ -40,9 +40,8 @@ export function accessToken<Claims extends object = AccessTokenClaims>(
   const config = resolveAccessTokenOptions(options)
   const takesDpop = config.dpop !== undefined
   /** Where `prefetch` leaves on the request what it began. */
-  const begun = Symbol('access token begun')
-  const notesOf = (req: IncomingMessage): Record<symbol, Admission | undefined> =>
-    req as unknown as Record<symbol, Admission | undefined>
+  const begun: unique symbol = Symbol('access token begun')
+  const notesOf = (req: IncomingMessage & { [begun]?: Admission }): { [begun]?: Admission } => req
 
   function accessToken(req: IncomingMessage, res: ServerResponse, next: Next): void {
     const known = notesOf(req)[begun]
@@ -148,15 +147,19 @@ export interface Presented {
   readonly scheme: Scheme | undefined
 }
 
-const PRESENTED = Symbol('how the access token was presented')
+const PRESENTED: unique symbol = Symbol('how the access token was presented')
+
+interface PresentedRequest extends IncomingMessage {
+  [PRESENTED]?: Presented
+}
 
 function noted(req: IncomingMessage, presented: Presented): void {
-  ;(req as unknown as Record<symbol, Presented>)[PRESENTED] = presented
+  ;(req as PresentedRequest)[PRESENTED] = presented
 }
 
 /** What a guard finds on a request. @throws {AuthMisuse} `accessToken()` has not run before */
 export function authOf(req: IncomingMessage): { auth: Auth<object> | undefined; presented: Presented } {
-  const presented = (req as unknown as Record<symbol, Presented | undefined>)[PRESENTED]
+  const presented = (req as PresentedRequest)[PRESENTED]
   if (presented === undefined) {
     throw new AuthMisuse('There is no `req.auth`: put the middleware of `accessToken()` before this.')
   }

@@ -24,10 +24,12 @@ afterEach(async () => {
 interface Site {
   /** How often the handler ran. */
   runs: number
+  /** Makes what is stored stale. */
+  expire(): Promise<unknown>
   get(path?: string): ReturnType<typeof send>
 }
 
-/** A site whose responses are fresh for 100 ms. */
+/** A site whose responses are fresh for a minute, or until they are told to be stale. */
 async function site(
   handler: (run: number, res: express.Response, req: express.Request) => unknown,
   options: HttpCacheOptions = {},
@@ -37,7 +39,7 @@ async function site(
   const cache = createCache({ jitterRatio: 0, earlyRefresh: 0, ...cacheOptions })
   const app = express()
   app.use(before)
-  app.use(cache.http({ ttlMs: 100, staleWhileRevalidateMs: 60_000, ...options }))
+  app.use(cache.http({ ttlMs: 60_000, tags: ['all'], staleWhileRevalidateMs: 60_000, ...options }))
   app.use((req, res) => handler(++made.runs, res, req))
   app.use(((_error, _req, res, _next) => void res.status(500).end('failed')) as express.ErrorRequestHandler)
   const server = await listen(app as never)
@@ -45,7 +47,11 @@ async function site(
     () => cache.close(),
     () => close(server),
   )
-  const made: Site = { runs: 0, get: (path = '/a') => send(portOf(server), 'GET', path) }
+  const made: Site = {
+    runs: 0,
+    expire: () => cache.invalidateTags(['all'], { soft: true }),
+    get: (path = '/a') => send(portOf(server), 'GET', path),
+  }
   return made
 }
 
@@ -80,7 +86,7 @@ describe('a stale response is replaced in the background by a handler that', () 
       policy: 'route',
     })
     const first = await s.get()
-    await delay(110)
+    await s.expire()
     const stale = await s.get()
     expect(stale.body).toBe(first.body)
     expect(cacheStatus(stale)).toContain('stale-while-revalidate')
@@ -98,10 +104,11 @@ describe('a stale response is replaced in the background by a handler that', () 
 
   it('comes after everything that the client was sent, whose own listeners hear of one response', async () => {
     const heard: string[] = []
+    const closed: number[] = []
     const s = await site(
       (run, res) => {
         heard.push(`run ${run}`)
-        res.send(`run ${run}`)
+        res.on('close', () => closed.push(run)).send(`run ${run}`)
       },
       {},
       {},
@@ -112,10 +119,9 @@ describe('a stale response is replaced in the background by a handler that', () 
       },
     )
     await s.get()
-    await delay(110)
+    await s.expire()
     await s.get()
-    await until(() => s.runs === 2)
-    await delay(20)
+    await until(() => closed.includes(2))
     expect(heard).toEqual(['run 1', 'finish 200 true', 'close', 'finish 200 true', 'close', 'run 2'])
   })
 
@@ -139,7 +145,7 @@ describe('a stale response is replaced in the background by a handler that', () 
       },
     )
     await s.get()
-    await delay(110)
+    await s.expire()
     const slow = s.get()
     await until(() => requests === 2)
     expect((await s.get()).body).toBe('run 1')
@@ -157,7 +163,7 @@ describe('a stale response is replaced in the background by a handler that', () 
       res.send('run 1')
     })
     await s.get()
-    await delay(110)
+    await s.expire()
     await s.get()
     await until(() => s.runs === 2)
     expect(await s.get()).toMatchObject({ status: 200, body: 'run 1' })
@@ -170,7 +176,7 @@ describe('a stale response is replaced in the background by a handler that', () 
       res.end(run === 1 ? 'run 1' : undefined)
     })
     await s.get()
-    await delay(110)
+    await s.expire()
     const stale = await s.get()
     expect(cacheStatus(stale)).toContain('stale-while-revalidate')
     await until(() => s.runs === 2)
@@ -192,7 +198,7 @@ describe('a stale response is replaced in the background by a handler that', () 
       { loaderTimeoutMs: 200, leaseMs: 60 },
     )
     await s.get()
-    await delay(110)
+    await s.expire()
     await s.get()
     await until(() => s.runs === 2)
     expect((await s.get()).body).toBe('run 1')
@@ -234,7 +240,7 @@ describe('a handler that runs for a client, and for those who wait', () => {
       { staleWhileRevalidateMs: 0, staleIfErrorMs: 60_000 },
     )
     await s.get()
-    await delay(110)
+    await s.expire()
     const asked = Array.from({ length: 10 }, () => s.get())
     await until(() => s.runs === 2)
     await delay(50)
