@@ -42,5 +42,6 @@ export {
 } from './options.js'
 export { randomText } from './random.js'
 export { type RequestContext, requestContext, runInRequestContext } from './request-context.js'
+export { type RequestSlot, requestSlot } from './request-slot.js'
 export { type RoutedRequest, routeTemplate } from './route-template.js'
 export { type Schema, type SchemaIssue, type SchemaResult, standardSchema } from './schema.js'
