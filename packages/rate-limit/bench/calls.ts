@@ -74,6 +74,7 @@ export const variants: Variants<CallVariant> = {
     })),
   }),
   'ours, refused': ours({ policies: [{ ...policy, quota: 0 }] }),
+  'ours, local': ours({ mode: 'local' }),
   'ours, leased': ours({ mode: 'leased', partitionKey: hot }),
   'ours, leased, without headers': ours({ mode: 'leased', partitionKey: hot, headers: false }),
 }

@@ -41,12 +41,11 @@ function refused(variant: ServerVariant, against?: string): ServerVariant {
 
 function ours(quota: number, options: Partial<RateLimitOptions> = {}): ServerVariant {
   return limited(async (redisUrl) => {
-    const { compose } = await import('@scale/core')
     const { createRedis, whenReady } = await import('@scale/redis')
     const { rateLimit } = await import('@scale/rate-limit')
     const redis = createRedis(redisUrl, { guard: { deadlineMs: 2_000 } })
     await whenReady(redis, 5_000)
-    return [compose(rateLimit({ redis, policies: [policy(quota)], ...options }))]
+    return [rateLimit({ redis, policies: [policy(quota)], ...options })]
   })
 }
 

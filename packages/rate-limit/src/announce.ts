@@ -18,13 +18,33 @@ export class Announcer {
     this.#styles = names.map((name) => headerStyles[name as HeaderStyle])
   }
 
-  /** Adds the headers when the head of the response is written. */
+  /**
+   * Adds the headers when the head of the response is written: only then is it known whether a cache may keep the
+   * response, and another client must not be told this one's quota. So also a cache in this process, further in, never
+   * sees them.
+   */
   announce(res: ServerResponse, decision: Decision, policies: readonly DescribedPolicy[]): void {
     if (decision.policies.length === 0 || this.#styles.length === 0) return
-    const [first, ...others] = this.#styles
-    const headers = first!(decision, policies)
-    for (const style of others) headers.push(...style(decision, policies))
-    writeLate(res, headers)
+    const writeHead = res.writeHead as WriteHead
+    let isDone = false
+    const writeHeadWithQuota: WriteHead = (...args) => {
+      // The first attempt may throw, for a status that is none: what follows must not add to the list again.
+      if (!isDone && !res.headersSent) {
+        const fields = new Fields(res, args.at(-1))
+        if (!mayBeKept(fields)) {
+          isDone = true
+          this.#write(fields, decision, policies)
+        }
+      }
+      return writeHead.apply(res, args)
+    }
+    res.writeHead = writeHeadWithQuota as typeof res.writeHead
+  }
+
+  #write(fields: Fields, decision: Decision, policies: readonly DescribedPolicy[]): void {
+    for (const style of this.#styles) {
+      for (const header of style(decision, policies)) fields.add(header)
+    }
   }
 
   /** What belongs to a refusal; set at once, so that any error handler sends it. */
@@ -39,38 +59,43 @@ export class Announcer {
 
 type WriteHead = (...args: unknown[]) => ServerResponse
 
-/**
- * Sets headers at the last moment: only then is it known whether a cache may keep the response, and another client
- * must not be told this one's quota. So also a cache in this process, further in, never sees them.
- */
-function writeLate(res: ServerResponse, headers: readonly Header[]): void {
-  const writeHead = res.writeHead as WriteHead
-  const writeHeadWithQuota: WriteHead = (...args) => {
-    if (!res.headersSent && !mayBeKept(res, args)) for (const header of headers) add(res, header)
-    return writeHead.apply(res, args)
-  }
-  res.writeHead = writeHeadWithQuota as typeof res.writeHead
-}
+/** The fields of a response whose head is about to be written: those that were set, and those given to `writeHead`. */
+class Fields {
+  readonly #res: ServerResponse
+  readonly #given: unknown
+  /** One question to the response instead of one for each name, of which most are not there. */
+  readonly #set: readonly string[]
 
-/** Several limiters share a field: in a list, the first stands first, though it comes last to the head. */
-function add(res: ServerResponse, [name, value]: Header): void {
-  const others = res.getHeader(name)
-  res.setHeader(name, others === undefined || name.startsWith('X-') ? value : `${value}, ${String(others)}`)
+  /** @param given  the last argument of `writeHead`: an object or a list, if it has fields */
+  constructor(res: ServerResponse, given: unknown) {
+    this.#res = res
+    this.#given = given
+    this.#set = res.getHeaderNames()
+  }
+
+  /** @param name  in lower case */
+  get(name: string): string | undefined {
+    const value = givenField(this.#given, name) ?? this.#setField(name)
+    return value === undefined ? undefined : String(value)
+  }
+
+  /** Several limiters share a field: in a list, the first stands first, though it comes last to the head. */
+  add([name, value]: Header): void {
+    const others = name.startsWith('X-') ? undefined : this.#setField(name.toLowerCase())
+    this.#res.setHeader(name, others === undefined ? value : `${value}, ${String(others)}`)
+  }
+
+  #setField(name: string): OutgoingHttpHeader | undefined {
+    return this.#set.includes(name) ? this.#res.getHeader(name) : undefined
+  }
 }
 
 /** Whether the response says that a cache may answer the next request with it, or that one already has. */
-function mayBeKept(res: ServerResponse, args: readonly unknown[]): boolean {
-  const explicit = args.at(-1)
-  const control = field(res, explicit, 'cache-control')
+function mayBeKept(fields: Fields): boolean {
+  const control = fields.get('cache-control')
   if (control !== undefined && /\bno-store\b/i.test(control)) return false
   if (control !== undefined && /\bpublic\b|\bs-maxage\b|\bmax-age\s*=\s*"?0*[1-9]/i.test(control)) return true
-  return field(res, explicit, 'expires') !== undefined || field(res, explicit, 'age') !== undefined
-}
-
-/** A field that was set, or that is given to `writeHead` in either of its forms. */
-function field(res: ServerResponse, explicit: unknown, name: string): string | undefined {
-  const value = givenField(explicit, name) ?? res.getHeader(name)
-  return value === undefined ? undefined : String(value)
+  return fields.get('expires') !== undefined || fields.get('age') !== undefined
 }
 
 function givenField(explicit: unknown, name: string): OutgoingHttpHeader | undefined {

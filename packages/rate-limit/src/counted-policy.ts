@@ -7,7 +7,8 @@ import type { ResolvedPolicy, ResolvedRateLimitOptions } from './options.js'
 import { isKnownEarly, type PartitionKeyOf } from './partition-key.js'
 import { createQuota, type Quota } from './policy.js'
 
-const REMEMBERED_KEYS = 10_000
+/** Keys, or spendings, of so many partitions are kept. */
+export const REMEMBERED_PARTITIONS = 10_000
 
 /** Quotas that a function gave, kept so that equal ones are made once. */
 const REMEMBERED_QUOTAS = 256
@@ -32,7 +33,9 @@ export class CountedPolicy<Request extends IncomingMessage> {
   /** What follows the partition in a key: a change of the window or the algorithm starts new counts. */
   readonly keySuffix: string
   /** Keys by partition: to write one again costs more than to find it. */
-  readonly keys: Memo<string> = new Memo(REMEMBERED_KEYS)
+  readonly keys: Memo<string> = new Memo(REMEMBERED_PARTITIONS)
+  /** Whether quota and cost are the same for all requests. */
+  readonly isConstant: boolean
   readonly knownEarly: boolean
   readonly #options: ResolvedPolicy<Request>
   readonly #cost: number | ((req: Request) => number)
@@ -48,10 +51,9 @@ export class CountedPolicy<Request extends IncomingMessage> {
     this.#cost = options.cost ?? limiter.cost
     const format = algorithm === 'strict' ? `${algorithm}-${buckets}` : algorithm
     this.keySuffix = `:${keyPart(limiter.name)}:${keyPart(name)}:${format}:${countedWindowMs(options, limiter)}`
+    this.isConstant = typeof quota === 'number' && typeof this.#cost === 'number'
     this.knownEarly =
-      typeof quota === 'number' &&
-      typeof this.#cost === 'number' &&
-      (options.partitionKey === undefined || isKnownEarly(options.partitionKey))
+      this.isConstant && (options.partitionKey === undefined || isKnownEarly(options.partitionKey))
     if (typeof quota === 'number') this.#remember(quota)
   }
 

@@ -6,7 +6,7 @@ import { type Decision, toDecision } from './decision.js'
 import { RateLimitStoreUnavailable } from './errors.js'
 import { type Fleet, fleetOf } from './fleet.js'
 import type { ResolvedRateLimitOptions } from './options.js'
-import { type Spending, Spendings } from './spending.js'
+import { assertCost, type Spending, Spendings } from './spending.js'
 import type { Balance, Charge, QuotaStore, StoreReply } from './store.js'
 import { LeasedStore } from './stores/leased.js'
 import { LocalStore } from './stores/local.js'
@@ -89,9 +89,11 @@ export class Limiter<Request extends IncomingMessage> {
   /**
    * Replaces what a decision took by what the request really cost; once. A decision that took nothing is left alone.
    *
+   * @throws {InvalidOption} the cost is not an integer of 0 or more; what was taken stays taken
    * @throws what the store throws
    */
   async settle(decision: Decision, cost: number): Promise<void> {
+    assertCost(cost)
     const receipt = this.#receipts.get(decision)
     if (receipt === undefined) return
     this.#receipts.delete(decision)

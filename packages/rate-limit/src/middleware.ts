@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type Middleware, type Next, prefetch } from '@scale/core'
+import { type Middleware, type Next, prefetch, requestSlot } from '@scale/core'
 import { Announcer } from './announce.js'
 import type { PolicyBound } from './bound.js'
 import { decisionChannel } from './channels.js'
@@ -41,6 +41,7 @@ export interface RateLimit<Request extends IncomingMessage = LimitedRequest> {
    *
    * @param decision  from `consume` or `decisionOf`
    * @param cost      units, an integer of 0 or more
+   * @throws {InvalidOption} the cost is something else; what was taken stays taken
    * @throws {RedisUnavailable} no answer
    */
   settle(decision: Decision, cost: number): Promise<void>
@@ -68,9 +69,7 @@ export function rateLimit<Request extends IncomingMessage = LimitedRequest>(
   const { spendings } = limiter
   const announcer = new Announcer(resolved.headers)
   const examine = trustProxyDoctor()
-  // On the request itself: a WeakMap would cost more than all the rest of a local decision.
-  const state: unique symbol = Symbol('@scale/rate-limit') as never
-  type Stateful = Request & { [state]?: Started | Decided }
+  const asked = requestSlot<Asked>(`rateLimit ${name}`)
 
   function rateLimit(req: Request, res: ServerResponse, next: Next): void {
     try {
@@ -82,19 +81,27 @@ export function rateLimit<Request extends IncomingMessage = LimitedRequest>(
   }
 
   function decideAndEnforce(req: Request, res: ServerResponse, next: Next): void {
-    const known = (req as Stateful)[state]
-    const { spending, decision } = known === undefined || 'decided' in known ? start(req) : known
-    if (decision instanceof Promise) {
-      decision.then((decided) => enforce(spending, decided, req, res, next)).catch(next)
-    } else {
+    const early = asked.get(req)
+    const { spending, decision } = early === undefined || early.decided !== undefined ? ask(req) : early
+    if (!(decision instanceof Promise)) {
       enforce(spending, decision, req, res, next)
+      return
     }
+    decision.then((decided) => {
+      try {
+        enforce(spending, decided, req, res, next)
+      } catch (error) {
+        next(error)
+      }
+    }, next)
   }
 
-  function start(req: Request): Started {
+  function ask(req: Request): Asked {
     examine(req as LimitedRequest)
     const spending = spendings.ofRequest(req)
-    return { spending, decision: limiter.consume(spending) }
+    const made: Asked = { spending, decision: limiter.consume(spending), decided: undefined }
+    asked.set(req, made)
+    return made
   }
 
   function enforce(
@@ -105,7 +112,7 @@ export function rateLimit<Request extends IncomingMessage = LimitedRequest>(
     next: Next,
   ): void {
     const refused = !decision.allowed
-    ;(req as Stateful)[state] = { decided: decision }
+    asked.get(req)!.decided = decision
     if (decisionChannel.hasSubscribers) decisionChannel.publish({ limiter: name, refused, shadow, decision })
     if (typeof settle === 'function' && !refused) settleAtEnd(settle, decision, req, res)
     if (!shadow) announcer.announce(res, decision, spending.policies)
@@ -129,39 +136,31 @@ export function rateLimit<Request extends IncomingMessage = LimitedRequest>(
   const middleware = rateLimit as RateLimit<Request>
   if (resolved.early ?? spendings.knownEarly) {
     middleware[prefetch] = (req) => {
-      if ((req as Stateful)[state] !== undefined || skip?.(req) === true) return
-      const early = start(req)
-      ;(req as Stateful)[state] = early
+      if (asked.get(req) !== undefined || skip?.(req) === true) return
+      const { decision } = ask(req)
       // It is for the middleware to report; that it may never be reached is no reason to crash.
-      if (early.decision instanceof Promise) early.decision.catch(() => {})
+      if (decision instanceof Promise) decision.catch(() => {})
     }
   }
   middleware.consume = async (subject, cost) => limiter.consume(spendings.ofSubject(subject, cost))
   middleware.peek = async (subject, cost) => limiter.peek(spendings.ofSubject(subject, cost))
-  middleware.reset = (subject) => limiter.reset(spendings.ofSubject(subject))
-  middleware.penalty = async (subject, { blockMs }) => {
-    assertBlockMs(blockMs)
+  middleware.reset = async (subject) => limiter.reset(spendings.ofSubject(subject))
+  middleware.penalty = async (subject, options) => {
+    const blockMs = assertBlockMs(options)
     await limiter.penalize(spendings.ofSubject(subject), blockMs)
   }
   middleware.settle = (decision, cost) => limiter.settle(decision, cost)
   middleware.bound = () => limiter.bound()
-  middleware.decisionOf = (req) => decidedOf((req as Stateful)[state])
+  middleware.decisionOf = (req) => asked.get(req)?.decided
   return middleware satisfies Middleware<Request>
 }
 
 type CostOf<Request> = (req: Request, res: ServerResponse) => number
 
-function decidedOf(known: Started | Decided | undefined): Decision | undefined {
-  return known !== undefined && 'decided' in known ? known.decided : undefined
-}
-
-/** What is kept on a request once it is decided on. */
-interface Decided {
-  readonly decided: Decision
-}
-
-/** What is kept on a request whose decision was asked for early. */
-interface Started {
+/** What is kept on a request. */
+interface Asked {
   readonly spending: Spending
   readonly decision: Decision | Promise<Decision>
+  /** Set once the middleware has acted on it. */
+  decided: Decision | undefined
 }

@@ -210,7 +210,9 @@ export function resolveRateLimitOptions<Request extends IncomingMessage>(
 }
 
 /** @throws {InvalidOption} not a time that a penalty can last */
-export function assertBlockMs(blockMs: number): void {
+export function assertBlockMs(options: { blockMs: number } | undefined): number {
+  const blockMs = options?.blockMs
   const wanted = durationMs(1, TEN_YEARS_MS)(blockMs)
   if (wanted !== undefined) throw new InvalidOption(`rateLimit: \`blockMs\` must be ${wanted}.`)
+  return blockMs!
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
-import { type AddressedRequest, clientAddress } from '@scale/core'
+import { type AddressedRequest, clientAddress, InvalidOption } from '@scale/core'
 import { keyPart } from '@scale/redis'
 import { Memo } from './memo.js'
 
@@ -56,13 +56,34 @@ function escapedParts(parts: readonly string[]): EscapedParts {
 }
 
 function escapeParts(parts: readonly string[]): string {
+  // An empty list would be an empty hash tag, which is none: in a Cluster its policies would lie on different nodes.
+  if (!Array.isArray(parts) || parts.length === 0 || parts.some((part) => typeof part !== 'string')) {
+    throw wrongPartition(parts)
+  }
   return parts.map(keyPart).join(':')
 }
 
-/** A partition as it stands in a key: two different ones never look the same, and no brace or colon is the client's. */
+function wrongPartition(partition: unknown): InvalidOption {
+  const isPromise = typeof (partition as Partial<Promise<unknown>> | null)?.then === 'function'
+  const what = isPromise
+    ? 'a promise'
+    : Array.isArray(partition)
+      ? 'this list'
+      : `of type ${typeof partition}`
+  return new InvalidOption(
+    `rateLimit: a partition must be a string or a list of one or more strings, not ${what}; false if the policy does not ` +
+      'concern the request.',
+  )
+}
+
+/**
+ * A partition as it stands in a key: two different ones never look the same, and no brace or colon is the client's.
+ *
+ * @throws {InvalidOption} it is neither a string nor a list of strings
+ */
 export function escapePartition(partition: PartitionKey): string {
   if (typeof partition === 'string') return keyPart(partition)
-  return (partition as EscapedParts)[escaped] ?? escapeParts(partition)
+  return (partition as EscapedParts | undefined)?.[escaped] ?? escapeParts(partition)
 }
 
 /**

@@ -39,7 +39,7 @@ export function createQuota(
   if (largest(algorithm, quota, windowMs, burst) > EXACT) {
     throw new InvalidOption(
       `rateLimit: policy \`${policy}\`: \`${algorithm}\` cannot count so much over such a window exactly. ` +
-        'Choose larger units, a shorter window, or `fixed`.',
+        `Choose larger units${algorithm === 'fixed' || algorithm === 'strict' ? '' : ', a shorter window, or `fixed`'}.`,
     )
   }
   const text = `${algorithm} ${quota} ${windowMs} ${burst} ${buckets}`

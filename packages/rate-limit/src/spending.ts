@@ -1,8 +1,9 @@
 import type { IncomingMessage } from 'node:http'
 import { InvalidOption } from '@scale/core'
 import { keyPart, keyspace } from '@scale/redis'
-import { CountedPolicy } from './counted-policy.js'
+import { CountedPolicy, REMEMBERED_PARTITIONS } from './counted-policy.js'
 import type { DescribedPolicy } from './headers.js'
+import { Memo } from './memo.js'
 import type { ResolvedRateLimitOptions } from './options.js'
 import {
   byAddress,
@@ -34,6 +35,8 @@ export class Spendings<Request extends IncomingMessage> {
   /** Decides the hash slot where policies count different partitions; else the partition does. */
   readonly #slot: string | undefined
   readonly #partitionKey: PartitionKeyOf<Request>
+  /** Spendings by partition, where they depend on nothing else. */
+  readonly #known: Memo<Spending> | undefined
 
   constructor(options: ResolvedRateLimitOptions<Request>) {
     this.#partitionKey = options.partitionKey ?? (byAddress() as PartitionKeyOf<Request>)
@@ -43,6 +46,10 @@ export class Spendings<Request extends IncomingMessage> {
     this.#slot = options.policies.some(({ partitionKey }) => partitionKey !== undefined)
       ? keyPart(options.name)
       : undefined
+    const isShared = this.#policies.every(
+      ({ partitionKey, isConstant }) => isConstant && partitionKey === undefined,
+    )
+    this.#known = isShared ? new Memo(REMEMBERED_PARTITIONS) : undefined
     this.knownEarly =
       options.skip === undefined &&
       isKnownEarly(this.#partitionKey) &&
@@ -51,6 +58,8 @@ export class Spendings<Request extends IncomingMessage> {
 
   /** What a request spends. */
   ofRequest(req: Request): Spending {
+    if (this.#known !== undefined)
+      return this.#ofPartition(this.#partitionKey(req) ?? ADDRESS(req), this.#known)
     let shared: PartitionKey | false | undefined
     return this.#of(
       ({ partitionKey }) => {
@@ -63,13 +72,32 @@ export class Spendings<Request extends IncomingMessage> {
     )
   }
 
+  #ofPartition(partition: PartitionKey | false, known: Memo<Spending>): Spending {
+    if (partition === false) return NOTHING
+    const who = escapePartition(partition)
+    return (
+      known.get(who) ??
+      known.set(
+        who,
+        this.#of(
+          () => partition,
+          (policy) => policy.costOf(undefined),
+          undefined,
+        ),
+      )
+    )
+  }
+
   /**
    * What a subject spends.
    *
    * @param cost  units under every policy. Default: what the options say, if that is a number, else 1
    */
   ofSubject(subject: Subject, cost?: number): Spending {
-    const partitions = isPartitionKey(subject) ? undefined : this.#known(subject)
+    if (this.#known !== undefined && cost === undefined && isPartitionKey(subject)) {
+      return this.#ofPartition(subject, this.#known)
+    }
+    const partitions = isPartitionKey(subject) ? undefined : this.#assertNamed(subject)
     return this.#of(
       ({ name }) => (partitions === undefined ? (subject as PartitionKey) : (partitions[name] ?? false)),
       (policy) => cost ?? policy.costOf(undefined),
@@ -78,7 +106,7 @@ export class Spendings<Request extends IncomingMessage> {
   }
 
   /** A policy that is misspelled would not be counted. */
-  #known(
+  #assertNamed(
     partitions: Readonly<Record<string, PartitionKey | false>>,
   ): Readonly<Record<string, PartitionKey | false>> {
     for (const name of Object.keys(partitions)) {
@@ -109,7 +137,7 @@ export class Spendings<Request extends IncomingMessage> {
       if (partition === false) continue
       const { quota, described } = policy.quotaOf(req)
       const cost = costOf(policy)
-      if (!Number.isSafeInteger(cost) || cost < 0) throw wrongCost(policy.name, cost)
+      assertCost(cost, policy.name)
       charges.push({ key: this.#keyOf(policy, partition), quota, cost, settles: this.#settles })
       policies.push(described)
     }
@@ -118,26 +146,31 @@ export class Spendings<Request extends IncomingMessage> {
 
   #keyOf(policy: CountedPolicy<Request>, partition: PartitionKey): string {
     const who = escapePartition(partition)
-    const known = policy.keys.get(who)
-    if (known !== undefined) return known
-    const key =
-      this.#slot === undefined
-        ? `${this.#keyBase}{${who}}${policy.keySuffix}`
-        : `${this.#keyBase}{${this.#slot}}${policy.keySuffix}:${who}`
-    return policy.keys.set(who, key)
+    // Where whole spendings are remembered, keys need not be.
+    if (this.#known !== undefined) return this.#writeKey(policy, who)
+    return policy.keys.get(who) ?? policy.keys.set(who, this.#writeKey(policy, who))
+  }
+
+  #writeKey({ keySuffix }: CountedPolicy<Request>, who: string): string {
+    return this.#slot === undefined
+      ? `${this.#keyBase}{${who}}${keySuffix}`
+      : `${this.#keyBase}{${this.#slot}}${keySuffix}:${who}`
   }
 }
 
+const NOTHING: Spending = Object.freeze({ charges: Object.freeze([]), policies: Object.freeze([]) })
+
 const ADDRESS = byAddress() as (req: IncomingMessage) => PartitionKey
 
+/** Anything but an object of partitions by policy; whether it is a right one shows when it is written into a key. */
 function isPartitionKey(subject: Subject): subject is PartitionKey {
-  return typeof subject === 'string' || Array.isArray(subject)
+  return typeof subject !== 'object' || subject === null || Array.isArray(subject)
 }
 
-function wrongCost(policy: string, cost: unknown): InvalidOption {
-  return new InvalidOption(
-    `rateLimit: policy \`${policy}\`: the cost must be an integer of at least 0, not ${
-      typeof cost === 'number' ? cost : `a ${typeof cost}`
-    }.`,
-  )
+/** @throws {InvalidOption} not an integer of 0 or more */
+export function assertCost(cost: number, policy?: string): void {
+  if (Number.isSafeInteger(cost) && cost >= 0) return
+  const where = policy === undefined ? '' : ` policy \`${policy}\`:`
+  const what = typeof cost === 'number' ? cost : `a ${typeof cost}`
+  throw new InvalidOption(`rateLimit:${where} the cost must be an integer of at least 0, not ${what}.`)
 }

@@ -39,6 +39,11 @@ function shared(options: Partial<RateLimitOptions<Request>> = {}): RateLimitOpti
   return { redis, policies: [perMinute], prefix: `test:${++count}`, ...options }
 }
 
+/** One whose client has left. */
+function fakeResponse(): object {
+  return { closed: true, headersSent: true, writeHead() {}, setHeader() {} }
+}
+
 describe.each(expresses)('rateLimit on %s', (_, make) => {
   it('refuses the eleventh request of a minute, over two copies', async () => {
     const options = shared()
@@ -153,6 +158,16 @@ describe.each(expresses)('rateLimit on %s', (_, make) => {
     expect(await hasQuota('/plain')).toBe(true)
   })
 
+  it('says it once, though the head fails at the first attempt', async () => {
+    app = await runApp(make, [rateLimit(shared())], (_req, res) => {
+      expect(() => res.writeHead(99)).toThrow(RangeError)
+      res.json({})
+    })
+    const { headers } = await app.get()
+    expect(headers.get('ratelimit')).toBe('"burst";r=9;t=60')
+    expect(headers.get('ratelimit-policy')).toBe('"burst";q=10;w=60')
+  })
+
   it('lists the policies of two limiters in one field', async () => {
     const options = shared()
     const limiters = ['one', 'two'].map((name) =>
@@ -259,13 +274,60 @@ describe('rateLimit', () => {
     await expect(limiter.consume({ brust: 'a' })).rejects.toThrow(/no policy `brust`/)
     await expect(limiter.consume('a', 0.5)).rejects.toThrow(/cost must be an integer/)
     await expect(limiter.penalty('a', { blockMs: -1 })).rejects.toThrow(/`blockMs` must be/)
+    await expect(limiter.penalty('a', undefined as never)).rejects.toThrow(/`blockMs` must be/)
+    await expect(limiter.reset(undefined as never)).rejects.toThrow(/a partition must be a string/)
+  })
+
+  it.each([42, undefined, null, [], [undefined], ['user', 7], Promise.resolve('a')])(
+    'lets nobody pass uncounted because %j is no partition',
+    async (partition) => {
+      for (const options of [shared(), { policies: [perMinute] }]) {
+        const limiter = rateLimit(options)
+        const isPromise = partition instanceof Promise
+        await expect(limiter.consume((isPromise ? [partition] : partition) as never)).rejects.toThrow(
+          InvalidOption,
+        )
+        const chosen = rateLimit({ ...options, partitionKey: () => partition as never })
+        const answer = await new Promise((resolve) => {
+          chosen({ headers: {}, socket: {}, ip: '192.0.2.1' } as Request, fakeResponse() as never, resolve)
+        })
+        // Without a name it is the address that is counted.
+        if (partition === undefined || partition === null) expect(answer).toBeUndefined()
+        else expect(answer).toMatchObject({ message: expect.stringMatching(/a partition must be a string/) })
+      }
+    },
+  )
+
+  it.each([Number.NaN, 1.5, -1, 2 ** 53, '1', undefined])('settles no cost of %j', async (cost) => {
+    for (const options of [shared({ settle: true }), { policies: [perMinute], settle: true as const }]) {
+      const limiter = rateLimit(options)
+      const decision = await limiter.consume('job', 4)
+      await expect(limiter.settle(decision, cost as number)).rejects.toThrow(/cost must be an integer/)
+      expect((await limiter.peek('job')).policies[0]!.remaining).toBe(6)
+    }
+  })
+
+  it('reports a cost that is none, and leaves what was taken', async () => {
+    const seen: RateLimitStoreErrorMessage[] = []
+    const unsubscribe = storeErrorChannel.subscribe((message) => seen.push(message))
+    try {
+      const limiter = rateLimit(shared({ partitionKey: () => 'odd', settle: () => Number.NaN }))
+      await new Promise((resolve) => {
+        limiter({ headers: {}, socket: {} } as Request, fakeResponse() as never, resolve)
+      })
+      await vi.waitFor(() =>
+        expect(seen).toMatchObject([{ operation: 'settle', error: expect.any(InvalidOption) }]),
+      )
+      expect((await limiter.peek('odd')).policies[0]!.remaining).toBe(9)
+    } finally {
+      unsubscribe()
+    }
   })
 
   it('gives back what a client that has left did not cost', async () => {
     const limiter = rateLimit(shared({ partitionKey: () => 'gone', settle: () => 0 }))
-    const response = { closed: true, headersSent: true, writeHead() {}, setHeader() {} }
     await new Promise((resolve) => {
-      limiter({ headers: {}, socket: {} } as Request, response as never, resolve)
+      limiter({ headers: {}, socket: {} } as Request, fakeResponse() as never, resolve)
     })
     await vi.waitFor(async () => expect((await limiter.peek('gone')).policies[0]!.remaining).toBe(10))
   })

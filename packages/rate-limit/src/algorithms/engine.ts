@@ -44,33 +44,25 @@ export function consume(
   divisor: number,
   nowMs: number,
 ): Outcome {
-  const advanced = accounts.map(({ state, quota }) =>
-    algorithms[quota.algorithm].advance(state, quota, nowMs),
-  )
-  const granted = grantable(accounts, advanced, count, divisor, nowMs)
-  const states = accounts.map(({ quota, cost }, index) =>
-    algorithms[quota.algorithm].debit(advanced[index]!, quota, granted * cost),
-  )
-  const balances = accounts.map(({ quota, cost }, index) => balance(states[index]!, quota, cost, nowMs))
-  return { granted, states, balances }
-}
-
-function grantable(
-  accounts: readonly Account[],
-  states: readonly State[],
-  count: number,
-  divisor: number,
-  nowMs: number,
-): number {
+  const advanced: State[] = []
   let granted = count
-  for (const [index, { quota, cost }] of accounts.entries()) {
+  for (const { state, quota, cost } of accounts) {
+    const algorithm = algorithms[quota.algorithm]
+    const now = algorithm.advance(state, quota, nowMs)
+    advanced.push(now)
     if (cost === 0) continue
-    const affordable = Math.floor(
-      Math.max(0, algorithms[quota.algorithm].available(states[index]!, quota, nowMs)) / cost,
-    )
+    const affordable = Math.floor(Math.max(0, algorithm.available(now, quota, nowMs)) / cost)
     granted = Math.min(granted, affordable, Math.max(1, Math.floor(affordable / divisor)))
   }
-  return granted
+  const states: State[] = []
+  const balances: Balance[] = []
+  for (let index = 0; index < accounts.length; index++) {
+    const { quota, cost } = accounts[index]!
+    const state = algorithms[quota.algorithm].debit(advanced[index]!, quota, granted * cost)
+    states.push(state)
+    balances.push(balance(state, quota, cost, nowMs))
+  }
+  return { granted, states, balances }
 }
 
 /** What an advanced state has left. */

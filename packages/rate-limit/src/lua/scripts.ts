@@ -6,26 +6,26 @@ import { luaEngine, luaPrelude } from './engine.lua.js'
  * Decides on the requests of one turn of the event loop, one after the other; each pays into all its quotas or none.
  *
  * KEYS   the keys of all requests, in their order
- * ARGV   one per request: `count divisor`, then for each of its keys `algorithm quota windowMs burst buckets cost`
+ * ARGV   one per request: `count divisor`, then for each of its keys `algorithm quota windowMs burst buckets cost`;
+ *        empty if that is as in the request before
  * Reply  for each request `granted`, then for each key `remaining resetAfterMs waitMs windowId` (wait −1: never);
  *        a request whose key holds something else answers −1 alone
  * Clock  the server's. O(keys × buckets)
  */
 function consumeLua(names: readonly AlgorithmName[]): string {
   return `${luaPrelude(names)}${luaEngine}
-local now, key, out, parsed = clock(), 0, {}, {}
+local now, key, out, request = clock(), 0, {}, nil
 local function parse(text)
   local word = string.gmatch(text, '%S+')
-  local request = { count = tonumber(word()), divisor = tonumber(word()) }
+  local read = { count = tonumber(word()), divisor = tonumber(word()) }
   for name in word do
     local q = quota(name, word)
-    request[#request + 1] = { q = q, cost = tonumber(word()) }
+    read[#read + 1] = { q = q, cost = tonumber(word()) }
   end
-  parsed[text] = request
-  return request
+  return read
 end
 for i = 1, #ARGV do
-  local request = parsed[ARGV[i]] or parse(ARGV[i])
+  if ARGV[i] ~= '' then request = parse(ARGV[i]) end
   local sane = true
   for j = 1, #request do
     local c = request[j]

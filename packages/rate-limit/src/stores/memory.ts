@@ -1,6 +1,7 @@
-import { consume } from '../algorithms/engine.js'
+import { type Account, consume } from '../algorithms/engine.js'
 import { algorithms } from '../algorithms/index.js'
 import { type Clock, monotonicClock } from '../clock.js'
+import type { Quota } from '../policy.js'
 import type { Charge, DecisionSource, QuotaStore, Settlement, StoreReply } from '../store.js'
 import { StateTable } from './state-table.js'
 
@@ -10,17 +11,27 @@ import { StateTable } from './state-table.js'
  * Memory is bounded by `maxKeys`, without a timer. See {@link StateTable} for what happens when it is full.
  *
  * @param options.maxKeys  partitions remembered at once. Default 100,000
+ * @param options.quotaOf  what is counted here of a quota. Default: all of it
  * @param options.clock    for tests. Default: a monotonic clock
  */
 export class MemoryStore implements QuotaStore {
   readonly #states: StateTable
   readonly #clock: Clock
   readonly #source: DecisionSource
+  readonly #quotaOf: (quota: Quota) => Quota
 
-  constructor(options: { maxKeys?: number; clock?: Clock; source?: DecisionSource } = {}) {
+  constructor(
+    options: {
+      maxKeys?: number
+      clock?: Clock
+      source?: DecisionSource
+      quotaOf?: (quota: Quota) => Quota
+    } = {},
+  ) {
     this.#states = new StateTable(options.maxKeys ?? 100_000)
     this.#clock = options.clock ?? monotonicClock
     this.#source = options.source ?? 'memory'
+    this.#quotaOf = options.quotaOf ?? ((quota) => quota)
   }
 
   /** Partitions that are remembered now. */
@@ -30,15 +41,16 @@ export class MemoryStore implements QuotaStore {
 
   consume(charges: readonly Charge[], count: number, divisor: number): StoreReply {
     const nowMs = this.#clock()
-    const accounts = charges.map(({ key, quota, cost }) => ({
-      state: this.#states.get(key, quota, nowMs),
-      quota,
-      cost,
-    }))
+    const accounts: Account[] = []
+    for (const { key, quota: whole, cost } of charges) {
+      const quota = this.#quotaOf(whole)
+      accounts.push({ state: this.#states.get(key, quota, nowMs), quota, cost })
+    }
     const { granted, states, balances } = consume(accounts, count, divisor, nowMs)
     if (granted > 0) {
-      for (const [index, { key, quota, cost }] of charges.entries()) {
-        if (cost > 0) this.#states.set(key, states[index]!, quota, nowMs)
+      for (let index = 0; index < accounts.length; index++) {
+        const { quota, cost } = accounts[index]!
+        if (cost > 0) this.#states.set(charges[index]!.key, states[index]!, quota, nowMs)
       }
     }
     return { granted, balances, source: this.#source }
@@ -46,7 +58,8 @@ export class MemoryStore implements QuotaStore {
 
   settle(settlements: readonly Settlement[]): void {
     const nowMs = this.#clock()
-    for (const { key, quota, units, windowId } of settlements) {
+    for (const { key, quota: whole, units, windowId } of settlements) {
+      const quota = this.#quotaOf(whole)
       const known = this.#states.get(key, quota, nowMs)
       if (known === undefined && units < 0) continue
       const algorithm = algorithms[quota.algorithm]
@@ -61,7 +74,8 @@ export class MemoryStore implements QuotaStore {
 
   penalize(charges: readonly Charge[], blockMs: number): void {
     const nowMs = this.#clock()
-    for (const { key, quota } of charges) {
+    for (const { key, quota: whole } of charges) {
+      const quota = this.#quotaOf(whole)
       const algorithm = algorithms[quota.algorithm]
       const state = algorithm.advance(this.#states.get(key, quota, nowMs), quota, nowMs)
       this.#states.set(key, algorithm.penalize(state, quota, blockMs, nowMs), quota, nowMs)

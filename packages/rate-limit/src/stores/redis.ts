@@ -10,6 +10,9 @@ import { Increx, isForIncrex } from './increx.js'
 /** How many requests one call of the script decides on, at most: the server does nothing else meanwhile. */
 const BATCH = 64
 
+/** How a request is written that is no other than the one before it, but for its keys. */
+const AS_BEFORE = ''
+
 /**
  * Keeps quotas in Redis, shared by all processes; by the server's clock.
  *
@@ -126,12 +129,15 @@ export class RedisStore implements QuotaStore {
   #decideByScript(batch: readonly Gathered[]): void {
     const keys: string[] = []
     const args: string[] = []
+    let before = ''
     for (const { charges, count, divisor, terms } of batch) {
       for (const { key, quota } of charges) {
         keys.push(key)
         this.#algorithms.add(quota.algorithm)
       }
-      args.push(`${count} ${divisor}${terms}`)
+      const request = `${count} ${divisor}${terms}`
+      args.push(request === before ? AS_BEFORE : request)
+      before = request
     }
     const askedAt = performance.now()
     this.#guard.run(consumeScript(this.#algorithms), keys, args, this.#options).then(

@@ -3,7 +3,8 @@ import { algorithms } from '../algorithms/index.js'
 import type { Quota } from '../policy.js'
 
 interface Entry {
-  state: State
+  /** Its own: changed in place, so that a busy partition leaves nothing to the garbage collector. */
+  readonly state: number[]
   quota: Quota
   /** When the state is as good as none, in ms. */
   expiresAt: number
@@ -52,12 +53,13 @@ export class StateTable {
     const expiresAt = nowMs + algorithms[quota.algorithm].ttlMs(state, quota, nowMs)
     const known = this.#entries.get(key)
     if (known !== undefined) {
-      known.state = state
+      for (let index = 0; index < state.length; index++) known.state[index] = state[index]!
+      known.state.length = state.length
       known.quota = quota
       known.expiresAt = expiresAt
       return
     }
-    const entry = { state, quota, expiresAt, touched: false }
+    const entry: Entry = { state: [...state], quota, expiresAt, touched: false }
     if (this.#hasRoom(nowMs)) this.#entries.set(key, entry)
     else this.#shared.set(sharedKey(key, quota), entry)
   }
