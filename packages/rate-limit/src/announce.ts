@@ -29,22 +29,15 @@ export class Announcer {
     let isDone = false
     const writeHeadWithQuota: WriteHead = (...args) => {
       // The first attempt may throw, for a status that is none: what follows must not add to the list again.
-      if (!isDone && !res.headersSent) {
-        const fields = new Fields(res, args.at(-1))
-        if (!mayBeKept(fields)) {
-          isDone = true
-          this.#write(fields, decision, policies)
+      if (!isDone && !mayBeKept(res, args.at(-1))) {
+        isDone = true
+        for (const style of this.#styles) {
+          for (const header of style(decision, policies)) add(res, header)
         }
       }
       return writeHead.apply(res, args)
     }
     res.writeHead = writeHeadWithQuota as typeof res.writeHead
-  }
-
-  #write(fields: Fields, decision: Decision, policies: readonly DescribedPolicy[]): void {
-    for (const style of this.#styles) {
-      for (const header of style(decision, policies)) fields.add(header)
-    }
   }
 
   /** What belongs to a refusal; set at once, so that any error handler sends it. */
@@ -59,43 +52,28 @@ export class Announcer {
 
 type WriteHead = (...args: unknown[]) => ServerResponse
 
-/** The fields of a response whose head is about to be written: those that were set, and those given to `writeHead`. */
-class Fields {
-  readonly #res: ServerResponse
-  readonly #given: unknown
-  /** One question to the response instead of one for each name, of which most are not there. */
-  readonly #set: readonly string[]
-
-  /** @param given  the last argument of `writeHead`: an object or a list, if it has fields */
-  constructor(res: ServerResponse, given: unknown) {
-    this.#res = res
-    this.#given = given
-    this.#set = res.getHeaderNames()
-  }
-
-  /** @param name  in lower case */
-  get(name: string): string | undefined {
-    const value = givenField(this.#given, name) ?? this.#setField(name)
-    return value === undefined ? undefined : String(value)
-  }
-
-  /** Several limiters share a field: in a list, the first stands first, though it comes last to the head. */
-  add([name, value]: Header): void {
-    const others = name.startsWith('X-') ? undefined : this.#setField(name.toLowerCase())
-    this.#res.setHeader(name, others === undefined ? value : `${value}, ${String(others)}`)
-  }
-
-  #setField(name: string): OutgoingHttpHeader | undefined {
-    return this.#set.includes(name) ? this.#res.getHeader(name) : undefined
-  }
+/** Several limiters share a field: in a list, the first stands first, though it comes last to the head. */
+function add(res: ServerResponse, [name, value]: Header): void {
+  const others = name.startsWith('X-') ? undefined : res.getHeader(name)
+  res.setHeader(name, others === undefined ? value : `${value}, ${String(others)}`)
 }
 
-/** Whether the response says that a cache may answer the next request with it, or that one already has. */
-function mayBeKept(fields: Fields): boolean {
-  const control = fields.get('cache-control')
+/**
+ * Whether the response says that a cache may answer the next request with it, or that one already has.
+ *
+ * @param given  the last argument of `writeHead`: an object or a list, if it has fields
+ */
+function mayBeKept(res: ServerResponse, given: unknown): boolean {
+  const control = fieldOf(res, given, 'cache-control')
   if (control !== undefined && /\bno-store\b/i.test(control)) return false
   if (control !== undefined && /\bpublic\b|\bs-maxage\b|\bmax-age\s*=\s*"?0*[1-9]/i.test(control)) return true
-  return fields.get('expires') !== undefined || fields.get('age') !== undefined
+  return fieldOf(res, given, 'expires') !== undefined || fieldOf(res, given, 'age') !== undefined
+}
+
+/** A field of a response whose head is about to be written: it was set before, or is given with the head. */
+function fieldOf(res: ServerResponse, given: unknown, name: string): string | undefined {
+  const value = givenField(given, name) ?? res.getHeader(name)
+  return value === undefined ? undefined : String(value)
 }
 
 function givenField(explicit: unknown, name: string): OutgoingHttpHeader | undefined {

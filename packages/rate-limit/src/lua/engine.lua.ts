@@ -69,10 +69,9 @@ end
 local function balance(c, now, out)
   local a, q, s = c.q.a, c.q, c.state
   local remaining = math.max(0, a.available(s, q, now))
-  local wait = a.waitMs(s, q, c.cost, now)
   out[#out + 1] = remaining
   out[#out + 1] = remaining >= q.burst and 0 or a.waitMs(s, q, remaining + 1, now)
-  out[#out + 1] = wait == NEVER and -1 or wait
+  out[#out + 1] = a.waitMs(s, q, c.cost, now)
   out[#out + 1] = a.windowId(s)
 end
 `

@@ -6,26 +6,17 @@ import { luaEngine, luaPrelude } from './engine.lua.js'
  * Decides on the requests of one turn of the event loop, one after the other; each pays into all its quotas or none.
  *
  * KEYS   the keys of all requests, in their order
- * ARGV   one per request: `count divisor`, then for each of its keys `algorithm quota windowMs burst buckets cost`;
- *        empty if that is as in the request before
- * Reply  for each request `granted`, then for each key `remaining resetAfterMs waitMs windowId` (wait −1: never);
- *        a request whose key holds something else answers −1 alone
+ * ARGV   one for each run of requests that are alike but for their keys: `times count divisor`, then for each key of one of
+ *        them `algorithm quota windowMs burst buckets cost`
+ * Reply  a string of little-endian doubles, which client and server write and read for less than a list: for each request
+ *        `granted`, then for each of its keys `remaining resetAfterMs waitMs windowId` (wait infinite: never); a request
+ *        whose key holds something else answers −1 alone
  * Clock  the server's. O(keys × buckets)
  */
 function consumeLua(names: readonly AlgorithmName[]): string {
   return `${luaPrelude(names)}${luaEngine}
-local now, key, out, request = clock(), 0, {}, nil
-local function parse(text)
-  local word = string.gmatch(text, '%S+')
-  local read = { count = tonumber(word()), divisor = tonumber(word()) }
-  for name in word do
-    local q = quota(name, word)
-    read[#read + 1] = { q = q, cost = tonumber(word()) }
-  end
-  return read
-end
-for i = 1, #ARGV do
-  if ARGV[i] ~= '' then request = parse(ARGV[i]) end
+local now, key, out = clock(), 0, {}
+local function decide(request, count, divisor)
   local sane = true
   for j = 1, #request do
     local c = request[j]
@@ -35,18 +26,29 @@ for i = 1, #ARGV do
   end
   key = key + #request
   if not sane then
-    out[#out + 1] = -1
-  else
-    local granted = consume(request, request.count, request.divisor, now)
-    out[#out + 1] = granted
-    for j = 1, #request do
-      local c = request[j]
-      if granted * c.cost > 0 then save(c.key, c.before, c.state, c.q, now) end
-      balance(c, now, out)
-    end
+    out[#out + 1] = struct.pack('<d', -1)
+    return
   end
+  local granted = consume(request, count, divisor, now)
+  local numbers = { granted }
+  for j = 1, #request do
+    local c = request[j]
+    if granted * c.cost > 0 then save(c.key, c.before, c.state, c.q, now) end
+    balance(c, now, numbers)
+  end
+  out[#out + 1] = struct.pack('<' .. string.rep('d', #numbers), unpack(numbers))
 end
-return out`
+for i = 1, #ARGV do
+  local word = string.gmatch(ARGV[i], '%S+')
+  local times, count, divisor = tonumber(word()), tonumber(word()), tonumber(word())
+  local request = {}
+  for name in word do
+    local q = quota(name, word)
+    request[#request + 1] = { q = q, cost = tonumber(word()) }
+  end
+  for _ = 1, times do decide(request, count, divisor) end
+end
+return table.concat(out)`
 }
 
 /**

@@ -5,7 +5,6 @@ import type { Balance, Charge, StoreReply } from '../store.js'
 export interface Gathered {
   readonly charges: readonly Charge[]
   readonly divisor: number
-  readonly terms: string
   count: number
   readonly waiting: Waiting[]
 }
@@ -17,19 +16,33 @@ export interface Waiting {
   reject(error: unknown): void
 }
 
-/** Reads what a script says of one request. */
-export function balancesAt(reply: readonly number[], start: number, length: number): Balance[] {
-  const balances: Balance[] = []
-  for (let at = start; at < start + length * 4; at += 4) {
-    const waitMs = reply[at + 2]!
-    balances.push({
-      remaining: reply[at]!,
-      resetAfterMs: reply[at + 1]!,
-      waitMs: waitMs === -1 ? Number.POSITIVE_INFINITY : waitMs,
-      windowId: reply[at + 3]!,
-    })
+/** Reads what the script says, number by number. */
+export class ScriptReply {
+  readonly #bytes: Buffer
+  #at = 0
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes
   }
-  return balances
+
+  number(): number {
+    const number = this.#bytes.readDoubleLE(this.#at)
+    this.#at += Float64Array.BYTES_PER_ELEMENT
+    return number
+  }
+
+  balances(count: number): Balance[] {
+    const balances: Balance[] = []
+    for (let left = count; left > 0; left--) {
+      balances.push({
+        remaining: this.number(),
+        resetAfterMs: this.number(),
+        waitMs: this.number(),
+        windowId: this.number(),
+      })
+    }
+    return balances
+  }
 }
 
 /** All keys of a request share a hash tag, so the first one speaks for them. */
@@ -53,24 +66,56 @@ export function isEqual(
   charges: readonly Charge[],
   count: number,
   divisor: number,
-  terms: string,
 ): boolean {
   return (
     gathered.count > 0 &&
     count > 0 &&
     gathered.divisor === 1 &&
     divisor === 1 &&
-    gathered.terms === terms &&
-    gathered.charges.length === charges.length &&
+    spendAlike(gathered.charges, charges) &&
     gathered.charges.every(({ key }, index) => key === charges[index]!.key)
   )
 }
 
-/** What a request spends, as the scripts read it. */
-export function termsOf(charges: readonly Charge[]): string {
-  let terms = ''
-  for (const { quota, cost } of charges) terms += ` ${quota.text} ${cost}`
-  return terms
+/** Requests in a row that are alike but for their keys. */
+export interface Run {
+  readonly like: Gathered
+  times: number
+}
+
+/** A batch in runs: what is alike need be written, and read, but once. */
+export function runsOf(batch: readonly Gathered[]): Run[] {
+  const runs: Run[] = []
+  let run: Run | undefined
+  for (const gathered of batch) {
+    if (run !== undefined && isAlike(run.like, gathered)) {
+      run.times++
+    } else {
+      run = { like: gathered, times: 1 }
+      runs.push(run)
+    }
+  }
+  return runs
+}
+
+/** A run, as the script reads it. */
+export function written({ like: { charges, count, divisor }, times }: Run): string {
+  let text = `${times} ${count} ${divisor}`
+  for (const { quota, cost } of charges) text += ` ${quota.text} ${cost}`
+  return text
+}
+
+function isAlike(one: Gathered, other: Gathered): boolean {
+  return one.count === other.count && one.divisor === other.divisor && spendAlike(one.charges, other.charges)
+}
+
+function spendAlike(some: readonly Charge[], others: readonly Charge[]): boolean {
+  if (some.length !== others.length) return false
+  for (let index = 0; index < some.length; index++) {
+    const [one, other] = [some[index]!, others[index]!]
+    if (one.cost !== other.cost || one.quota.text !== other.quota.text) return false
+  }
+  return true
 }
 
 /** The first come are the first admitted, and each is told what was left right after it. */

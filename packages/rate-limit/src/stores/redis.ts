@@ -4,14 +4,20 @@ import { Blocks } from '../blocks.js'
 import { UnreadableQuota } from '../errors.js'
 import { adjustScript, consumeScript } from '../lua/scripts.js'
 import type { Charge, QuotaStore, Settlement, StoreReply } from '../store.js'
-import { balancesAt, bySlot, type Gathered, isEqual, share, termsOf, type Waiting } from './gathered.js'
+import {
+  bySlot,
+  type Gathered,
+  isEqual,
+  runsOf,
+  ScriptReply,
+  share,
+  type Waiting,
+  written,
+} from './gathered.js'
 import { Increx, isForIncrex } from './increx.js'
 
 /** How many requests one call of the script decides on, at most: the server does nothing else meanwhile. */
 const BATCH = 64
-
-/** How a request is written that is no other than the one before it, but for its keys. */
-const AS_BEFORE = ''
 
 /**
  * Keeps quotas in Redis, shared by all processes; by the server's clock.
@@ -25,6 +31,7 @@ export class RedisStore implements QuotaStore {
   readonly #guard: StoreGuard
   readonly #isCluster: boolean
   readonly #options: OperationOptions
+  readonly #binary: OperationOptions
   readonly #blocks = new Blocks()
   readonly #increx: Increx
   readonly #algorithms = new Set<AlgorithmName>()
@@ -39,6 +46,7 @@ export class RedisStore implements QuotaStore {
     this.#increx = new Increx(this.#guard)
     this.#isCluster = redis.isCluster ?? false
     this.#options = options.deadlineMs === undefined ? {} : { deadlineMs: options.deadlineMs }
+    this.#binary = { ...this.#options, asBuffer: true }
   }
 
   consume(charges: readonly Charge[], count: number, divisor: number): StoreReply | Promise<StoreReply> {
@@ -49,10 +57,9 @@ export class RedisStore implements QuotaStore {
   #gather(charges: readonly Charge[], count: number, divisor: number): Promise<StoreReply> {
     return new Promise((resolve, reject) => {
       const waiting = { count, resolve, reject }
-      const terms = termsOf(charges)
       const { key } = charges[0]!
       const known = this.#gathered.get(key)
-      if (known !== undefined && isEqual(known, charges, count, divisor, terms)) {
+      if (known !== undefined && isEqual(known, charges, count, divisor)) {
         known.count += count
         known.waiting.push(waiting)
         return
@@ -60,7 +67,7 @@ export class RedisStore implements QuotaStore {
       if (this.#gathered.size === 0) this.#guard.beforeWrite(this.#send)
       // Under its own name only what another may join; the others need a name that is nobody's.
       const name = known === undefined ? key : `${this.#gathered.size} ${key}`
-      this.#gathered.set(name, { charges, divisor, terms, count, waiting: [waiting] })
+      this.#gathered.set(name, { charges, divisor, count, waiting: [waiting] })
     })
   }
 
@@ -128,20 +135,12 @@ export class RedisStore implements QuotaStore {
 
   #decideByScript(batch: readonly Gathered[]): void {
     const keys: string[] = []
-    const args: string[] = []
-    let before = ''
-    for (const { charges, count, divisor, terms } of batch) {
-      for (const { key, quota } of charges) {
-        keys.push(key)
-        this.#algorithms.add(quota.algorithm)
-      }
-      const request = `${count} ${divisor}${terms}`
-      args.push(request === before ? AS_BEFORE : request)
-      before = request
-    }
+    for (const { charges } of batch) for (const { key } of charges) keys.push(key)
+    const runs = runsOf(batch)
+    for (const { like } of runs) for (const { quota } of like.charges) this.#algorithms.add(quota.algorithm)
     const askedAt = performance.now()
-    this.#guard.run(consumeScript(this.#algorithms), keys, args, this.#options).then(
-      (reply) => this.#answer(batch, reply as number[], askedAt),
+    this.#guard.run(consumeScript(this.#algorithms), keys, runs.map(written), this.#binary).then(
+      (reply) => this.#answer(batch, new ScriptReply(reply as Buffer), askedAt),
       (error: unknown) => {
         for (const { waiting } of batch) for (const { reject } of waiting) reject(error)
       },
@@ -149,17 +148,15 @@ export class RedisStore implements QuotaStore {
   }
 
   /** Hands each request its part of the reply. */
-  #answer(batch: readonly Gathered[], reply: readonly number[], askedAt: number): void {
-    let at = 0
+  #answer(batch: readonly Gathered[], reply: ScriptReply, askedAt: number): void {
     const nowMs = performance.now()
     for (const gathered of batch) {
-      const granted = reply[at++]!
+      const granted = reply.number()
       if (granted === -1) {
         for (const { reject } of gathered.waiting) reject(new UnreadableQuota())
         continue
       }
-      const balances = balancesAt(reply, at, gathered.charges.length)
-      at += balances.length * 4
+      const balances = reply.balances(gathered.charges.length)
       if (granted < gathered.count) this.#blocks.add(gathered.charges, balances, askedAt, nowMs)
       share(gathered, granted, balances)
     }

@@ -43,7 +43,7 @@ for i = 3, #ARGV do
   end
   out[#out + 1] = q.a.ttlMs(s, q, now)
   for j = 1, #s do out[#out + 1] = s[j] end
-  for j = 1, #out do out[j] = int(out[j]) end
+  for j = 1, #out do out[j] = out[j] == NEVER and 'Infinity' or int(out[j]) end
   shown[#shown + 1] = table.concat(out, ' ')
 end
 return shown`,
@@ -139,7 +139,7 @@ function replayHere(quota: Quota, steps: readonly Step[]): string[] {
       )
       state = states[0]!
       const { remaining, resetAfterMs, waitMs, windowId } = balances[0]!
-      out.push(granted, remaining, resetAfterMs, waitMs === Number.POSITIVE_INFINITY ? -1 : waitMs, windowId)
+      out.push(granted, remaining, resetAfterMs, waitMs, windowId)
     } else {
       const known = algorithm.advance(state, quota, now)
       if (step.verb === 'charge') state = algorithm.debit(known, quota, step.units)
