@@ -92,6 +92,9 @@ function rateLimiterFlexible(points: number): ServerVariant {
   })
 }
 
+/** What any middleware costs that an app adds. */
+const empty = limited(async () => [(_req, _res, next) => next()])
+
 /** The least that sets the same two headers: what the headers alone cost. */
 const headersAlone = limited(async () => [
   (_req, res, next) => {
@@ -112,6 +115,7 @@ const ANY_REFUSAL = 'refused by the app itself'
 
 export const variants: Variants<ServerVariant> = {
   bare: limited(async () => []),
+  'an empty middleware': empty,
   'two headers, no limit': headersAlone,
 
   'ours, exact': ours(PLENTY),
