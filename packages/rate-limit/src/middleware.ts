@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type Middleware, type Next, prefetch, requestSlot } from '@scale/core'
+import { InvalidOption, type Middleware, type Next, prefetch, requestSlot } from '@scale/core'
 import { Announcer } from './announce.js'
 import type { PolicyBound } from './bound.js'
 import { decisionChannel } from './channels.js'
@@ -19,8 +19,9 @@ export interface RateLimit<Request extends IncomingMessage = LimitedRequest> {
   /**
    * Takes `cost` units from the quotas of one partition, from all or from none.
    *
-   * @param subject  who is counted: one key for all policies, or one for each by its name
+   * @param subject  who is counted: one key for all policies, or one for each by its name; those not named are left out
    * @param cost     units, an integer of 0 or more. Default: the option `cost`
+   * @throws {InvalidOption} the subject names no policy, or an unknown one; a partition or the cost is none
    * @throws {RateLimitStoreUnavailable} no answer, and `onStoreError` is `'closed'`; the cost may have been taken
    */
   consume(subject: Subject, cost?: number): Promise<Decision>
@@ -73,11 +74,20 @@ export function rateLimit<Request extends IncomingMessage = LimitedRequest>(
 
   function rateLimit(req: Request, res: ServerResponse, next: Next): void {
     try {
-      if (skip?.(req) === true) next()
+      if (skips(req)) next()
       else decideAndEnforce(req, res, next)
     } catch (error) {
       next(error)
     }
+  }
+
+  function skips(req: Request): boolean {
+    if (skip === undefined) return false
+    const answer: unknown = skip(req)
+    if (typeof answer === 'boolean' || answer === undefined) return answer === true
+    throw new InvalidOption(
+      `rateLimit: \`skip\` must return true or false, not what is of type ${typeof answer}.`,
+    )
   }
 
   function decideAndEnforce(req: Request, res: ServerResponse, next: Next): void {
@@ -136,10 +146,13 @@ export function rateLimit<Request extends IncomingMessage = LimitedRequest>(
   const middleware = rateLimit as RateLimit<Request>
   if (resolved.early ?? spendings.knownEarly) {
     middleware[prefetch] = (req) => {
-      if (asked.get(req) !== undefined || skip?.(req) === true) return
-      const { decision } = ask(req)
-      // It is for the middleware to report; that it may never be reached is no reason to crash.
-      if (decision instanceof Promise) decision.catch(() => {})
+      if (asked.get(req) !== undefined) return
+      // What fails is for the middleware to report; that it may never be reached is no reason to crash.
+      try {
+        if (skips(req)) return
+        const { decision } = ask(req)
+        if (decision instanceof Promise) decision.catch(() => {})
+      } catch {}
     }
   }
   middleware.consume = async (subject, cost) => limiter.consume(spendings.ofSubject(subject, cost))

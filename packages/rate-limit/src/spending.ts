@@ -105,13 +105,20 @@ export class Spendings<Request extends IncomingMessage> {
     )
   }
 
-  /** A policy that is misspelled would not be counted. */
+  /** A policy that is misspelled, or whose partition was not there, would not be counted. */
   #assertNamed(
     partitions: Readonly<Record<string, PartitionKey | false>>,
   ): Readonly<Record<string, PartitionKey | false>> {
-    for (const name of Object.keys(partitions)) {
+    const names = Object.keys(partitions)
+    if (names.length === 0) throw new InvalidOption('rateLimit: the subject names no policy.')
+    for (const name of names) {
       if (!this.#policies.some((policy) => policy.name === name)) {
         throw new InvalidOption(`rateLimit: there is no policy \`${name.slice(0, 64)}\`.`)
+      }
+      if (partitions[name] === undefined) {
+        throw new InvalidOption(
+          `rateLimit: the partition under \`${name}\` is undefined; false if the policy does not concern it.`,
+        )
       }
     }
     return partitions
@@ -171,6 +178,6 @@ function isPartitionKey(subject: Subject): subject is PartitionKey {
 export function assertCost(cost: number, policy?: string): void {
   if (Number.isSafeInteger(cost) && cost >= 0) return
   const where = policy === undefined ? '' : ` policy \`${policy}\`:`
-  const what = typeof cost === 'number' ? cost : `a ${typeof cost}`
+  const what = typeof cost === 'number' ? cost : `of type ${typeof cost}`
   throw new InvalidOption(`rateLimit:${where} the cost must be an integer of at least 0, not ${what}.`)
 }

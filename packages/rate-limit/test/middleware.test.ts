@@ -2,7 +2,7 @@ import { compose, InvalidOption, MemoryStoreRefused, prefetch } from '@scale/cor
 import { testRedis } from '@scale/devkit/redis-server'
 import { createRedis, whenReady } from '@scale/redis'
 import type { RedisServer } from '@scale/redis/testing'
-import type { Request } from 'express'
+import type { Request, RequestHandler } from 'express'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import {
   type DecisionMessage,
@@ -251,6 +251,20 @@ describe('rateLimit', () => {
     expect((await app.get()).headers.get('ratelimit')).toMatch(/r=8/)
   })
 
+  it('leaves what is wrong with an early question to the middleware itself', async () => {
+    const before: RequestHandler = (req, res, next) => {
+      if (req.path === '/early') res.send('')
+      else next()
+    }
+    for (const wrong of [{ partitionKey: () => 5 as never }, { skip: async () => true }] as object[]) {
+      const limiter = rateLimit(shared({ early: true, ...wrong }))
+      app = await runApp(make, [compose(before, limiter)])
+      expect((await app.get('/early')).status).toBe(200)
+      expect((await app.get('/')).status).toBe(500)
+      await app.close()
+    }
+  })
+
   it('works without a request', async () => {
     const limiter = rateLimit(shared({ settle: true }))
     const decision = await limiter.consume('job', 4)
@@ -272,6 +286,9 @@ describe('rateLimit', () => {
   it('refuses what it cannot mean', async () => {
     const limiter = rateLimit(shared())
     await expect(limiter.consume({ brust: 'a' })).rejects.toThrow(/no policy `brust`/)
+    await expect(limiter.consume({ burst: undefined as never })).rejects.toThrow(/under `burst` is undefined/)
+    await expect(limiter.consume({})).rejects.toThrow(/names no policy/)
+    expect((await limiter.consume({ burst: false })).policies).toEqual([])
     await expect(limiter.consume('a', 0.5)).rejects.toThrow(/cost must be an integer/)
     await expect(limiter.penalty('a', { blockMs: -1 })).rejects.toThrow(/`blockMs` must be/)
     await expect(limiter.penalty('a', undefined as never)).rejects.toThrow(/`blockMs` must be/)
