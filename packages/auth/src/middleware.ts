@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type Next, prefetch } from '@scale/core'
+import { type Next, prefetch, requestSlot } from '@scale/core'
 import { type Credentials, credentialsOf } from './authorization.js'
 import { type ChallengeParameters, challengeOf, type Scheme } from './challenge.js'
 import { refusedChannel } from './channels.js'
@@ -39,15 +39,14 @@ export function accessToken<Claims extends object = AccessTokenClaims>(
 ): AccessTokens<Claims> {
   const config = resolveAccessTokenOptions(options)
   const takesDpop = config.dpop !== undefined
-  /** Where `prefetch` leaves on the request what it began. */
-  const begun: unique symbol = Symbol('access token begun')
-  const notesOf = (req: IncomingMessage & { [begun]?: Admission }): { [begun]?: Admission } => req
+  /** Where `prefetch` leaves what it began. */
+  const begun = requestSlot<Admission>('access token begun')
 
   function accessToken(req: IncomingMessage, res: ServerResponse, next: Next): void {
-    const known = notesOf(req)[begun]
+    const known = begun.get(req)
     const credentials = known?.credentials ?? credentialsOf(req, takesDpop)
     const isThere = typeof credentials !== 'string'
-    noted(req, { challenge: config.challenge, scheme: isThere ? credentials.scheme : undefined })
+    presented.set(req, { challenge: config.challenge, scheme: isThere ? credentials.scheme : undefined })
     if (!isThere) {
       next(refusalOf(config, credentials))
       return
@@ -63,11 +62,11 @@ export function accessToken<Claims extends object = AccessTokenClaims>(
   return Object.assign(accessToken, {
     [prefetch]: (req: IncomingMessage) => {
       const credentials = credentialsOf(req, takesDpop)
-      if (typeof credentials === 'string' || notesOf(req)[begun] !== undefined) return
+      if (typeof credentials === 'string' || begun.get(req) !== undefined) return
       const admitted = admit(config, req, credentials, true)
       // It belongs to the later call, which may never come: then nobody else would hear of it.
       admitted.catch(() => {})
-      notesOf(req)[begun] = { credentials, admitted }
+      begun.set(req, { credentials, admitted })
     },
     get: (req: IncomingMessage) => {
       const { auth } = req as RequestWithAuth
@@ -147,23 +146,15 @@ export interface Presented {
   readonly scheme: Scheme | undefined
 }
 
-const PRESENTED: unique symbol = Symbol('how the access token was presented')
-
-interface PresentedRequest extends IncomingMessage {
-  [PRESENTED]?: Presented
-}
-
-function noted(req: IncomingMessage, presented: Presented): void {
-  ;(req as PresentedRequest)[PRESENTED] = presented
-}
+const presented = requestSlot<Presented>('how the access token was presented')
 
 /** What a guard finds on a request. @throws {AuthMisuse} `accessToken()` has not run before */
 export function authOf(req: IncomingMessage): { auth: Auth<object> | undefined; presented: Presented } {
-  const presented = (req as PresentedRequest)[PRESENTED]
-  if (presented === undefined) {
+  const found = presented.get(req)
+  if (found === undefined) {
     throw new AuthMisuse('There is no `req.auth`: put the middleware of `accessToken()` before this.')
   }
-  return { auth: (req as RequestWithAuth).auth, presented }
+  return { auth: (req as RequestWithAuth).auth, presented: found }
 }
 
 declare global {

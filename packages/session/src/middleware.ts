@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
-import { type Next, prefetch } from '@scale/core'
+import { type Next, prefetch, requestSlot } from '@scale/core'
 import { SessionMisuse } from './errors.js'
 import { Exchange } from './exchange.js'
 import { type Opening, open } from './opening.js'
@@ -39,22 +39,22 @@ export interface Sessions<Data extends object = SessionData> {
  */
 export function session<Data extends object = SessionData>(options?: SessionOptions<Data>): Sessions<Data> {
   const config = resolveSessionOptions(options)
-  /** Where `prefetch` leaves on the request what it began. */
-  const begun = Symbol('session begun')
+  /** Where `prefetch` leaves what it began. */
+  const begun = requestSlot<Opening | Promise<Opening>>('session begun')
 
   function session(req: IncomingMessage, res: ServerResponse, next: Next): void {
     if (isOpenedBy(config, req)) {
       next()
       return
     }
-    const opening = notesOf(req)[begun] ?? open(config, req.headers)
+    const opening = begun.get(req) ?? open(config, req.headers)
     if (opening instanceof Promise) opening.then((opened) => enter(config, req, res, next, opened))
     else enter(config, req, res, next, opening)
   }
 
   return Object.assign(session, {
     [prefetch]: (req: IncomingMessage) => {
-      if (!isOpenedBy(config, req)) notesOf(req)[begun] ??= open(config, req.headers)
+      if (!isOpenedBy(config, req) && begun.get(req) === undefined) begun.set(req, open(config, req.headers))
     },
     get: (req: IncomingMessage) => {
       const { session } = req as { session?: unknown }
@@ -73,11 +73,6 @@ export function session<Data extends object = SessionData>(options?: SessionOpti
       return userSessions(config, userId, id)
     },
   })
-}
-
-/** What middleware leave on a request for themselves, each under a symbol of its own. */
-function notesOf(req: IncomingMessage): Record<symbol, Opening | Promise<Opening> | undefined> {
-  return req as unknown as Record<symbol, Opening | Promise<Opening> | undefined>
 }
 
 /** A second middleware of the same options has nothing left to do. */

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
+import { requestSlot } from '@scale/core'
 import { replayFailureChannel } from '../channels.js'
 import { KnownKeys } from './known-keys.js'
 import { type DpopOptions, resolveDpopOptions } from './options.js'
@@ -41,7 +42,7 @@ export function dpop(options?: DpopOptions): Dpop {
   const config = resolveDpopOptions(options)
   const { nonces, clock, store } = config
   const known = new KnownKeys()
-  const outcomes = new WeakMap<IncomingMessage, Promise<ProofOutcome>>()
+  const outcomes = requestSlot<Promise<ProofOutcome>>('proof of possession')
 
   async function judge(req: IncomingMessage, token: string, thumbprint: string): Promise<ProofOutcome> {
     const refuse = (reason: ProofRefusal): ProofOutcome => ({

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Middleware, type Next, prefetch } from '@scale/core'
+import { type Middleware, type Next, prefetch, requestSlot } from '@scale/core'
 import { type Entry, isEarly } from '../entry.js'
 import { Answers } from './answers.js'
 import { Leading } from './leading.js'
@@ -19,7 +19,7 @@ export function httpCache(options: ResolvedHttpOptions, parts: HttpCacheParts): 
   const answers = new Answers(options, parts.name)
   const leading = new Leading(options, parts, lookup, answers)
   const visits = new Visits(parts, lookup, answers, leading)
-  const early = new WeakMap<IncomingMessage, Promise<Entry | undefined>>()
+  const early = requestSlot<Promise<Entry | undefined>>('cache read')
 
   const middleware: Middleware<IncomingMessage> = function httpCache(req, res, next) {
     const plan = planFor(req, options)
@@ -43,7 +43,7 @@ export function httpCache(options: ResolvedHttpOptions, parts: HttpCacheParts): 
     }
   }
   middleware[prefetch] = (req) => {
-    if (early.has(req)) return
+    if (early.get(req) !== undefined) return
     const plan = planFor(req, options)
     if (plan.kind !== 'cache' || lookup.local(plan, req, performance.now()) !== undefined) return
     if (parts.entries.store.available(plan.key)) early.set(req, lookup.read(plan, req))
