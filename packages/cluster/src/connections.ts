@@ -40,6 +40,8 @@ type TrackedSocket = Duplex & { [connectionOf]?: Connection }
 export class ConnectionTracker {
   /** Requests since the start. */
   requests = 0
+  /** TCP connections since the start. */
+  accepted = 0
   private readonly connections = new Set<Connection>()
   private readonly sessions = new Http2Sessions()
   /** TCP connections that a TLS socket or an HTTP/2 session will take over, by the address of the peer. */
@@ -49,6 +51,7 @@ export class ConnectionTracker {
   constructor(private readonly server: Server) {
     const isTakenOver = 'setSecureContext' in server || 'updateSettings' in server
     server.prependListener('connection', (socket: Socket) => {
+      this.accepted++
       const connection = this.open(socket)
       if (isTakenOver) this.keepUnderneath(connection)
     })

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer, get } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, createServer as createNetServer } from 'node:net'
+import { Worker } from 'node:worker_threads'
 import express from 'express'
 import express4 from 'express4'
 import { describe, expect, test } from 'vitest'
@@ -59,4 +60,35 @@ test('counts requests, and connections until they close', async () => {
   await expect.poll(() => tracker.size).toBe(0)
   expect(tracker.inFlight).toBe(0)
   await drain(server)
+})
+
+/** Connects as often as it is told, says so, and then says how many were answered. */
+const CLIENT = `
+const { connect } = require('node:net')
+const { parentPort, workerData: { port, count, connected } } = require('node:worker_threads')
+let ended = 0
+let answered = 0
+for (let index = 0; index < count; index++) {
+  const socket = connect({ port, host: '127.0.0.1' }, () => {
+    if (Atomics.add(connected, 0, 1) === count - 1) Atomics.notify(connected, 0)
+  })
+  socket.once('data', () => answered++)
+  socket.on('error', () => {})
+  socket.once('close', () => ++ended === count && parentPort.postMessage(answered))
+}`
+
+test('all that waits to be accepted is, before a server stops listening', async () => {
+  const count = 100
+  const server = createNetServer((socket) => socket.end('here'))
+  trackConnections(server)
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const connected = new Int32Array(new SharedArrayBuffer(4))
+  const { port } = server.address() as AddressInfo
+  const client = new Worker(CLIENT, { eval: true, workerData: { port, count, connected } })
+  const answered = once(client, 'message')
+  // This thread accepts nothing meanwhile.
+  for (let seen = 0; seen < count; seen = Atomics.load(connected, 0)) Atomics.wait(connected, 0, seen, 5_000)
+  await drain(server, { lingerMs: 0 })
+  expect(await answered).toEqual([count])
 })
