@@ -89,8 +89,7 @@ export class Fleet {
   private async gatherOnce(deadlineMs: number): Promise<Gathered> {
     this.ask()
     const [local] = await Promise.all([this.local.snapshot(), this.untilAnswered(deadlineMs)])
-    const total = new Accumulator(this.admission)
-    total.add(this.retired.families, '')
+    const total = new Accumulator(this.admission, this.retired)
     let missing = 0
     for (const source of this.sources.values()) {
       source.isSilent = source.isAsked

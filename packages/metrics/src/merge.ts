@@ -1,7 +1,12 @@
 import { type FamilySnapshot, labelText, overflowLabels, type SeriesSnapshot } from './snapshot.js'
 
 interface MergedFamily extends Omit<FamilySnapshot, 'series'> {
-  series: Map<string, SeriesSnapshot>
+  series: Map<string, MergedSeries>
+}
+
+interface MergedSeries extends SeriesSnapshot {
+  /** What rounding has taken from the last value: the only one that need not be an integer. */
+  lost: number
 }
 
 /**
@@ -26,11 +31,26 @@ export class Admission {
   }
 }
 
-/** Adds up what several processes say of the same metrics. */
+/**
+ * Adds up what several processes say of the same metrics.
+ *
+ * In whatever order fractions are added, the sum is the same: else a counter would go down by its last digit when a worker
+ * ends, and Prometheus would take that for a restart from 0.
+ */
 export class Accumulator {
   private readonly merged = new Map<string, MergedFamily>()
 
-  constructor(private readonly admission: Admission) {}
+  /** @param from  what is to be added to; it stays as it is */
+  constructor(
+    private readonly admission: Admission,
+    from?: Accumulator,
+  ) {
+    for (const [name, family] of from?.merged ?? []) {
+      const series = new Map<string, MergedSeries>()
+      for (const [key, one] of family.series) series.set(key, { ...one, values: [...one.values] })
+      this.merged.set(name, { ...family, series })
+    }
+  }
 
   /**
    * @param worker  who says it, for gauges that are shown one by one
@@ -49,7 +69,13 @@ export class Accumulator {
   }
 
   get families(): FamilySnapshot[] {
-    return [...this.merged.values()].map((family) => ({ ...family, series: [...family.series.values()] }))
+    return [...this.merged.values()].map((family) => ({
+      ...family,
+      series: [...family.series.values()].map(({ labels, values, lost }) => ({
+        labels,
+        values: values.with(-1, values.at(-1)! + lost),
+      })),
+    }))
   }
 
   private targetOf({ series: _, ...meta }: FamilySnapshot): MergedFamily {
@@ -76,15 +102,29 @@ export class Accumulator {
     }
     const values = target.type === 'histogram' ? rebin(raw, family.bounds, target.bounds) : raw
     const known = target.series.get(key)
-    if (known === undefined) target.series.set(key, { labels, values: [...values] })
-    else combine(known.values, values, target)
+    if (known === undefined) target.series.set(key, { labels, values: [...values], lost: 0 })
+    else combine(known, values, target)
   }
 }
 
-function combine(into: number[], values: readonly number[], { type, aggregate }: MergedFamily): void {
+function combine(series: MergedSeries, values: readonly number[], { type, aggregate }: MergedFamily): void {
+  const into = series.values
   if (type === 'gauge' && aggregate === 'max') into[0] = Math.max(into[0]!, values[0]!)
   else if (type === 'gauge' && aggregate === 'min') into[0] = Math.min(into[0]!, values[0]!)
-  else for (let index = 0; index < values.length; index++) into[index]! += values[index]!
+  else addUp(series, values)
+}
+
+/** The last value with what its rounding takes. @see Knuth, The Art of Computer Programming II, §4.2.2, theorem B */
+function addUp(series: MergedSeries, values: readonly number[]): void {
+  const into = series.values
+  const last = values.length - 1
+  for (let index = 0; index < last; index++) into[index]! += values[index]!
+  const [one, other] = [into[last]!, values[last]!]
+  const sum = one + other
+  into[last] = sum
+  if (!Number.isFinite(sum)) return
+  const added = sum - one
+  series.lost += one - (sum - added) + (other - added)
 }
 
 /** Releases with other buckets run side by side during a rolling deploy: what both have can be added up exactly. */

@@ -84,3 +84,32 @@ it('a series that was shown once stays, however many come before it the next tim
   expect(texts(of('a', 'b'))).toEqual(['a 1', 'b 1'])
   expect(texts(of('c', 'd', 'b', 'a'))).toEqual(['true 2', 'b 1', 'a 1'])
 })
+
+it('fractions add up to the same sum, whoever ends when', () => {
+  const admission = new Admission(10)
+  let state = 1
+  const random = (): number => {
+    state = (state * 48_271) % 2_147_483_647
+    return state / 2_147_483_647
+  }
+  for (let round = 0; round < 300; round++) {
+    const type = round % 2 === 0 ? 'counter' : 'histogram'
+    const value = (): number => Math.round(random() * 1e9) / 10 ** Math.round(random() * 9)
+    const values = (): number[] => (type === 'counter' ? [value()] : [1, 2, value()])
+    const live = Array.from({ length: 6 }, () =>
+      family({ type, bounds: type === 'counter' ? [] : [1], series: one(values()) }),
+    )
+    const retired = new Accumulator(admission)
+    const total = (): FamilySnapshot['series'] => {
+      const sum = new Accumulator(admission, retired)
+      for (const part of live) sum.add([part], '1')
+      return sum.families[0]!.series
+    }
+    const before = total()
+    while (live.length > 0) {
+      const [ended] = live.splice(Math.floor(random() * live.length), 1)
+      retired.add([ended!], '1', 'lasting')
+      expect(total()).toEqual(before)
+    }
+  }
+})
