@@ -62,12 +62,16 @@ const LONGEST_MS = 1_000
  * closed is reset by the kernel; from the look into the queue until now hardly any time has passed. (Node 20 accepts one
  * connection in a turn, so that a turn that accepted one says nothing of the others.)
  *
- * @param accepted  how many connections have been accepted so far
+ * @param accepted   how many connections have been accepted so far
+ * @param longestMs  resolves after so long in any case, at most a second
  */
-export async function acceptQueueEmptied(accepted: () => number): Promise<void> {
+export async function acceptQueueEmptied(
+  accepted: () => number,
+  longestMs: number = LONGEST_MS,
+): Promise<void> {
   let idleMs = IDLE_TURN_MS
   let now = performance.now()
-  const deadline = now + LONGEST_MS
+  const deadline = now + Math.min(longestMs, LONGEST_MS)
   while (now < deadline) {
     const [before, acceptedBefore] = [now, accepted()]
     await new Promise((resolve) => setImmediate(resolve))

@@ -94,7 +94,8 @@ export async function drain(
   for (const tracker of trackers) tracker.announceClose()
   const delay = pause(Math.min(until(delayMs), until(timeoutMs)))
   await (acceptUntil === undefined ? delay : Promise.race([delay, acceptUntil]))
-  await acceptQueueEmptied(() => trackers.reduce((sum, { accepted }) => sum + accepted, 0))
+  const accepted = (): number => trackers.reduce((sum, tracker) => sum + tracker.accepted, 0)
+  await acceptQueueEmptied(accepted, until(timeoutMs))
   for (const server of list) stopListening(server)
   const cancelPolitely = at(Math.min(lingerMs, until(timeoutMs)), () => {
     for (const tracker of trackers) politely(tracker, closeUpgraded)

@@ -83,8 +83,8 @@ export function rateLimit<Request extends IncomingMessage = LimitedRequest>(
 
   function skips(req: Request): boolean {
     if (skip === undefined) return false
-    const answer: unknown = skip(req)
-    if (typeof answer === 'boolean' || answer === undefined) return answer === true
+    const answer: unknown = skip(req) ?? false
+    if (typeof answer === 'boolean') return answer
     throw new InvalidOption(
       `rateLimit: \`skip\` must return true or false, not what is of type ${typeof answer}.`,
     )
@@ -92,14 +92,14 @@ export function rateLimit<Request extends IncomingMessage = LimitedRequest>(
 
   function decideAndEnforce(req: Request, res: ServerResponse, next: Next): void {
     const early = asked.get(req)
-    const { spending, decision } = early === undefined || early.decided !== undefined ? ask(req) : early
-    if (!(decision instanceof Promise)) {
-      enforce(spending, decision, req, res, next)
+    const made = early === undefined || early.decided !== undefined ? ask(req) : early
+    if (!(made.decision instanceof Promise)) {
+      enforce(made, made.decision, req, res, next)
       return
     }
-    decision.then((decided) => {
+    made.decision.then((decision) => {
       try {
-        enforce(spending, decided, req, res, next)
+        enforce(made, decision, req, res, next)
       } catch (error) {
         next(error)
       }
@@ -114,18 +114,12 @@ export function rateLimit<Request extends IncomingMessage = LimitedRequest>(
     return made
   }
 
-  function enforce(
-    spending: Spending,
-    decision: Decision,
-    req: Request,
-    res: ServerResponse,
-    next: Next,
-  ): void {
+  function enforce(made: Asked, decision: Decision, req: Request, res: ServerResponse, next: Next): void {
     const refused = !decision.allowed
-    asked.get(req)!.decided = decision
+    made.decided = decision
     if (decisionChannel.hasSubscribers) decisionChannel.publish({ limiter: name, refused, shadow, decision })
     if (typeof settle === 'function' && !refused) settleAtEnd(settle, decision, req, res)
-    if (!shadow) announcer.announce(res, decision, spending.policies)
+    if (!shadow) announcer.announce(res, decision, made.spending.policies)
     if (refused && !shadow) next(refusal(decision, announcer.refuse(res, decision)))
     else next()
   }
@@ -147,12 +141,14 @@ export function rateLimit<Request extends IncomingMessage = LimitedRequest>(
   if (resolved.early ?? spendings.knownEarly) {
     middleware[prefetch] = (req) => {
       if (asked.get(req) !== undefined) return
-      // What fails is for the middleware to report; that it may never be reached is no reason to crash.
       try {
         if (skips(req)) return
         const { decision } = ask(req)
+        // The middleware waits for it too, and reports; but it may never be reached, and then nobody else would listen.
         if (decision instanceof Promise) decision.catch(() => {})
-      } catch {}
+      } catch {
+        // Nothing is kept of it: the middleware asks again when it is its turn, and that error is reported.
+      }
     }
   }
   middleware.consume = async (subject, cost) => limiter.consume(spendings.ofSubject(subject, cost))

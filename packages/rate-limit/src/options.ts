@@ -79,7 +79,7 @@ export interface RateLimitOptions<Request extends IncomingMessage = LimitedReque
   leaseMs?: number
   /** Counts and reports, but never refuses. Default false */
   shadow?: boolean
-  /** Requests that are not counted. Default none */
+  /** Says `true` of requests that are not counted; at once: what it returns must not be a promise. Default none */
   skip?: (req: Request) => boolean
   /** Which response headers, or `false` for none. Default 'draft-10' */
   headers?: false | HeaderStyle | readonly HeaderStyle[]

@@ -79,7 +79,7 @@ export function isEqual(
 
 /** Requests in a row that are alike but for their keys. */
 export interface Run {
-  readonly like: Gathered
+  readonly first: Gathered
   times: number
 }
 
@@ -88,10 +88,10 @@ export function runsOf(batch: readonly Gathered[]): Run[] {
   const runs: Run[] = []
   let run: Run | undefined
   for (const gathered of batch) {
-    if (run !== undefined && isAlike(run.like, gathered)) {
+    if (run !== undefined && isAlike(run.first, gathered)) {
       run.times++
     } else {
-      run = { like: gathered, times: 1 }
+      run = { first: gathered, times: 1 }
       runs.push(run)
     }
   }
@@ -99,7 +99,7 @@ export function runsOf(batch: readonly Gathered[]): Run[] {
 }
 
 /** A run, as the script reads it. */
-export function written({ like: { charges, count, divisor }, times }: Run): string {
+export function runText({ first: { charges, count, divisor }, times }: Run): string {
   let text = `${times} ${count} ${divisor}`
   for (const { quota, cost } of charges) text += ` ${quota.text} ${cost}`
   return text

@@ -9,10 +9,10 @@ import {
   type Gathered,
   isEqual,
   runsOf,
+  runText,
   ScriptReply,
   share,
   type Waiting,
-  written,
 } from './gathered.js'
 import { Increx, isForIncrex } from './increx.js'
 
@@ -137,9 +137,9 @@ export class RedisStore implements QuotaStore {
     const keys: string[] = []
     for (const { charges } of batch) for (const { key } of charges) keys.push(key)
     const runs = runsOf(batch)
-    for (const { like } of runs) for (const { quota } of like.charges) this.#algorithms.add(quota.algorithm)
+    for (const { first } of runs) for (const { quota } of first.charges) this.#algorithms.add(quota.algorithm)
     const askedAt = performance.now()
-    this.#guard.run(consumeScript(this.#algorithms), keys, runs.map(written), this.#binary).then(
+    this.#guard.run(consumeScript(this.#algorithms), keys, runs.map(runText), this.#binary).then(
       (reply) => this.#answer(batch, new ScriptReply(reply as Buffer), askedAt),
       (error: unknown) => {
         for (const { waiting } of batch) for (const { reject } of waiting) reject(error)
