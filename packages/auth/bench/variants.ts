@@ -123,7 +123,7 @@ function ours(
     }
     return accessToken({
       ...trust,
-      dpop: dpop({ redis, maxAgeMs: 600_000, url: () => ADDRESS }),
+      dpop: dpop({ redis, maxAgeMs: 600_000, baseUrl: 'http://api.example' }),
     }) as RequestHandler
   }
 }

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { requestSlot } from '@scale/core'
 import { replayFailureChannel } from '../channels.js'
+import { addressOf } from './address.js'
 import { KnownKeys } from './known-keys.js'
 import { type DpopOptions, resolveDpopOptions } from './options.js'
 import { type ProofRefusal, readProof, refusalByTarget, type SignedProof } from './proof.js'
@@ -54,7 +55,7 @@ export function dpop(options?: DpopOptions): Dpop {
     if (text === undefined) return refuse('proof-missing')
     const proof = await readProof(text, config.algorithms, known)
     if (typeof proof === 'string') return refuse(proof)
-    const target = { method: req.method, url: config.url(req), token, thumbprint }
+    const target = { method: req.method, address: addressOf(req, config.baseUrl), token, thumbprint }
     const nonce = nonceOf(proof)
     const reason = refusalByTarget(proof, target) ?? refusalByTime(proof, nonce)
     if (reason !== undefined) return refuse(reason)

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import {
+  anyOf,
   arrayOf,
   assertMemoryStoreAllowed,
   boolean,
@@ -17,8 +18,8 @@ import { type Algorithm, algorithms, isSymmetric } from '../algorithms.js'
 import type { ReplayStore } from '../replay-store.js'
 import { memoryReplayStore } from '../stores/memory-replay.js'
 import { redisReplayStore } from '../stores/redis-replay.js'
+import { type BaseUrl, normalizedUrl } from './address.js'
 import { type Nonces, nonces } from './nonces.js'
-import { requestUrl } from './request-url.js'
 
 /** What `dpop` takes. */
 export interface DpopOptions {
@@ -54,10 +55,11 @@ export interface DpopOptions {
   /** Allows used proofs to be remembered in this process also in production and in a cluster worker. Default false */
   allowMemoryStore?: boolean
   /**
-   * The address of a request as its client knows it, with or without query. Default: by Express' `trust proxy`, from
-   * `X-Forwarded-Proto` and `X-Forwarded-Host`, else `Host`
+   * The address at which clients find this app, such as `https://api.example`, with the path that a proxy in front takes away,
+   * if one does; or a function that tells it of a request. Say it: then no header field that a client may have written decides
+   * for which host a proof is. Default: by Express' `trust proxy`, from `X-Forwarded-Proto` and `X-Forwarded-Host`, else `Host`
    */
-  url?: (req: IncomingMessage) => string | undefined
+  baseUrl?: string | ((req: IncomingMessage) => string | undefined)
   /** For tests: the time, in ms. Default `Date.now` */
   clock?: () => number
 }
@@ -88,6 +90,11 @@ export const dpopDefaults: Readonly<
   allowMemoryStore: false,
 })
 
+function baseAddress(value: unknown): string | undefined {
+  const isAddress = typeof value === 'string' && normalizedUrl(value) !== undefined && !/[?#]/.test(value)
+  return isAddress ? undefined : 'an http or https address without user, query and fragment'
+}
+
 const checks: OptionChecks<DpopOptions> = {
   mode: oneOf('required', 'accepted'),
   algorithms: arrayOf(oneOf(...algorithms.filter((one) => !isSymmetric(one))), 1),
@@ -101,7 +108,7 @@ const checks: OptionChecks<DpopOptions> = {
   prefix: keyPrefix,
   deadlineMs: durationMs(1, 60_000),
   allowMemoryStore: boolean,
-  url: func,
+  baseUrl: anyOf(func, baseAddress),
   clock: func,
 }
 
@@ -116,7 +123,7 @@ export interface DpopConfig {
   readonly rememberMs: number
   readonly store: ReplayStore
   readonly onStoreError: 'reject' | 'accept'
-  readonly url: (req: IncomingMessage) => string | undefined
+  readonly baseUrl: BaseUrl | undefined
   readonly clock: () => number
 }
 
@@ -143,7 +150,7 @@ export function resolveDpopOptions(options: DpopOptions | undefined): DpopConfig
     rememberMs: nonceSecrets === undefined ? maxAgeMs + 2 * clockToleranceMs : 1.5 * nonceLifeMs,
     store: store ?? made,
     onStoreError: resolved.onStoreError,
-    url: resolved.url ?? requestUrl,
+    baseUrl: resolved.baseUrl,
     clock,
   }
 }

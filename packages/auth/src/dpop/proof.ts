@@ -2,8 +2,8 @@ import { createPublicKey, hash, type JsonWebKey, type KeyObject } from 'node:cry
 import { type Algorithm, fits } from '../algorithms.js'
 import { isCanonical, readJsonPart } from '../compact.js'
 import { isSignedBy } from '../signature.js'
+import { normalizedUrl } from './address.js'
 import type { KnownKey, KnownKeys } from './known-keys.js'
-import { normalizedUrl } from './request-url.js'
 
 /**
  * Why a proof was refused.
@@ -143,8 +143,8 @@ function isComplete(
 /** What a proof must be for. */
 export interface ProofTarget {
   readonly method: string | undefined
-  /** `undefined`: the request has no address, and no proof is for it. */
-  readonly url: string | undefined
+  /** In the spelling of `normalizedUrl`. `undefined`: the request has none, and no proof is for it. */
+  readonly address: string | undefined
   readonly token: string
   /** Of the key that the token is bound to. */
   readonly thumbprint: string
@@ -156,8 +156,7 @@ export function refusalByTarget(
   target: ProofTarget,
 ): ProofRefusal | undefined {
   if (claims.htm !== target.method) return 'proof-method'
-  const url = target.url === undefined ? undefined : normalizedUrl(target.url)
-  if (url === undefined || normalizedUrl(claims.htu) !== url) return 'proof-url'
+  if (target.address === undefined || normalizedUrl(claims.htu) !== target.address) return 'proof-url'
   if (claims.ath !== hash('sha256', target.token, 'base64url')) return 'proof-token'
   if (thumbprint !== target.thumbprint) return 'proof-token'
   return undefined

@@ -16,6 +16,7 @@ import {
 import { type Answer, expressVersions, listen, type RunningApp } from '../app.js'
 import { mint, NOW, NOW_MS, options, part, testKey } from '../tokens.js'
 import {
+  BASE_URL,
   bound,
   clientKey,
   clientThumbprint,
@@ -23,7 +24,6 @@ import {
   prove,
   publicPart,
   thumbprintOf,
-  URL_OF_API,
 } from './proofs.js'
 
 const SECRET = 'a secret of thirty-two characters'
@@ -247,8 +247,8 @@ describe.each(expressVersions)('%s', (_, make) => {
 
 /** What `confirm` says of a proof for `URL_OF_API`. */
 async function judged(proof: string | undefined, changes: DpopOptions = {}, method = 'GET'): Promise<string> {
-  const confirming = proofs({ url: () => URL_OF_API, ...changes })
-  const req = { method, headers: proof === undefined ? {} : { dpop: proof } }
+  const confirming = proofs({ baseUrl: BASE_URL, ...changes })
+  const req = { method, url: '/orders', headers: proof === undefined ? {} : { dpop: proof } }
   const outcome = await confirming.confirm(req as never, bound, clientThumbprint)
   return outcome.kind === 'good' ? 'good' : outcome.reason
 }
@@ -352,8 +352,8 @@ describe('a proof that is good', () => {
       expect(await judged(await prove({ claims: { iat } }))).toBe('good')
     for (const alg of ['EdDSA', 'RS256', 'PS256', 'ES256']) {
       const key = testKey(alg)
-      const confirming = proofs({ url: () => URL_OF_API })
-      const req = { method: 'GET', headers: { dpop: await prove({ key }) } }
+      const confirming = proofs({ baseUrl: BASE_URL })
+      const req = { method: 'GET', url: '/orders', headers: { dpop: await prove({ key }) } }
       expect(await confirming.confirm(req as never, bound, await thumbprintOf(key))).toMatchObject({
         kind: 'good',
       })
@@ -361,16 +361,16 @@ describe('a proof that is good', () => {
   })
 
   it('from more clients than are remembered, whose proofs are good again and again', async () => {
-    const confirming = proofs({ url: () => URL_OF_API })
+    const confirming = proofs({ baseUrl: BASE_URL })
     const confirm = async (key: ReturnType<typeof testKey>): Promise<string> => {
-      const req = { method: 'GET', headers: { dpop: await prove({ key }) } }
+      const req = { method: 'GET', url: '/orders', headers: { dpop: await prove({ key }) } }
       return (await confirming.confirm(req as never, bound, await thumbprintOf(key))).kind
     }
     const keys = Array.from({ length: 1_005 }, () => testKey('EdDSA'))
     for (const key of keys) expect(await confirm(key)).toBe('good')
     for (const key of [keys[0]!, keys[1_004]!]) expect(await confirm(key)).toBe('good')
     // The key of one under the name of another.
-    const req = { method: 'GET', headers: { dpop: await prove({ key: keys[1]! }) } }
+    const req = { method: 'GET', url: '/orders', headers: { dpop: await prove({ key: keys[1]! }) } }
     expect(await confirming.confirm(req as never, bound, await thumbprintOf(keys[2]!))).toMatchObject({
       reason: 'proof-token',
     })
@@ -388,9 +388,9 @@ describe('a proof that is good', () => {
     ].join('')
     const confirming = dpop({
       clock: () => 1_562_262_618_000,
-      url: () => 'https://resource.example.org/protectedresource',
+      baseUrl: 'https://resource.example.org',
     })
-    const req = { method: 'GET', headers: { dpop: proof } }
+    const req = { method: 'GET', url: '/protectedresource', headers: { dpop: proof } }
     const thumbprint = '0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I'
     expect(await confirming.confirm(req as never, token, thumbprint)).toMatchObject({ kind: 'good' })
   })
@@ -425,8 +425,8 @@ describe('nonces', () => {
   const withNonce = async (secrets: string[], nonce: unknown): Promise<string> =>
     judged(await prove({ claims: { nonce } }), { nonceSecrets: secrets })
   const nonceOf = async (secrets: string[]): Promise<string> => {
-    const req = { method: 'GET', headers: { dpop: await prove() } }
-    const outcome = await proofs({ url: () => URL_OF_API, nonceSecrets: secrets }).confirm(
+    const req = { method: 'GET', url: '/orders', headers: { dpop: await prove() } }
+    const outcome = await proofs({ baseUrl: BASE_URL, nonceSecrets: secrets }).confirm(
       req as never,
       bound,
       clientThumbprint,

@@ -4,16 +4,17 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { accessToken, dpop } from '../../src/index.js'
 import { NOW_MS, options, part } from '../tokens.js'
-import { bound, clientKey, prove, publicPart, URL_OF_API } from './proofs.js'
+import { BASE_URL, bound, clientKey, prove, publicPart, URL_OF_API } from './proofs.js'
 
 const tokens = accessToken(
-  options({ dpop: dpop({ clock: () => NOW_MS, url: () => URL_OF_API, nonceSecrets: ['n'.repeat(32)] }) }),
+  options({ dpop: dpop({ clock: () => NOW_MS, baseUrl: BASE_URL, nonceSecrets: ['n'.repeat(32)] }) }),
 )
 
 /** The status that a request with this proof gets, and the challenge. */
 function answerTo(proof: string): Promise<{ status: number; challenge: string }> {
   const req = new IncomingMessage(new Socket())
   req.method = 'GET'
+  req.url = '/orders'
   req.headers = { authorization: `DPoP ${bound}`, dpop: proof }
   req.rawHeaders = ['Authorization', `DPoP ${bound}`, 'DPoP', proof]
   return new Promise((resolve) => {

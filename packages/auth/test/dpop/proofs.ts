@@ -8,7 +8,8 @@ export const clientThumbprint: string = await thumbprintOf(clientKey)
 /** A token that is bound to it. */
 export const bound: string = await mint({ claims: { cnf: { jkt: clientThumbprint } } })
 /** The request that the proofs are for. */
-export const URL_OF_API = 'http://api.example/orders'
+export const BASE_URL = 'http://api.example'
+export const URL_OF_API: string = `${BASE_URL}/orders`
 
 export function thumbprintOf({ jwk }: TestKey): Promise<string> {
   return calculateJwkThumbprint(jwk as never, 'sha256')

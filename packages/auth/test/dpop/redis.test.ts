@@ -10,7 +10,7 @@ import { replayStoreContract } from '../../src/testing/index.js'
 import { listen, type RunningApp } from '../app.js'
 import { useRedis } from '../redis.js'
 import { key, mint, NOW_MS, options } from '../tokens.js'
-import { bound, clientThumbprint, prove, URL_OF_API } from './proofs.js'
+import { BASE_URL, bound, clientThumbprint, prove } from './proofs.js'
 
 const redis = useRedis()
 let nowMs = 0
@@ -46,8 +46,8 @@ describe('used proofs in Redis', () => {
   it('cost one command a request, and end by themselves', async () => {
     const commands: string[] = []
     const stop = operationChannel.subscribe(({ operation }) => commands.push(operation))
-    const proofs = dpop({ redis: redis.client, clock: () => NOW_MS, url: () => URL_OF_API, prefix: 'one' })
-    const req = { method: 'GET', headers: { dpop: await prove() } }
+    const proofs = dpop({ redis: redis.client, clock: () => NOW_MS, baseUrl: BASE_URL, prefix: 'one' })
+    const req = { method: 'GET', url: '/orders', headers: { dpop: await prove() } }
     expect(await proofs.confirm(req as never, bound, clientThumbprint)).toMatchObject({ kind: 'good' })
     stop()
     expect(commands).toEqual(['set'])
@@ -113,7 +113,7 @@ describe.each(faults)('a Redis that %s', (_, begin) => {
   })
 
   function appWith(changes: DpopOptions): Promise<RunningApp> {
-    const proofs = dpop({ redis: client, clock: () => NOW_MS, url: () => URL_OF_API, ...changes })
+    const proofs = dpop({ redis: client, clock: () => NOW_MS, baseUrl: BASE_URL, ...changes })
     const tokens = accessToken(options({ dpop: proofs }))
     return listen(express().get('/orders', tokens, (_req, res) => void res.sendStatus(204)))
   }
