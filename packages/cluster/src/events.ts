@@ -1,7 +1,7 @@
 import { type Channel, channel } from '@scale/core'
-import type { WorkerDecision } from './decision.js'
 import type { Heartbeat } from './messages.js'
-import type { EndReport } from './serving.js'
+import type { WorkerDecision } from './process/decision.js'
+import type { EndReport } from './worker/serving.js'
 
 /** A worker's life. `ready` is what the worker says of itself after its start-up checks. */
 export type WorkerState = 'booting' | 'listening' | 'ready' | 'draining' | 'exited'

@@ -1,8 +1,6 @@
-export type { AdminHandler, AdminOptions } from './admin.js'
-export { type ConnectionTracker, type OpenConnection, trackConnections } from './connections.js'
-export type { BreakerOptions, RespawnOptions } from './crash-policy.js'
-export { decideWorkers, type WorkerDecision } from './decision.js'
-export { type DrainOptions, type DrainReport, drain } from './drain.js'
+export type { AdminHandler, AdminOptions } from './admin/admin.js'
+export { type ConnectionTracker, type OpenConnection, trackConnections } from './drain/connections.js'
+export { type DrainOptions, type DrainReport, drain } from './drain/drain.js'
 export { AdminNotListening, ControlFailed, NoServer, NotPrimary, ReloadFailed } from './errors.js'
 export type {
   BreakerEvent,
@@ -20,16 +18,6 @@ export type {
   WorkerEvent,
   WorkerState,
 } from './events.js'
-export { exitCodes } from './exit-codes.js'
-export type { CheckState, HealthOptions } from './health.js'
-export {
-  type FailedHook,
-  type Lifecycle,
-  type LifecycleResource,
-  type Phase,
-  phases,
-  type StopReport,
-} from './lifecycle.js'
 export type { Heartbeat } from './messages.js'
 export type {
   ClusterDrainOptions,
@@ -38,10 +26,22 @@ export type {
   Prepared,
   StartContext,
 } from './options.js'
-export type { WorkerStatus } from './primary.js'
-export type { WatchdogOptions } from './pulse.js'
-export type { RecycleOptions } from './recycle.js'
-export type { ReloadOptions, ReloadReport } from './reload.js'
-export { type Resources, resources } from './resources.js'
+export type { BreakerOptions, RespawnOptions } from './primary/crash-policy.js'
+export type { WorkerStatus } from './primary/primary.js'
+export type { RecycleOptions } from './primary/recycle.js'
+export type { ReloadOptions, ReloadReport } from './primary/reload.js'
+export { decideWorkers, type WorkerDecision } from './process/decision.js'
+export { exitCodes } from './process/exit-codes.js'
+export { type Resources, resources } from './process/resources.js'
 export { type RunningCluster, runCluster } from './run-cluster.js'
-export type { EndReport } from './serving.js'
+export type { CheckState, HealthOptions } from './worker/health.js'
+export {
+  type FailedHook,
+  type Lifecycle,
+  type LifecycleResource,
+  type Phase,
+  phases,
+  type StopReport,
+} from './worker/lifecycle.js'
+export type { WatchdogOptions } from './worker/pulse.js'
+export type { EndReport } from './worker/serving.js'

@@ -1,5 +1,5 @@
-import type { CheckState } from './health.js'
-import type { EndReport } from './serving.js'
+import type { CheckState } from './worker/health.js'
+import type { EndReport } from './worker/serving.js'
 
 /** How a worker is, said by itself at a fixed interval. */
 export interface Heartbeat {

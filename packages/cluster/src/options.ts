@@ -1,15 +1,20 @@
 import type { Server } from 'node:net'
 import { anyOf, durationMs, func, integer, number, object, oneOf, resolveOptions, string } from '@scale/core'
-import { type AdminOptions, resolveAdminOptions } from './admin.js'
-import { type BreakerOptions, type RespawnOptions, resolveBreaker, resolveRespawn } from './crash-policy.js'
-import { MAX_WORKERS } from './decision.js'
-import { type DrainOptions, sayGoingAway } from './drain.js'
+import { type AdminOptions, resolveAdminOptions } from './admin/admin.js'
+import { type DrainOptions, sayGoingAway } from './drain/drain.js'
 import type { ClusterEvent } from './events.js'
-import { type HealthOptions, resolveHealth } from './health.js'
-import type { Lifecycle } from './lifecycle.js'
-import { resolveWatchdog, type WatchdogOptions } from './pulse.js'
-import { type RecycleOptions, resolveRecycle } from './recycle.js'
-import { type ReloadOptions, resolveReload } from './reload.js'
+import {
+  type BreakerOptions,
+  type RespawnOptions,
+  resolveBreaker,
+  resolveRespawn,
+} from './primary/crash-policy.js'
+import { type RecycleOptions, resolveRecycle } from './primary/recycle.js'
+import { type ReloadOptions, resolveReload } from './primary/reload.js'
+import { MAX_WORKERS } from './process/decision.js'
+import { type HealthOptions, resolveHealth } from './worker/health.js'
+import type { Lifecycle } from './worker/lifecycle.js'
+import { resolveWatchdog, type WatchdogOptions } from './worker/pulse.js'
 
 /** What `start` is given. */
 export interface StartContext {

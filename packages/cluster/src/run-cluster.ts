@@ -1,22 +1,22 @@
 import { InvalidOption, integer } from '@scale/core'
-import { startControl } from './control.js'
-import { decideWorkers, MAX_WORKERS, type WorkerDecision } from './decision.js'
+import { startControl } from './admin/control.js'
+import { systemdNotifier } from './admin/systemd.js'
 import { NotPrimary } from './errors.js'
 import { type Emit, emitter } from './events.js'
-import { exitCodeOf, writeError } from './fatal.js'
-import { LifecycleRegistry } from './lifecycle.js'
 import {
   type ClusterOptions,
   type Prepared,
   type ResolvedClusterOptions,
   resolveClusterOptions,
 } from './options.js'
-import { Primary, type WorkerStatus } from './primary.js'
-import type { ReloadReport } from './reload.js'
-import { resources } from './resources.js'
-import { runSingle } from './single.js'
-import { systemdNotifier } from './systemd.js'
-import { askToStop, isOurWorker, runWorker } from './worker.js'
+import { Primary, type WorkerStatus } from './primary/primary.js'
+import type { ReloadReport } from './primary/reload.js'
+import { decideWorkers, MAX_WORKERS, type WorkerDecision } from './process/decision.js'
+import { exitCodeOf, writeError } from './process/fatal.js'
+import { resources } from './process/resources.js'
+import { LifecycleRegistry } from './worker/lifecycle.js'
+import { runSingle } from './worker/single.js'
+import { askToStop, isOurWorker, runWorker } from './worker/worker.js'
 
 /** What runs now, seen from this process. */
 export interface RunningCluster {

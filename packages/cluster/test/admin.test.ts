@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from 'vitest'
-import { resolveAdminOptions, startAdmin } from '../src/admin.js'
+import { resolveAdminOptions, startAdmin } from '../src/admin/admin.js'
 
 const healthy = { started: true, ready: true, reasons: [] as string[], checks: [] }
 const servers: { close(): unknown }[] = []

@@ -110,7 +110,7 @@ async function start(
   env: Record<string, string> = {},
 ): Promise<{ app: AppProcess; port: number }> {
   const port = await freePort()
-  const app = launch(process.execPath, [await compile('src/bin'), ...args], {
+  const app = launch(process.execPath, [await compile('src/cli/bin'), ...args], {
     env: { ...env, PORT: String(port) },
   })
   return { app, port }
@@ -121,7 +121,7 @@ async function says(app: AppProcess, text: string): Promise<void> {
 }
 
 async function command(...args: string[]): Promise<{ stdout: string; stderr: string }> {
-  return run(process.execPath, [await compile('src/bin'), ...args])
+  return run(process.execPath, [await compile('src/cli/bin'), ...args])
 }
 
 async function workersOf(control: string): Promise<{ pid: number; state: string }[]> {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { backoffMs } from '../src/backoff.js'
-import { CrashPolicy, type SlotHistory } from '../src/crash-policy.js'
-import { jittered, recycleReason } from '../src/recycle.js'
+import { backoffMs } from '../src/primary/backoff.js'
+import { CrashPolicy, type SlotHistory } from '../src/primary/crash-policy.js'
+import { jittered, recycleReason } from '../src/primary/recycle.js'
 
 const options = {
   baseMs: 500,

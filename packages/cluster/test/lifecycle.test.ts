@@ -1,8 +1,8 @@
 import { createServer } from 'node:http'
 import { describe, expect, test, vi } from 'vitest'
-import { HealthMonitor } from '../src/health.js'
-import { fitKeepAlive } from '../src/keep-alive.js'
-import { LifecycleRegistry } from '../src/lifecycle.js'
+import { HealthMonitor } from '../src/worker/health.js'
+import { fitKeepAlive } from '../src/worker/keep-alive.js'
+import { LifecycleRegistry } from '../src/worker/lifecycle.js'
 
 describe('lifecycle', () => {
   test('starts at once, stops by phase and in reverse order, and leaves none out', async () => {

@@ -1,9 +1,9 @@
 import cluster, { type Worker } from 'node:cluster'
-import type { WorkerState } from './events.js'
-import { exitCodes } from './exit-codes.js'
+import type { WorkerState } from '../events.js'
+import { type FromPrimary, type FromWorker, type Heartbeat, unwrap, wrap } from '../messages.js'
+import { exitCodes } from '../process/exit-codes.js'
+import type { CheckState } from '../worker/health.js'
 import { takeBackOnDeath } from './handover.js'
-import type { CheckState } from './health.js'
-import { type FromPrimary, type FromWorker, type Heartbeat, unwrap, wrap } from './messages.js'
 
 /** How a worker process ended. */
 export interface Exit {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
 import { Worker } from 'node:worker_threads'
 import { boolean, durationMs, InvalidOption, resolveOptions, string } from '@scale/core'
-import type { Heartbeat } from './messages.js'
+import type { Heartbeat } from '../messages.js'
 import { type PulseThreadData, pulseThreadSource } from './pulse-thread.js'
 
 /** How a stuck worker is found. */

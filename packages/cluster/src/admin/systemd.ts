@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import type { ClusterEvent } from './events.js'
+import type { ClusterEvent } from '../events.js'
 
 /**
  * Tells systemd how the service is (`Type=notify`, `WatchdogSec=`), when it was started by it. Node cannot send

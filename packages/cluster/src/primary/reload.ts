@@ -1,6 +1,6 @@
 import { durationMs, resolveOptions } from '@scale/core'
-import { ReloadFailed } from './errors.js'
-import type { Emit } from './events.js'
+import { ReloadFailed } from '../errors.js'
+import type { Emit } from '../events.js'
 import type { Supervisor } from './supervisor.js'
 
 /** How a rolling reload goes. */

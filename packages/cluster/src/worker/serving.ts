@@ -1,14 +1,14 @@
 import diagnostics from 'node:diagnostics_channel'
 import { Server } from 'node:net'
-import { listenChannel } from './accept-queue.js'
-import { trackConnections } from './connections.js'
-import { type DrainReport, drain } from './drain.js'
-import { NoServer } from './errors.js'
+import { listenChannel } from '../drain/accept-queue.js'
+import { trackConnections } from '../drain/connections.js'
+import { type DrainReport, drain } from '../drain/drain.js'
+import { NoServer } from '../errors.js'
+import type { Heartbeat } from '../messages.js'
+import type { ResolvedClusterOptions, StartContext } from '../options.js'
 import { HealthMonitor } from './health.js'
 import { fitKeepAlive } from './keep-alive.js'
 import { LifecycleRegistry, type StopReport } from './lifecycle.js'
-import type { Heartbeat } from './messages.js'
-import type { ResolvedClusterOptions, StartContext } from './options.js'
 
 /** How one process ended. */
 export interface EndReport {

@@ -1,12 +1,12 @@
 import cluster from 'node:cluster'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { exitCodes } from './exit-codes.js'
-import { exitCodeOf, onUncaught, writeError } from './fatal.js'
-import { type FromPrimary, type FromWorker, unwrap, wrap } from './messages.js'
-import type { ResolvedClusterOptions } from './options.js'
+import { type FromPrimary, type FromWorker, unwrap, wrap } from '../messages.js'
+import type { ResolvedClusterOptions } from '../options.js'
+import { exitCodes } from '../process/exit-codes.js'
+import { exitCodeOf, onUncaught, writeError } from '../process/fatal.js'
+import { ignoreGroupSignals } from '../process/signals.js'
 import { startPulse } from './pulse.js'
 import { ServingProcess } from './serving.js'
-import { ignoreGroupSignals } from './signals.js'
 
 /** How a worker learns its number, and that it is ours and not another process manager's. */
 export const workerIdVariable = 'SCALE_CLUSTER_WORKER'

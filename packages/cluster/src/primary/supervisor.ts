@@ -1,13 +1,13 @@
+import type { Emit } from '../events.js'
+import type { FromWorker } from '../messages.js'
+import type { ResolvedClusterOptions } from '../options.js'
+import { exitCodes } from '../process/exit-codes.js'
+import { workerIdVariable, workersVariable } from '../worker/worker.js'
 import { CrashPolicy, type SlotHistory } from './crash-policy.js'
-import type { Emit } from './events.js'
-import { exitCodes } from './exit-codes.js'
 import { type Exit, Member } from './member.js'
-import type { FromWorker } from './messages.js'
 import { back, beat, changed, drained, exited, held, recycled, respawned, warned } from './narration.js'
-import type { ResolvedClusterOptions } from './options.js'
 import { jittered, recycleReason } from './recycle.js'
 import { watch } from './watchdog.js'
-import { workerIdVariable, workersVariable } from './worker.js'
 
 /** A place that should always have one ready worker. */
 export interface Slot extends SlotHistory {

@@ -6,11 +6,11 @@ import type {
   RespawnEvent,
   WarningEvent,
   WorkerEvent,
-} from './events.js'
-import { exitCodes } from './exit-codes.js'
+} from '../events.js'
+import type { Heartbeat } from '../messages.js'
+import { exitCodes } from '../process/exit-codes.js'
+import { describeEnd, type EndReport } from '../worker/serving.js'
 import { describeExit, type Exit, type Member } from './member.js'
-import type { Heartbeat } from './messages.js'
-import { describeEnd, type EndReport } from './serving.js'
 
 // What the supervisor reports, in one sentence each.
 

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { integer, object, resolveOptions, string } from '@scale/core'
-import { AdminNotListening } from './errors.js'
-import type { CheckState } from './health.js'
+import { AdminNotListening } from '../errors.js'
+import type { CheckState } from '../worker/health.js'
 
 /** Answers one path of the admin server. Express-shaped: `(req, res)`. */
 export type AdminHandler = (req: IncomingMessage, res: ServerResponse) => unknown

@@ -1,12 +1,12 @@
-import { type HealthSource, startAdmin } from './admin.js'
-import type { WorkerDecision } from './decision.js'
-import type { Emit } from './events.js'
-import { exitCodes } from './exit-codes.js'
-import { exitCodeOf, onUncaught, writeError } from './fatal.js'
+import { type HealthSource, startAdmin } from '../admin/admin.js'
+import type { Emit } from '../events.js'
+import type { ResolvedClusterOptions } from '../options.js'
+import type { WorkerDecision } from '../process/decision.js'
+import { exitCodes } from '../process/exit-codes.js'
+import { exitCodeOf, onUncaught, writeError } from '../process/fatal.js'
+import { onOrder, onStopOrder, terminalClosed } from '../process/signals.js'
 import type { LifecycleRegistry } from './lifecycle.js'
-import type { ResolvedClusterOptions } from './options.js'
 import { describeEnd, ServingProcess } from './serving.js'
-import { onOrder, onStopOrder, terminalClosed } from './signals.js'
 
 /** One worker: no cluster module, no second process; app, probes and signals live together. */
 export async function runSingle(

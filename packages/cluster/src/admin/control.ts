@@ -1,7 +1,7 @@
 import { chmodSync, rmSync } from 'node:fs'
 import { connect, createServer, type Server } from 'node:net'
 import { createInterface } from 'node:readline'
-import { ControlFailed } from './errors.js'
+import { ControlFailed } from '../errors.js'
 
 /** What can be asked of a running cluster from outside, by name. */
 export type ControlCommands = Readonly<Record<string, (argument: unknown) => unknown>>

@@ -1,5 +1,5 @@
 import { durationMs, integer, number, resolveOptions } from '@scale/core'
-import type { Heartbeat } from './messages.js'
+import type { Heartbeat } from '../messages.js'
 
 /** When a healthy worker is replaced all the same; a leak then never grows old. */
 export interface RecycleOptions {
