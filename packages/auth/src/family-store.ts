@@ -13,6 +13,8 @@ export interface NewFamily {
   readonly grant: string
   /** Which device it is on, as text; may be empty. */
   readonly device: string
+  /** Families that the user may have, with this one, ≥ 1. */
+  readonly maxPerUser: number
 }
 
 /** A family, as the store has it. Instants by the store's clock, in epoch ms. */
@@ -40,7 +42,10 @@ export type RotateOutcome =
   | { readonly outcome: 'rotated'; readonly nowMs: number; readonly family: Family }
   /** Another request was first, within the grace: its nonce makes the same successor. Nothing changed. */
   | { readonly outcome: 'repeated'; readonly nowMs: number; readonly nonce: string; readonly family: Family }
-  /** The token was replaced longer ago than the grace. The family has ended with this call. */
+  /**
+   * The token was replaced longer ago than the grace, and the family has ended with this call; or it ended before and is not
+   * forgotten yet.
+   */
   | { readonly outcome: 'reused'; readonly userId: string }
   /** There is no such family: it ended, was revoked, or never was. */
   | { readonly outcome: 'unknown' }
@@ -61,7 +66,12 @@ export interface ListedFamily extends Omit<Family, 'userId' | 'grant'> {
  * Every call may reject with the store's error.
  */
 export interface FamilyStore {
-  /** Stores a new family, and lists it with its user's. @returns the store's clock */
+  /**
+   * Stores a new family, and lists it with its user's. If there are too many then, those go that would end first if nobody used
+   * them again.
+   *
+   * @returns the store's clock
+   */
   create(ref: FamilyRef, family: NewFamily): Promise<number>
   /**
    * Exchanges a token for its successor.
@@ -72,10 +82,21 @@ export interface FamilyStore {
    * @param digest  of the token that was presented
    */
   rotate(ref: FamilyRef, digest: string, rotation: FamilyRotation): Promise<RotateOutcome>
-  /** Ends a family at once. @returns whose it was; `undefined` if there is none */
+  /**
+   * Ends a family at once. Whose it was is remembered until `forget`, so that what belongs to its end can be done again until it
+   * held.
+   *
+   * @returns whose it was, also if it ended before; `undefined` if there is none
+   */
   end(ref: FamilyRef): Promise<string | undefined>
-  /** The families of a user that are alive, the last used first. */
-  list(tag: string, limit: number): Promise<readonly ListedFamily[]>
-  /** Ends all families of a user, in one step. @returns how many */
-  endAll(tag: string): Promise<number>
+  /** Forgets a family that has ended. */
+  forget(ref: FamilyRef): Promise<void>
+  /**
+   * The families of a user that are alive, the last used first.
+   *
+   * @param after  id of a family: those that come after it. If it is not there any more, none
+   */
+  list(tag: string, limit: number, after?: string): Promise<readonly ListedFamily[]>
+  /** Ends all families of a user, in one step. @returns how many, and the store's clock */
+  endAll(tag: string): Promise<{ count: number; nowMs: number }>
 }

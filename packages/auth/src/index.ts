@@ -35,6 +35,14 @@ export {
   TokenRequired,
   UnusableKeySet,
 } from './errors.js'
+export type {
+  Family,
+  FamilyRotation,
+  FamilyStore,
+  ListedFamily,
+  NewFamily,
+  RotateOutcome,
+} from './family-store.js'
 export {
   type Guard,
   type RequireAuthTimeOptions,
@@ -74,7 +82,7 @@ export type { FamilyRef } from './refresh-token.js'
 export type { ReplayStore } from './replay-store.js'
 export { type Revocation, revocation, type UserClaims } from './revocation.js'
 export { type RevocationOptions, revocationDefaults } from './revocation-options.js'
-export type { RevocationStore } from './revocation-store.js'
+export type { Mark, RevocationStore } from './revocation-store.js'
 export { type MemoryFamilyStoreOptions, memoryFamilyStore } from './stores/memory-family.js'
 export { type MemoryReplayStoreOptions, memoryReplayStore, ReplayStoreFull } from './stores/memory-replay.js'
 export { type MemoryRevocationStoreOptions, memoryRevocationStore } from './stores/memory-revocation.js'

@@ -6,6 +6,7 @@ import {
   durationMs,
   func,
   InvalidOption,
+  integer,
   type OptionChecks,
   object,
   resolveOptions,
@@ -40,6 +41,11 @@ export interface TokenIssuerOptions {
   absoluteTimeoutMs?: number
   /** How long a replaced refresh token is answered with the same successor, in ms, 0–60,000. Default 20,000 */
   graceMs?: number
+  /**
+   * Families that one user may have; a further sign-in ends the one that was not used for the longest time, whose access tokens
+   * live out their minutes. 1–10,000. Default 100
+   */
+  maxPerUser?: number
   /** Also takes access tokens back when a family or a user is revoked. Default none */
   revocation?: Revocation
   /** Sets apps on one Redis apart. Default `scale` */
@@ -58,6 +64,7 @@ type WithDefault =
   | 'idleTimeoutMs'
   | 'absoluteTimeoutMs'
   | 'graceMs'
+  | 'maxPerUser'
   | 'prefix'
   | 'allowMemoryStore'
 
@@ -68,6 +75,7 @@ export const tokenIssuerDefaults: Readonly<Required<Pick<TokenIssuerOptions, Wit
   idleTimeoutMs: 604_800_000,
   absoluteTimeoutMs: 2_592_000_000,
   graceMs: 20_000,
+  maxPerUser: 100,
   prefix: 'scale',
   allowMemoryStore: false,
 })
@@ -86,6 +94,7 @@ const checks: OptionChecks<TokenIssuerOptions> = {
   idleTimeoutMs: durationMs(1_000, TEN_YEARS_MS),
   absoluteTimeoutMs: durationMs(1_000, TEN_YEARS_MS),
   graceMs: durationMs(0, 60_000),
+  maxPerUser: integer(1, 10_000),
   revocation: (value) =>
     typeof (value as Partial<Revocation> | null)?.check === 'function' ? undefined : '`revocation(…)`',
   prefix: keyPrefix,
@@ -105,6 +114,7 @@ export interface TokenIssuerConfig {
   readonly idleTimeoutMs: number
   readonly absoluteTimeoutMs: number
   readonly graceMs: number
+  readonly maxPerUser: number
   readonly revocation: Revocation | undefined
 }
 
@@ -150,6 +160,7 @@ export function resolveTokenIssuerOptions(options: TokenIssuerOptions): TokenIss
     idleTimeoutMs: resolved.idleTimeoutMs,
     absoluteTimeoutMs: resolved.absoluteTimeoutMs,
     graceMs: resolved.graceMs,
+    maxPerUser: resolved.maxPerUser,
     revocation,
   }
 }

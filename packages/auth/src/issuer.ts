@@ -73,11 +73,16 @@ export interface FamilyInfo {
 
 /** All sign-ins of one user. Every call may reject with the store's error. */
 export interface UserFamilies {
-  /** Those that are alive, the last used first. @param options.limit  1–10,000. Default 100 */
-  list(options?: { limit?: number }): Promise<FamilyInfo[]>
-  /** Ends one. @returns false if the user has no such family */
+  /**
+   * Those that are alive, the last used first.
+   *
+   * @param options.limit  1–10,000. Default 100
+   * @param options.after  `id` of the last one of the page before. Default: from the first
+   */
+  list(options?: { limit?: number; after?: string }): Promise<FamilyInfo[]>
+  /** Ends one, and takes its access tokens back. If that fails, ask again. @returns false if the user has no such family */
   revoke(id: string): Promise<boolean>
-  /** Ends all, in one step. @returns how many */
+  /** Ends all, in one step, and takes their access tokens back. If that fails, ask again. @returns how many */
   revokeAll(): Promise<number>
 }
 
@@ -93,7 +98,11 @@ export interface TokenIssuer {
    * @throws {InvalidGrant} it opens nothing
    */
   refresh(refreshToken: unknown): Promise<TokenResponse>
-  /** Ends the family of a refresh token: a logout. @returns false if it opened nothing */
+  /**
+   * Ends the family of a refresh token: a logout. If it fails, ask again: it can be done until it held.
+   *
+   * @returns false if it opened nothing
+   */
   revoke(refreshToken: unknown): Promise<boolean>
   /** The sign-ins of a user. */
   of(userId: string): UserFamilies
@@ -148,6 +157,7 @@ export function tokenIssuer(options: TokenIssuerOptions): TokenIssuer {
         absoluteTimeoutMs: config.absoluteTimeoutMs,
         grant: JSON.stringify(grant),
         device,
+        maxPerUser: config.maxPerUser,
       })
       if (issuedChannel.hasSubscribers) issuedChannel.publish({ id: ref.id, userId })
       const expiresAt = nowMs + config.absoluteTimeoutMs
@@ -181,17 +191,19 @@ export function tokenIssuer(options: TokenIssuerOptions): TokenIssuer {
     of: (userId) => {
       const tag = userTag(userId)
       return {
-        list: async ({ limit = 100 } = {}) => {
+        list: async ({ limit = 100, after } = {}) => {
           if (!Number.isInteger(limit) || limit < 1 || limit > 10_000) {
             throw new AuthMisuse('list: `limit` must be an integer from 1 to 10,000.')
           }
-          const families = await store.list(tag, limit)
+          if (after !== undefined && !isFamilyId(after)) return []
+          const families = await store.list(tag, limit, after)
           return families.map((family) => ({ ...family, device: JSON.parse(family.device) as Device }))
         },
         revoke: async (id) => isFamilyId(id) && (await endFamily(config, { tag, id })),
         revokeAll: async () => {
-          const count = await store.endAll(tag)
-          await revocation?.revokeUser({ iss: issuer, sub: userId })
+          const { count, nowMs } = await store.endAll(tag)
+          // By the clock that their access tokens were made by.
+          await revocation?.revokeUser({ iss: issuer, sub: userId }, { at: nowMs })
           if (revokedChannel.hasSubscribers) revokedChannel.publish({ what: 'user', userId })
           return count
         },
@@ -261,20 +273,26 @@ async function respond(
   }
 }
 
-/** The family is dead already; its access tokens follow, where they can. */
-async function reused(
-  { revocation, issuer }: TokenIssuerConfig,
-  { id }: FamilyRef,
-  userId: string,
-): Promise<void> {
-  if (reuseChannel.hasSubscribers) reuseChannel.publish({ id, userId })
-  await revocation?.revokeFamily({ iss: issuer, sub: userId, sid: id })
+/** The family is dead already. Whoever comes with any token of it again has this done again, until it held. */
+async function reused(config: TokenIssuerConfig, ref: FamilyRef, userId: string): Promise<void> {
+  if (reuseChannel.hasSubscribers) reuseChannel.publish({ id: ref.id, userId })
+  await takeBack(config, ref, userId)
 }
 
-async function endFamily({ store, revocation, issuer }: TokenIssuerConfig, ref: FamilyRef): Promise<boolean> {
-  const userId = await store.end(ref)
+async function endFamily(config: TokenIssuerConfig, ref: FamilyRef): Promise<boolean> {
+  const userId = await config.store.end(ref)
   if (userId === undefined) return false
-  await revocation?.revokeFamily({ iss: issuer, sub: userId, sid: ref.id })
+  await takeBack(config, ref, userId)
   if (revokedChannel.hasSubscribers) revokedChannel.publish({ what: 'family', userId })
   return true
+}
+
+/** Takes back the access tokens of a family that has ended; only then is it forgotten that there was one. */
+async function takeBack(
+  { store, revocation, issuer }: TokenIssuerConfig,
+  ref: FamilyRef,
+  userId: string,
+): Promise<void> {
+  await revocation?.revokeFamily({ iss: issuer, sub: userId, sid: ref.id })
+  await store.forget(ref)
 }

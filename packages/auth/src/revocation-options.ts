@@ -25,6 +25,11 @@ export interface RevocationOptions {
    * because its revocation would be forgotten before its end. Default 86,400,000 (24 h)
    */
   maxTokenLifeMs?: number
+  /**
+   * How far the clocks of those who make tokens may be ahead of the store's, in ms, 0–300,000: `revokeUser` takes back what was
+   * made up to so much later. For families of `tokenIssuer` it does not count, whose clock is the store's. Default 10,000
+   */
+  clockToleranceMs?: number
   /** When the store does not answer: 503, or accept the token unasked. Default `reject` */
   onStoreError?: 'reject' | 'accept'
   /** Sets apps on one Redis apart. Default `scale` */
@@ -33,15 +38,21 @@ export interface RevocationOptions {
   deadlineMs?: number
   /** Allows marks in this process also in production and in a cluster worker. Default false */
   allowMemoryStore?: boolean
-  /** For tests: the time, in ms. Default `Date.now` */
+  /** For tests: the time, in ms. Default: the store's own clock */
   clock?: () => number
 }
 
 /** The defaults of {@link RevocationOptions}. */
 export const revocationDefaults: Readonly<
-  Required<Pick<RevocationOptions, 'maxTokenLifeMs' | 'onStoreError' | 'prefix' | 'allowMemoryStore'>>
+  Required<
+    Pick<
+      RevocationOptions,
+      'maxTokenLifeMs' | 'clockToleranceMs' | 'onStoreError' | 'prefix' | 'allowMemoryStore'
+    >
+  >
 > = Object.freeze({
   maxTokenLifeMs: 86_400_000,
+  clockToleranceMs: 10_000,
   onStoreError: 'reject',
   prefix: 'scale',
   allowMemoryStore: false,
@@ -51,6 +62,7 @@ const checks: OptionChecks<RevocationOptions> = {
   redis: redisClient,
   store: object,
   maxTokenLifeMs: durationMs(1_000, 2_592_000_000),
+  clockToleranceMs: durationMs(0, 300_000),
   onStoreError: oneOf('reject', 'accept'),
   prefix: keyPrefix,
   deadlineMs: durationMs(1, 60_000),
@@ -63,13 +75,14 @@ export interface RevocationConfig {
   readonly store: RevocationStore
   readonly maxTokenLifeMs: number
   readonly onStoreError: 'reject' | 'accept'
-  readonly clock: () => number
+  readonly clockToleranceMs: number
 }
 
 /** @throws {InvalidOption} @throws {MemoryStoreRefused} */
 export function resolveRevocationOptions(options: RevocationOptions | undefined): RevocationConfig {
   const resolved = resolveOptions('revocation', options, { checks, defaults: revocationDefaults })
-  const { redis, store, prefix, deadlineMs, maxTokenLifeMs, onStoreError, clock = Date.now } = resolved
+  const { redis, store, prefix, deadlineMs, maxTokenLifeMs, clockToleranceMs, onStoreError } = resolved
+  const clock = resolved.clock === undefined ? {} : { clock: resolved.clock }
   if (store !== undefined && redis !== undefined) {
     throw new InvalidOption('revocation: give `redis` or `store`, not both.')
   }
@@ -78,7 +91,7 @@ export function resolveRevocationOptions(options: RevocationOptions | undefined)
   }
   const made =
     redis === undefined
-      ? memoryRevocationStore({ clock })
-      : redisRevocationStore({ redis, prefix, ...(deadlineMs === undefined ? {} : { deadlineMs }) })
-  return { store: store ?? made, maxTokenLifeMs, onStoreError, clock }
+      ? memoryRevocationStore(clock)
+      : redisRevocationStore({ redis, prefix, ...clock, ...(deadlineMs === undefined ? {} : { deadlineMs }) })
+  return { store: store ?? made, maxTokenLifeMs, clockToleranceMs, onStoreError }
 }

@@ -20,12 +20,15 @@ export interface Revocation {
   /** Revokes all tokens with one `sid`: of one sign-in, on one device. @throws the store's error */
   revokeFamily(claims: UserClaims & { readonly sid: string }): Promise<void>
   /**
-   * Revokes all tokens of a user that were made up to now. Tokens tell the time in whole seconds, so one that is made
-   * later in the same second is refused too.
+   * Revokes all tokens of a user that were made up to now. Tokens tell the time in whole seconds, by the clock of whoever made
+   * them: so those that are made in the same second, or within `clockToleranceMs`, are refused too. A second revocation never
+   * gives back what an earlier one took.
    *
-   * @throws the store's error
+   * @param options.at  up to when, in epoch ms by the clock of whoever made the tokens. Default: now by the store's clock, and
+   * `clockToleranceMs` more
+   * @throws the store's error: then ask again
    */
-  revokeUser(user: UserClaims): Promise<void>
+  revokeUser(user: UserClaims, options?: { at?: number }): Promise<void>
   /**
    * Whether a token was revoked: one command. Called by `accessToken`.
    *
@@ -49,16 +52,16 @@ const familyMark = (sid: string): string => `sid:${sid}`
  * @throws {MemoryStoreRefused} there is no `redis`, and more than one process is likely
  */
 export function revocation(options?: RevocationOptions): Revocation {
-  const { store, maxTokenLifeMs, onStoreError, clock } = resolveRevocationOptions(options)
-  const keptMs = maxTokenLifeMs + MAX_CLOCK_TOLERANCE_MS
+  const { store, maxTokenLifeMs, clockToleranceMs, onStoreError } = resolveRevocationOptions(options)
+  const keptMs = maxTokenLifeMs + MAX_CLOCK_TOLERANCE_MS + clockToleranceMs
 
   async function mark(
     what: 'token' | 'family' | 'user',
     user: UserClaims,
     name: string,
-    ttlMs: number,
+    { at, until }: { at?: number | undefined; until?: number } = {},
   ): Promise<void> {
-    await store.set(tagOf(user), name, String(clock()), ttlMs)
+    await store.raise(tagOf(user), name, { at, until, aheadMs: clockToleranceMs, keptMs })
     if (revokedChannel.hasSubscribers) revokedChannel.publish({ what, userId: user.sub })
   }
 
@@ -72,19 +75,17 @@ export function revocation(options?: RevocationOptions): Revocation {
 
   return {
     maxTokenLifeMs,
-    revokeToken: (claims) => {
-      const leftMs = claims.exp * 1_000 - clock() + MAX_CLOCK_TOLERANCE_MS
-      return mark('token', claims, tokenMark(claims.jti), Math.max(1, Math.min(leftMs, keptMs)))
-    },
-    revokeFamily: (claims) => mark('family', claims, familyMark(claims.sid), keptMs),
-    revokeUser: (user) => mark('user', user, EPOCH, keptMs),
+    revokeToken: (claims) =>
+      mark('token', claims, tokenMark(claims.jti), { until: claims.exp * 1_000 + MAX_CLOCK_TOLERANCE_MS }),
+    revokeFamily: (claims) => mark('family', claims, familyMark(claims.sid)),
+    revokeUser: (user, { at } = {}) => mark('user', user, EPOCH, { at }),
     check: (claims) => {
       const { jti, sid, iat } = claims
       const names = [EPOCH, ...(jti === undefined ? [] : [tokenMark(jti)])]
       if (sid !== undefined) names.push(familyMark(sid))
-      const judge = ([epoch, ...others]: readonly (string | undefined)[]): boolean =>
+      const judge = ([epoch, ...others]: readonly (number | undefined)[]): boolean =>
         others.some((value) => value !== undefined) ||
-        (epoch !== undefined && Math.floor(iat) <= Math.floor(Number(epoch) / 1_000))
+        (epoch !== undefined && Math.floor(iat) <= Math.floor(epoch / 1_000))
       try {
         const marks = store.get(tagOf(claims), names)
         return marks instanceof Promise ? marks.then(judge, failed) : judge(marks)

@@ -60,13 +60,32 @@ describe.each([
     expect(await outcome(revoked)).toBe('accepted')
   })
 
-  it('all tokens of a user up to now, and none that are made later', async () => {
+  it('all tokens of a user up to now and by how much clocks may be apart, and none that are made later', async () => {
     const revoked = fresh()
     await revoked.revokeUser(claims)
     expect(await outcome(revoked)).toBe('revoked')
+    expect(await outcome(revoked, { claims: { iat: NOW + 10 } })).toBe('revoked')
+    expect(await outcome(revoked, { claims: { sub: 'user-2' } })).toBe('accepted')
+    nowMs += 11_000
+    expect(await outcome(revoked, { claims: { iat: NOW + 11 } })).toBe('accepted')
+  })
+
+  it('all tokens of a user up to an instant, by the clock of who made them', async () => {
+    const revoked = fresh()
+    await revoked.revokeUser(claims, { at: NOW_MS + 500 })
     expect(await outcome(revoked, { claims: { iat: NOW } })).toBe('revoked')
     expect(await outcome(revoked, { claims: { iat: NOW + 1 } })).toBe('accepted')
-    expect(await outcome(revoked, { claims: { sub: 'user-2' } })).toBe('accepted')
+  })
+
+  it('nothing that was revoked comes back by a second revocation, whose clock is behind', async () => {
+    const revoked = fresh({ clockToleranceMs: 0 })
+    await revoked.revokeUser(claims)
+    nowMs -= 3_600_000
+    await revoked.revokeUser(claims)
+    await revoked.revokeUser(claims, { at: 1 })
+    nowMs = NOW_MS
+    expect(await outcome(revoked, { claims: { iat: NOW } })).toBe('revoked')
+    expect(await outcome(revoked, { claims: { iat: NOW + 1 } })).toBe('accepted')
   })
 
   it('a token that would outlive its revocation is refused', async () => {

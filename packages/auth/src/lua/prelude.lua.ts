@@ -2,6 +2,7 @@
 //
 //   v  format, 1      h  SHA-256 of the current token     u  user id        g  what was granted     m  device
 //   c  created at     s  last refreshed at                i  idle timeout   x  absolute end
+//   z  ended at; there until its access tokens are taken back, or it would have expired
 //   r  replaced tokens that are within their grace, the newest first: `<SHA-256> <nonce> <end of grace>` by commas
 //
 // The index of a user is a sorted set: member family id, score when the family ends if nobody uses it again. A family
@@ -29,12 +30,17 @@ local function keep(idle, absolute_end)
 end
 `
 
-/** The fields of a family that is alive, else nothing. */
+/** The fields of a family that is alive, else nothing; and the user of one that was ended and is still remembered. */
 export const ALIVE = `
 local function alive()
-  local f = redis.call('HMGET', KEYS[1], 'h', 'r', 'u', 'c', 's', 'i', 'x', 'g')
+  local f = redis.call('HMGET', KEYS[1], 'h', 'r', 'u', 'c', 's', 'i', 'x', 'g', 'z')
+  if f[9] then return nil, f[3] end
   if not f[1] or not redis.call('ZSCORE', KEYS[2], ARGV[2]) then return nil end
   if now >= f[5] + f[6] or now >= tonumber(f[7]) then return nil end
   return f
+end
+local function finish()
+  redis.call('HSET', KEYS[1], 'z', int(now))
+  redis.call('ZREM', KEYS[2], ARGV[2])
 end
 `

@@ -4,15 +4,15 @@ import { ALIVE, KEEP, NOW } from './prelude.lua.js'
 // KEYS   family, index
 // ARGV   clock, id, digest, digest of the successor, nonce, grace
 // Reply  { 0 } unknown; { 1, now, user, created, end, grant } rotated; { 2, now, user, created, end, grant, nonce } another
-//        was first; { 3, user } used again: the family ended
+//        was first; { 3, user } used again: the family ended, now or before
 // Cost   O(log(families of the user))
 export const rotateFamilyScript: Script = defineScript(
   'auth.rotate-family',
   `${NOW}
 ${KEEP}
 ${ALIVE}
-local f = alive()
-if not f then return { 0 } end
+local f, owner = alive()
+if not f then return owner and { 3, owner } or { 0 } end
 local retired, nonce = {}, nil
 for digest, its_nonce, ends in string.gmatch(f[2], '(%S+) (%S+) (%d+),') do
   if now < tonumber(ends) then
@@ -29,7 +29,6 @@ if ARGV[3] == f[1] then
   return { 1, now, f[3], tonumber(f[4]), tonumber(f[7]), f[8] }
 end
 if nonce then return { 2, now, f[3], tonumber(f[4]), tonumber(f[7]), f[8], nonce } end
-redis.call('UNLINK', KEYS[1])
-redis.call('ZREM', KEYS[2], ARGV[2])
+finish()
 return { 3, f[3] }`,
 )

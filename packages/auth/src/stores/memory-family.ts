@@ -15,6 +15,7 @@ interface Entry extends Family {
   readonly device: string
   readonly digest: string
   readonly refreshedAt: number
+  readonly isEnded: boolean
   /** The newest first. */
   readonly retired: readonly {
     readonly digest: string
@@ -32,7 +33,8 @@ export function memoryFamilyStore(options: MemoryFamilyStoreOptions = {}): Famil
   const families = new Map<string, Entry>()
   const nameOf = ({ tag, id }: FamilyRef): string => tag + id
 
-  function alive(ref: FamilyRef): Entry | undefined {
+  /** Also one that was ended and is not forgotten. */
+  function known(ref: FamilyRef): Entry | undefined {
     const entry = families.get(nameOf(ref))
     if (entry === undefined) return undefined
     if (clock() < Math.min(entry.refreshedAt + entry.idleTimeoutMs, entry.expiresAt)) return entry
@@ -46,20 +48,24 @@ export function memoryFamilyStore(options: MemoryFamilyStoreOptions = {}): Famil
   }
 
   function ofUser(tag: string): Entry[] {
-    return [...families.values()].filter(({ ref }) => ref.tag === tag && alive(ref) !== undefined)
+    return [...families.values()].filter(({ ref }) => ref.tag === tag && known(ref)?.isEnded === false)
   }
 
   return {
-    create: async (ref, { absoluteTimeoutMs, ...family }) => {
+    create: async (ref, { absoluteTimeoutMs, maxPerUser, ...family }) => {
       const nowMs = clock()
       const expiresAt = nowMs + absoluteTimeoutMs
-      put({ ref, ...family, createdAt: nowMs, refreshedAt: nowMs, expiresAt, retired: [] })
+      const others = ofUser(ref.tag)
+      const tooMany = others.slice(0, Math.max(0, others.length - maxPerUser + 1))
+      for (const entry of tooMany) families.delete(nameOf(entry.ref))
+      put({ ref, ...family, createdAt: nowMs, refreshedAt: nowMs, expiresAt, retired: [], isEnded: false })
       if (families.size > maxFamilies) families.delete(families.keys().next().value!)
       return nowMs
     },
     rotate: async (ref, digest, rotation) => {
-      const entry = alive(ref)
+      const entry = known(ref)
       if (entry === undefined) return { outcome: 'unknown' }
+      if (entry.isEnded) return { outcome: 'reused', userId: entry.userId }
       const nowMs = clock()
       const { userId, createdAt, expiresAt, grant } = entry
       const family = { userId, createdAt, expiresAt, grant }
@@ -72,29 +78,33 @@ export function memoryFamilyStore(options: MemoryFamilyStoreOptions = {}): Famil
       }
       const earlier = retired.find((one) => one.digest === digest)
       if (earlier !== undefined) return { outcome: 'repeated', nowMs, nonce: earlier.nonce, family }
-      families.delete(nameOf(ref))
+      families.set(nameOf(ref), { ...entry, isEnded: true })
       return { outcome: 'reused', userId }
     },
     end: async (ref) => {
-      const entry = alive(ref)
-      families.delete(nameOf(ref))
+      const entry = known(ref)
+      if (entry !== undefined) families.set(nameOf(ref), { ...entry, isEnded: true })
       return entry?.userId
     },
-    list: async (tag, limit) =>
-      ofUser(tag)
-        .reverse()
-        .slice(0, limit)
-        .map(({ ref, createdAt, refreshedAt, expiresAt, device }) => ({
-          id: ref.id,
-          createdAt,
-          refreshedAt,
-          expiresAt,
-          device,
-        })),
+    forget: async (ref) => {
+      families.delete(nameOf(ref))
+    },
+    list: async (tag, limit, after) => {
+      const all = ofUser(tag).reverse()
+      const first = after === undefined ? 0 : all.findIndex(({ ref }) => ref.id === after) + 1
+      if (after !== undefined && first === 0) return []
+      return all.slice(first, first + limit).map(({ ref, createdAt, refreshedAt, expiresAt, device }) => ({
+        id: ref.id,
+        createdAt,
+        refreshedAt,
+        expiresAt,
+        device,
+      }))
+    },
     endAll: async (tag) => {
       const entries = ofUser(tag)
       for (const { ref } of entries) families.delete(nameOf(ref))
-      return entries.length
+      return { count: entries.length, nowMs: clock() }
     },
   }
 }

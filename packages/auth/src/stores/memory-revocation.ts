@@ -11,23 +11,28 @@ export interface MemoryRevocationStoreOptions {
 /** Marks in this process: for tests, for a first try, and for the one process that is all there is. */
 export function memoryRevocationStore(options: MemoryRevocationStoreOptions = {}): RevocationStore {
   const { maxMarks = 100_000, clock = Date.now } = options
-  const marks = new Map<string, { value: string; endsAt: number }>()
+  const marks = new Map<string, { at: number; endsAt: number }>()
   const keyOf = (tag: string, name: string): string => `${tag} ${name}`
 
-  function read(key: string): string | undefined {
+  function read(key: string): { at: number; endsAt: number } | undefined {
     const mark = marks.get(key)
-    if (mark === undefined || clock() < mark.endsAt) return mark?.value
+    if (mark === undefined || clock() < mark.endsAt) return mark
     marks.delete(key)
     return undefined
   }
 
   return {
-    set: async (tag, name, value, ttlMs) => {
+    raise: async (tag, name, { at, aheadMs, keptMs, until = Number.POSITIVE_INFINITY }) => {
       const key = keyOf(tag, name)
+      const nowMs = clock()
+      const known = read(key)
       marks.delete(key)
-      marks.set(key, { value, endsAt: clock() + ttlMs })
+      marks.set(key, {
+        at: Math.max(at ?? nowMs + aheadMs, known?.at ?? 0),
+        endsAt: Math.max(nowMs + Math.max(1, Math.min(keptMs, until - nowMs)), known?.endsAt ?? 0),
+      })
       if (marks.size > maxMarks) marks.delete(marks.keys().next().value!)
     },
-    get: (tag, names) => names.map((name) => read(keyOf(tag, name))),
+    get: (tag, names) => names.map((name) => read(keyOf(tag, name))?.at),
   }
 }

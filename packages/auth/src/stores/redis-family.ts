@@ -4,6 +4,7 @@ import { createFamilyScript } from '../lua/create-family.lua.js'
 import { endFamiliesScript } from '../lua/end-families.lua.js'
 import { endFamilyScript } from '../lua/end-family.lua.js'
 import { listFamiliesScript } from '../lua/list-families.lua.js'
+import { listIdsScript } from '../lua/list-ids.lua.js'
 import { rotateFamilyScript } from '../lua/rotate-family.lua.js'
 import type { FamilyRef } from '../refresh-token.js'
 
@@ -35,25 +36,29 @@ export function redisFamilyStore(options: RedisFamilyStoreOptions): FamilyStore 
     guard.run(script, [familyKey(tag, id), indexKey(tag)], [clock(), id, ...args], operation)
 
   return {
-    create: async (ref, { digest, userId, idleTimeoutMs, absoluteTimeoutMs, grant, device }) =>
-      (await run(
-        createFamilyScript,
-        ref,
-        ...[digest, userId, idleTimeoutMs, absoluteTimeoutMs, grant, device],
-      )) as number,
+    create: async (ref, { digest, userId, idleTimeoutMs, absoluteTimeoutMs, grant, device, maxPerUser }) => {
+      const args = [digest, userId, idleTimeoutMs, absoluteTimeoutMs, grant, device, maxPerUser]
+      return (await run(createFamilyScript, ref, ...args)) as number
+    },
     rotate: async (ref, digest, rotation) =>
       readRotated(
         await run(rotateFamilyScript, ref, digest, rotation.digest, rotation.nonce, rotation.graceMs),
       ),
     end: async (ref) => ((await run(endFamilyScript, ref)) as string | null) ?? undefined,
-    list: async (tag, limit) => {
-      const ids = (await guard.call('zrevrange', [indexKey(tag), 0, limit - 1], operation)) as string[]
+    forget: async ({ tag, id }) => {
+      await guard.call('unlink', [familyKey(tag, id)], operation)
+    },
+    list: async (tag, limit, after = '') => {
+      const ids = (await guard.run(listIdsScript, [indexKey(tag)], [limit, after], operation)) as string[]
       if (ids.length === 0) return []
       const families = ids.map((id) => familyKey(tag, id))
       return readList(ids, await guard.run(listFamiliesScript, families, [clock()], operation))
     },
-    endAll: async (tag) =>
-      (await guard.run(endFamiliesScript, [indexKey(tag)], [clock()], operation)) as number,
+    endAll: async (tag) => {
+      const reply = await guard.run(endFamiliesScript, [indexKey(tag)], [clock()], operation)
+      const [count, nowMs] = reply as [number, number]
+      return { count, nowMs }
+    },
   }
 }
 

@@ -1,4 +1,5 @@
 import { keyspace, type RedisClient, storeGuard } from '@scale/redis'
+import { raiseMarkScript } from '../lua/raise-mark.lua.js'
 import type { RevocationStore } from '../revocation-store.js'
 
 /** Options of `redisRevocationStore`. */
@@ -9,6 +10,8 @@ export interface RedisRevocationStoreOptions {
   prefix?: string
   /** Longest wait for a reply, in ms. Default: the client's guard's */
   deadlineMs?: number
+  /** For tests: the time, in ms. Default: the server's own clock */
+  clock?: () => number
 }
 
 /** Marks in Redis, one key each. Those of a user are in one Cluster slot: a check is one MGET. */
@@ -18,8 +21,9 @@ export function redisRevocationStore(options: RedisRevocationStoreOptions): Revo
   const operation = options.deadlineMs === undefined ? undefined : { deadlineMs: options.deadlineMs }
   const keyOf = (tag: string, name: string): string => keys.tagged(tag, 'mark', name)
   return {
-    set: async (tag, name, value, ttlMs) => {
-      await guard.call('set', [keyOf(tag, name), value, 'PX', Math.ceil(ttlMs)], operation)
+    raise: async (tag, name, { at = '', aheadMs, keptMs, until = '' }) => {
+      const clock = options.clock?.() ?? ''
+      await guard.run(raiseMarkScript, [keyOf(tag, name)], [clock, at, aheadMs, keptMs, until], operation)
     },
     get: async (tag, names) => {
       const values = await guard.call(
@@ -27,7 +31,7 @@ export function redisRevocationStore(options: RedisRevocationStoreOptions): Revo
         names.map((name) => keyOf(tag, name)),
         operation,
       )
-      return (values as (string | null)[]).map((value) => value ?? undefined)
+      return (values as (string | null)[]).map((value) => (value === null ? undefined : Number(value)))
     },
   }
 }

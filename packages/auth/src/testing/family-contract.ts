@@ -59,9 +59,14 @@ export function familyStoreContract(runner: ContractRunner, underTest: FamilySto
     const { successor } = await rotated(store, token)
     at(GRACE)
     assert.deepEqual((await rotated(store, token)).result, { outcome: 'reused', userId })
-    assert.equal((await rotated(store, successor)).result.outcome, 'unknown')
-    assert.equal((await rotated(store, token)).result.outcome, 'unknown')
     assert.deepEqual(await store.list(userTag(userId), 10), [])
+    // Whose it was is told to whoever comes, until it is forgotten: then nobody knows of it.
+    for (const one of [successor, token, successor]) {
+      assert.deepEqual((await rotated(store, one)).result, { outcome: 'reused', userId })
+    }
+    await store.forget(refOf(token))
+    assert.equal((await rotated(store, successor)).result.outcome, 'unknown')
+    assert.equal(await store.end(refOf(token)), undefined)
   })
 
   it('ends no other family with it', async (store, userId) => {
@@ -162,9 +167,56 @@ export function familyStoreContract(runner: ContractRunner, underTest: FamilySto
     assert.deepEqual(await store.list(tag, 10), [listed(a!, 0, 20, 'a')])
   })
 
+  it('lists page by page', async (store, userId) => {
+    const ids: string[] = []
+    for (let ms = 0; ms < 7; ms++) {
+      at(ms)
+      ids.unshift(refOf(await made(store, userId)).id)
+    }
+    const tag = userTag(userId)
+    const page = async (limit: number, after?: string): Promise<string[]> =>
+      (await store.list(tag, limit, after)).map(({ id }) => id)
+    assert.deepEqual(await page(3), ids.slice(0, 3))
+    assert.deepEqual(await page(3, ids[2]), ids.slice(3, 6))
+    assert.deepEqual(await page(3, ids[5]), ids.slice(6))
+    assert.deepEqual(await page(3, ids[6]), [])
+    assert.deepEqual(await page(3, 'x'.repeat(16)), [])
+  })
+
+  it('lets those go that were not used for the longest time when a user has too many', async (store, userId) => {
+    const tokens: string[] = []
+    for (let ms = 0; ms < 3; ms++) {
+      at(ms)
+      tokens.push(await made(store, userId, { maxPerUser: 3 }))
+    }
+    at(3)
+    tokens[0] = (await rotated(store, tokens[0]!)).successor
+    at(4)
+    tokens.push(await made(store, userId, { maxPerUser: 3 }))
+    const outcomes = []
+    for (const token of tokens) outcomes.push((await rotated(store, token)).result.outcome)
+    assert.deepEqual(outcomes, ['rotated', 'unknown', 'rotated', 'rotated'])
+    at(5)
+    const last = await made(store, userId, { maxPerUser: 1 })
+    assert.deepEqual(await store.list(userTag(userId), 10), [
+      {
+        id: refOf(last).id,
+        createdAt: START + 5,
+        refreshedAt: START + 5,
+        expiresAt: START + 5 + ABSOLUTE,
+        device: '',
+      },
+    ])
+    assert.equal((await rotated(store, await made(store, unique('user')))).result.outcome, 'rotated')
+  })
+
   it('ends one, at once', async (store, userId) => {
     const [token, other] = [await made(store, userId), await made(store, userId)]
-    assert.equal(await store.end(refOf(token)), userId)
+    for (let i = 0; i < 3; i++) {
+      assert.equal(await store.end(refOf(token)), userId)
+      assert.deepEqual((await rotated(store, token)).result, { outcome: 'reused', userId })
+    }
+    await store.forget(refOf(token))
     assert.equal(await store.end(refOf(token)), undefined)
     assert.equal((await rotated(store, token)).result.outcome, 'unknown')
     assert.equal((await rotated(store, other)).result.outcome, 'rotated')
@@ -173,8 +225,9 @@ export function familyStoreContract(runner: ContractRunner, underTest: FamilySto
   it('ends all of a user, and nobody else’s', async (store, userId) => {
     const tokens = [await made(store, userId), await made(store, userId), await made(store, userId)]
     const other = await made(store, unique('user'))
-    assert.equal(await store.endAll(userTag(userId)), 3)
-    assert.equal(await store.endAll(userTag(userId)), 0)
+    at(7)
+    assert.deepEqual(await store.endAll(userTag(userId)), { count: 3, nowMs: START + 7 })
+    assert.deepEqual(await store.endAll(userTag(userId)), { count: 0, nowMs: START + 7 })
     for (const token of tokens) assert.equal((await rotated(store, token)).result.outcome, 'unknown')
     assert.equal((await rotated(store, other)).result.outcome, 'rotated')
     assert.equal((await rotated(store, await made(store, userId))).result.outcome, 'rotated')
@@ -184,7 +237,15 @@ export function familyStoreContract(runner: ContractRunner, underTest: FamilySto
 async function made(store: FamilyStore, userId: string, changes: Partial<NewFamily> = {}): Promise<string> {
   const token = newRefreshToken(userId)
   const times = { idleTimeoutMs: IDLE, absoluteTimeoutMs: ABSOLUTE }
-  const family = { digest: digestOf(token), userId, ...times, grant: '{"é":1}', device: '', ...changes }
+  const family = {
+    digest: digestOf(token),
+    userId,
+    ...times,
+    grant: '{"é":1}',
+    device: '',
+    maxPerUser: 100,
+    ...changes,
+  }
   await store.create(refOf(token), family)
   return token
 }

@@ -31,6 +31,7 @@ describe('families in memory', () => {
         ...times,
         grant: '',
         device: '',
+        maxPerUser: 10,
       })
     }
     expect(await Promise.all(tokens.map((token) => small.end(refOf(token))))).toEqual([undefined, 'u', 'u'])
@@ -42,6 +43,7 @@ describe('revocations in memory', () => {
     { describe, it },
     {
       store: () => revocations,
+      now: async () => nowMs,
       pass: async (ms) => {
         nowMs += ms
       },
@@ -50,7 +52,9 @@ describe('revocations in memory', () => {
 
   it('let the first go when there are too many', async () => {
     const small = memoryRevocationStore({ maxMarks: 2 })
-    for (const name of ['a', 'b', 'c']) await small.set('t', name, '1', 60_000)
-    expect(small.get('t', ['a', 'b', 'c'])).toEqual([undefined, '1', '1'])
+    for (const name of ['a', 'b', 'c']) {
+      await small.raise('t', name, { at: 1, aheadMs: 0, keptMs: 60_000, until: undefined })
+    }
+    expect(small.get('t', ['a', 'b', 'c'])).toEqual([undefined, 1, 1])
   })
 })

@@ -24,6 +24,7 @@ describe('revocations in Redis', () => {
     { describe, it },
     {
       store: () => redisRevocationStore({ redis: redis.client }),
+      now: () => serverMs(),
       // The server's clock is its own: what is waited for is that it says so.
       pass: async (ms) => {
         const endsAt = (await serverMs()) + ms
