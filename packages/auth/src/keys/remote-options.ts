@@ -22,7 +22,7 @@ export interface RemoteKeysOptions {
   maxAgeMs?: number
   /** How long the last good set stays in use while the provider is away, in ms. Default 86,400,000 (24 h) */
   maxStaleMs?: number
-  /** An unknown `kid` makes the set be fetched anew at most once in this time, in ms. 0–3,600,000. Default 30,000 */
+  /** Unknown `kid`s make the set be fetched anew three times at once, and then once in this time, in ms. 0–3,600,000. Default 30,000 */
   cooldownMs?: number
   /** Pause after the first failure; doubled after each further one, up to a minute, in ms. 10–60,000. Default 1,000 */
   backoffMs?: number
@@ -32,7 +32,7 @@ export interface RemoteKeysOptions {
   allowHttp?: boolean
   /** Another `fetch`, such as one that goes through a proxy. Default: Node's own */
   fetch?: typeof fetch
-  /** For tests: the time, in ms. Default `Date.now` */
+  /** For tests: a clock that nobody sets, in ms. Default `performance.now` */
   clock?: () => number
 }
 

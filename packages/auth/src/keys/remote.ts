@@ -18,6 +18,8 @@ export interface RemoteKeys extends KeySet {
 }
 
 const MAX_BACKOFF_MS = 60_000
+/** Fetches for the sake of unknown names that may follow one another without a pause. */
+const MAX_LOOKUPS = 3
 /** Longest wait for new keys while an old one is at hand: a provider that is silent is as good as away. */
 const PATIENCE_MS = 500
 
@@ -26,7 +28,8 @@ const PATIENCE_MS = 500
  *
  * - One fetch at a time, whoever asks.
  * - Keys are renewed ahead of their age, in the background. While the provider is away, the last good set serves.
- * - An unknown `kid` makes the set be fetched, at most once in `cooldownMs`: random ones cost the provider nothing.
+ * - An unknown `kid` makes the set be fetched, three times at once and then once in `cooldownMs`: so a provider may change its keys
+ *   twice in a minute, and random ones cost it nothing.
  * - After a failure the provider is left alone for a while, longer after each. Nothing needs a restart.
  * - A provider that is away is a 503 for those whose key is not known, never a 401.
  *
@@ -50,10 +53,14 @@ class RemoteKeySet implements RemoteKeys {
   #failures = 0
   #failure: unknown
   #retryAt: number = Number.NEGATIVE_INFINITY
+  /** Fetches that unknown names may still cause, and since when that is so. */
+  #lookups = MAX_LOOKUPS
+  #lookupsAt: number
 
   constructor(options: ReturnType<typeof resolveRemoteKeysOptions>) {
     this.#options = options
-    this.#clock = options.clock ?? Date.now
+    this.#clock = options.clock ?? (() => performance.now())
+    this.#lookupsAt = this.#clock()
     this.#refresh()
   }
 
@@ -69,7 +76,7 @@ class RemoteKeySet implements RemoteKeys {
     const { refreshAfterMs, maxAgeMs } = this.#options
     const key = pick(this.#usable, algorithm, kid)
     const ageMs = this.#clock() - this.#loadedAt
-    if (key === undefined) return this.#findAnew(algorithm, kid, ageMs)
+    if (key === undefined) return this.#findAnew(algorithm, kid)
     if (ageMs < refreshAfterMs) return key
     const refreshing = this.#refresh()
     // A provider that fails, or is silent, is not waited for while a key is at hand.
@@ -79,18 +86,29 @@ class RemoteKeySet implements RemoteKeys {
     return Promise.race([refreshing, patience]).then(() => pick(this.#usable, algorithm, kid))
   }
 
-  async #findAnew(
-    algorithm: Algorithm,
-    kid: string | undefined,
-    ageMs: number,
-  ): Promise<KeyObject | undefined> {
-    const isFresh = ageMs < this.#options.cooldownMs && this.#failures === 0
-    if (isFresh && this.#flight === undefined) return undefined
+  async #findAnew(algorithm: Algorithm, kid: string | undefined): Promise<KeyObject | undefined> {
+    if (this.#flight === undefined && this.#failures === 0 && !this.#mayLookUp()) return undefined
     await this.#refresh()
     const key = pick(this.#usable, algorithm, kid)
     // Without an answer nobody knows whether there is such a key.
     if (key === undefined && this.#failures > 0) throw this.#unavailable()
     return key
+  }
+
+  #mayLookUp(): boolean {
+    const { cooldownMs } = this.#options
+    const nowMs = this.#clock()
+    const regained = cooldownMs === 0 ? MAX_LOOKUPS : Math.floor((nowMs - this.#lookupsAt) / cooldownMs)
+    if (this.#lookups + regained >= MAX_LOOKUPS) {
+      this.#lookups = MAX_LOOKUPS
+      this.#lookupsAt = nowMs
+    } else {
+      this.#lookups += regained
+      this.#lookupsAt += regained * cooldownMs
+    }
+    if (this.#lookups === 0) return false
+    this.#lookups--
+    return true
   }
 
   /** The last good set, until it is too old. */

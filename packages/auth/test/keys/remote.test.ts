@@ -1,5 +1,5 @@
 import { type FaultProxy, startFaultProxy } from '@scale/redis/testing'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import {
   accessToken,
   InvalidToken,
@@ -80,18 +80,36 @@ describe('a provider that is well', () => {
     expect(provider.requests).toBe(1)
   })
 
-  it('is asked for an unknown kid once in the cooldown, however many there are', async () => {
+  it('is asked for unknown kids three times at once and then once in the cooldown, however many there are', async () => {
     const keys = keysOf()
     await keys.ready()
     const strangers = Array.from({ length: 20 }, (_, i) => ({ ...second, kid: `random-${i}` }))
     for (const one of strangers) expect(await outcomeOf(keys, one)).toBe('key')
-    expect(provider.requests).toBe(1)
-    nowMs += 30_000
+    expect(provider.requests).toBe(4)
+    for (let second = 0; second < 30; second++) {
+      expect(await outcomeOf(keys, strangers[0])).toBe('key')
+      expect(provider.requests).toBe(4)
+      nowMs += 1_000
+    }
     expect(await Promise.all(strangers.map((one) => outcomeOf(keys, one)))).toEqual(
       strangers.map(() => 'key'),
     )
     for (const one of strangers) expect(await outcomeOf(keys, one)).toBe('key')
-    expect(provider.requests).toBe(2)
+    expect(provider.requests).toBe(5)
+    // After a long time there are three again, and not more.
+    nowMs += 86_400_000 - 1
+    for (const one of strangers) expect(await outcomeOf(keys, one)).toBe('key')
+    expect(provider.requests).toBe(8)
+  })
+
+  it('may change its keys right after it was asked, and again', async () => {
+    const keys = keysOf()
+    await keys.ready()
+    for (const kid of ['n1', 'n2']) {
+      const next = testKey('ES256', kid)
+      provider.keys = [next.jwk]
+      expect(await outcomeOf(keys, next)).toBe('accepted')
+    }
   })
 
   it('may change its keys at any time', async () => {
@@ -101,7 +119,7 @@ describe('a provider that is well', () => {
     nowMs += 30_000
     expect(await outcomeOf(keys, second)).toBe('accepted')
     expect(await outcomeOf(keys)).toBe('key')
-    expect(provider.requests).toBe(2)
+    expect(provider.requests).toBe(3)
   })
 
   it('is asked ahead of time, while requests go on with the keys at hand', async () => {
@@ -214,6 +232,34 @@ async function settledNow(): Promise<void> {
   const last = remoteKeys(url, { allowHttp: true, timeoutMs: 2 * TIMEOUT_MS })
   await last.ready().catch(() => {})
 }
+
+describe('a clock that is set', () => {
+  afterEach(() => {
+    vi.useRealTimers()
+  })
+
+  it.each([-3_600_000, 3_600_000])(
+    'by %i ms changes nothing: a provider that failed once is asked again',
+    async (byMs) => {
+      const keys = remoteKeys(`http://127.0.0.1:${proxy.port}/jwks`, { allowHttp: true, backoffMs: 10 })
+      provider.answer = (res) => res.writeHead(500).end()
+      await expect(keys.ready()).rejects.toThrow(KeysUnavailable)
+      vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + byMs })
+      expect(await outcomeOf(keys)).toBe('unavailable')
+      provider.answer = undefined
+      await expect.poll(() => outcomeOf(keys), { timeout: 5_000 }).toBe('accepted')
+    },
+  )
+
+  it('never makes clients wait for longer than the longest pause', async () => {
+    const keys = remoteKeys(`http://127.0.0.1:${proxy.port}/jwks`, { allowHttp: true, backoffMs: 60_000 })
+    provider.answer = (res) => res.writeHead(500).end()
+    await expect(keys.ready()).rejects.toThrow(KeysUnavailable)
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() - 3_600_000 })
+    const error = await keys.ready().catch((reason: unknown) => reason as KeysUnavailable)
+    expect(Number(error?.headers?.['Retry-After'])).toBeLessThanOrEqual(60)
+  })
+})
 
 describe('an answer that is no key set', () => {
   const answers: [name: string, answer: (res: import('node:http').ServerResponse) => void][] = [
