@@ -110,13 +110,15 @@ const nothing: Verifier = async () => (_req, _res, next) => next()
 
 function ours(
   algorithm: Algorithm,
-  extra: 'nothing more' | 'revocation in Redis' | 'proof of possession',
+  extra: 'nothing more' | 'first sight' | 'revocation in Redis' | 'proof of possession',
 ): Verifier {
   return async (key, redisUrl) => {
     const { accessToken, dpop, localKeys, revocation } = await import('@scale/auth')
     const keys = localKeys({ ...key.export({ format: 'jwk' }), kid: 'k', alg: algorithm } as never)
     const trust = { ...WHO, algorithms: [algorithm], keys }
     if (extra === 'nothing more') return accessToken(trust) as RequestHandler
+    // Whoever remembers none sees each for the first time.
+    if (extra === 'first sight') return accessToken({ ...trust, maxRememberedTokens: 0 }) as RequestHandler
     const redis = await redisClient(redisUrl)
     if (extra === 'revocation in Redis') {
       return accessToken({ ...trust, revocation: revocation({ redis }) }) as RequestHandler
@@ -136,11 +138,43 @@ function expressJwt(algorithm: Exclude<Algorithm, 'EdDSA'>): Verifier {
   }
 }
 
+/** What an app writes by hand. */
+function joseAlone(algorithm: Algorithm): Verifier {
+  return async (key) => {
+    const { jwtVerify } = await import('jose')
+    return (req, _res, next) => {
+      const token = req.headers.authorization!.slice(7)
+      jwtVerify(token, key, { algorithms: [algorithm], typ: 'at+jwt', ...WHO }).then(() => next(), next)
+    }
+  }
+}
+
+/** Remembers tokens as well. */
+function fastJwt(algorithm: Algorithm): Verifier {
+  return async (key) => {
+    const { createVerifier } = await import('fast-jwt')
+    const verify = createVerifier({
+      key: key.export({ format: 'pem', type: 'spki' }) as string,
+      algorithms: [algorithm],
+      allowedIss: WHO.issuer,
+      allowedAud: WHO.audience,
+      cache: true,
+    })
+    return (req, _res, next) => {
+      verify(req.headers.authorization!.slice(7))
+      next()
+    }
+  }
+}
+
 export const variants: Variants<ServerVariant> = {
   bare: bearer('EdDSA', nothing),
   ...Object.fromEntries(
     (['EdDSA', 'ES256', 'RS256'] as const).flatMap((algorithm) => [
       [`${algorithm}, accessToken`, bearer(algorithm, ours(algorithm, 'nothing more'))],
+      [`${algorithm}, accessToken at first sight`, bearer(algorithm, ours(algorithm, 'first sight'))],
+      [`${algorithm}, jose alone`, bearer(algorithm, joseAlone(algorithm))],
+      [`${algorithm}, fast-jwt that remembers`, bearer(algorithm, fastJwt(algorithm))],
       [
         `${algorithm}, accessToken with revocation in Redis`,
         bearer(algorithm, ours(algorithm, 'revocation in Redis')),

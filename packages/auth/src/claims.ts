@@ -35,7 +35,6 @@ export interface AccessTokenClaims {
 export interface ClaimRules {
   readonly issuer: string
   readonly audience: readonly string[]
-  readonly clockToleranceMs: number
   /** `jwt` asks for less than RFC 9068: `iss`, `sub`, `aud` and `exp`. */
   readonly type: 'at+jwt' | 'jwt'
 }
@@ -48,15 +47,14 @@ const REQUIRED = {
 } as const
 
 /**
- * Judges the claims of a token whose signature is good.
+ * Judges what the claims of a token say, whenever it is.
  *
  * @returns the reason to refuse it; `undefined` if there is none
  * @see RFC 9068 §4 · RFC 7519 §4.1
  */
-export function refusalOf(
+export function refusalByContent(
   claims: Readonly<Record<string, unknown>>,
   rules: ClaimRules,
-  nowMs: number,
 ): TokenRefusal | undefined {
   if (REQUIRED[rules.type].some((name) => !Object.hasOwn(claims, name))) return 'claims'
   if (TEXTS.some((name) => claims[name] !== undefined && !isText(claims[name]))) return 'claims'
@@ -68,11 +66,17 @@ export function refusalOf(
   const { aud } = claims
   const audience = typeof aud === 'string' ? [aud] : aud
   if (!Array.isArray(audience) || !audience.every(isText)) return 'claims'
-  if (!audience.some((one) => rules.audience.includes(one))) return 'audience'
-  const { exp, nbf = 0, iat = 0 } = claims as { exp: number; nbf?: number; iat?: number }
-  if (exp * 1_000 + rules.clockToleranceMs <= nowMs) return 'expired'
-  if (Math.max(nbf, iat) * 1_000 > nowMs + rules.clockToleranceMs) return 'early'
-  return undefined
+  return audience.some((one) => rules.audience.includes(one)) ? undefined : 'audience'
+}
+
+/** Judges whether it is time for a token. @param claims  which `refusalByContent` lets pass */
+export function refusalByTime(
+  { exp, nbf = 0, iat = 0 }: Pick<AccessTokenClaims, 'exp' | 'nbf'> & { readonly iat?: number },
+  clockToleranceMs: number,
+  nowMs: number,
+): TokenRefusal | undefined {
+  if (exp * 1_000 + clockToleranceMs <= nowMs) return 'expired'
+  return Math.max(nbf, iat) * 1_000 > nowMs + clockToleranceMs ? 'early' : undefined
 }
 
 function isText(value: unknown): value is string {
@@ -89,7 +93,7 @@ function isConfirmation(value: unknown): boolean {
   return typeof jkt === 'string' && /^[\w-]{43}$/.test(jkt)
 }
 
-/** Thumbprint of the key that a token is bound to. @param claims  which `refusalOf` lets pass */
+/** Thumbprint of the key that a token is bound to. @param claims  which `refusalByContent` lets pass */
 export function boundTo({ cnf }: Pick<AccessTokenClaims, 'cnf'>): string | undefined {
   return cnf?.jkt
 }

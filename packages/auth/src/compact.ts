@@ -1,6 +1,7 @@
+import { decodeJwt, decodeProtectedHeader } from 'jose'
 import type { Algorithm } from './algorithms.js'
 
-/** The parts of a token that are looked at before its signature is. */
+/** What is looked at of a token before its signature is. */
 export interface CompactHeader {
   readonly alg: Algorithm
   readonly kid: string | undefined
@@ -13,8 +14,8 @@ const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789
 
 /**
  * Whether a text is the one spelling of a compact JWS: three base64url parts that are not empty, without padding, and
- * with zeros in the bits that no byte uses. Decoders accept other spellings of the same token, which would pass by a
- * list or cache that is keyed by its text.
+ * with zeros in the bits that no byte uses. Decoders accept other spellings of the same token, jose's too, which would pass by
+ * a list or cache that is keyed by its text.
  *
  * @see RFC 7515 §2, §7.1 · RFC 4648 §3.5
  */
@@ -39,7 +40,7 @@ const REFUSED_MEMBERS = ['jku', 'jwk', 'x5u', 'x5c', 'crit', 'b64'] as const
  * @returns the reason if it must be refused
  */
 export function readHeader(token: string): CompactHeader | 'malformed' | 'header' {
-  const header = readJsonPart(token.slice(0, token.indexOf('.')))
+  const header = decoded(decodeProtectedHeader, token)
   if (header === undefined) return 'malformed'
   const { alg, kid, typ = '' } = header
   if (typeof alg !== 'string' || typeof typ !== 'string') return 'malformed'
@@ -50,15 +51,16 @@ export function readHeader(token: string): CompactHeader | 'malformed' | 'header
 
 /** The claims of a canonical token whose signature nobody has checked. `undefined` if they are no JSON object. */
 export function readUnverifiedClaims(token: string): Record<string, unknown> | undefined {
-  return readJsonPart(token.slice(token.indexOf('.') + 1, token.lastIndexOf('.')))
+  return decoded(decodeJwt, token)
 }
 
-/** The JSON object in a part of a canonical token. `undefined` if there is none. */
-export function readJsonPart(part: string): Record<string, unknown> | undefined {
+/** What one of jose's decoders makes of a token. `undefined` if it is no JSON object. */
+export function decoded(
+  decoder: (token: string) => object,
+  token: string,
+): Record<string, unknown> | undefined {
   try {
-    const value: unknown = JSON.parse(Buffer.from(part, 'base64url').toString())
-    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
-    return isObject ? (value as Record<string, unknown>) : undefined
+    return decoder(token) as Record<string, unknown>
   } catch {
     return undefined
   }

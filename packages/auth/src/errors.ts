@@ -196,6 +196,17 @@ export class InvalidGrant extends ScaleError {
   }
 }
 
+/** More unknown tokens wait to be verified than a process can do in a moment. */
+export class VerificationBusy extends ScaleError {
+  constructor() {
+    super('Too many new access tokens at once. Try again in a second.', {
+      code: 'ERR_SCALE_TOKEN_BUSY',
+      status: 503,
+      headers: { 'Retry-After': '1' },
+    })
+  }
+}
+
 /** More passwords are waiting to be hashed than `maxWaiting`. */
 export class PasswordsBusy extends ScaleError {
   constructor() {

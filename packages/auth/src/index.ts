@@ -34,6 +34,7 @@ export {
   type TokenRefusal,
   TokenRequired,
   UnusableKeySet,
+  VerificationBusy,
 } from './errors.js'
 export type {
   Family,

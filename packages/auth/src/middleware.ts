@@ -6,8 +6,9 @@ import { refusedChannel } from './channels.js'
 import type { AccessTokenClaims } from './claims.js'
 import type { ProofOutcome } from './dpop/dpop.js'
 import { AuthMisuse, InvalidAuthorization, InvalidProof, TokenRequired, wordsOfProof } from './errors.js'
+import { Establishment } from './establishment.js'
 import { type AccessTokenConfig, type AccessTokenOptions, resolveAccessTokenOptions } from './options.js'
-import { type Auth, readToken, startRevocationCheck, verify } from './verifier.js'
+import { type Auth, verify } from './verifier.js'
 
 /** The middleware, and what can be done with tokens outside a request. */
 export interface AccessTokens<Claims extends object = AccessTokenClaims> {
@@ -38,6 +39,7 @@ export function accessToken<Claims extends object = AccessTokenClaims>(
   options: AccessTokenOptions<Claims>,
 ): AccessTokens<Claims> {
   const config = resolveAccessTokenOptions(options)
+  const establishment = new Establishment(config)
   const takesDpop = config.dpop !== undefined
   /** Where `prefetch` leaves what it began. */
   const begun = requestSlot<Admission>('access token begun')
@@ -51,29 +53,41 @@ export function accessToken<Claims extends object = AccessTokenClaims>(
       next(refusalOf(config, credentials))
       return
     }
-    const admitted = known?.admitted ?? admit(config, req, credentials)
-    admitted.then(({ auth, nonce }) => {
+    const pass = ({ auth, nonce }: Admitted): void => {
       ;(req as RequestWithAuth).auth = auth
       if (nonce !== undefined) res.setHeader('DPoP-Nonce', nonce)
       next()
-    }, next)
+    }
+    let admitted: Admitted | Promise<Admitted>
+    try {
+      admitted = known?.admitted ?? admit(config, establishment, req, credentials)
+    } catch (error) {
+      next(error)
+      return
+    }
+    if (admitted instanceof Promise) admitted.then(pass, next)
+    else pass(admitted)
   }
 
   return Object.assign(accessToken, {
     [prefetch]: (req: IncomingMessage) => {
       const credentials = credentialsOf(req, takesDpop)
       if (typeof credentials === 'string' || begun.get(req) !== undefined) return
-      const admitted = admit(config, req, credentials, true)
-      // It belongs to the later call, which may never come: then nobody else would hear of it.
-      admitted.catch(() => {})
-      begun.set(req, { credentials, admitted })
+      try {
+        const admitted = admit(config, establishment, req, credentials)
+        // It belongs to the later call, which may never come: then nobody else would hear of it.
+        if (admitted instanceof Promise) admitted.catch(() => {})
+        begun.set(req, { credentials, admitted })
+      } catch {
+        // Nothing is kept of it: the middleware asks again when it is its turn, and that refusal is reported.
+      }
     },
     get: (req: IncomingMessage) => {
       const { auth } = req as RequestWithAuth
       if (auth === undefined) throw new TokenRequired(challengeOf(config.challenge))
       return auth as Auth<Claims>
     },
-    verify: (token: string) => verify(config, readToken(config, token), 'Bearer') as Promise<Auth<Claims>>,
+    verify: async (token: string) => (await verify(config, establishment, token, 'Bearer')) as Auth<Claims>,
   })
 }
 
@@ -88,24 +102,32 @@ interface Admitted {
 
 interface Admission {
   readonly credentials: GivenCredentials
-  readonly admitted: Promise<Admitted>
+  readonly admitted: Admitted | Promise<Admitted>
 }
 
-/**
- * Token first, proof second: only who has a good token can fill the store of used proofs.
- *
- * @param asksAtOnce  whether the token was revoked
- */
-async function admit(
+/** Token first, proof second: only who has a good token can fill the store of used proofs. */
+function admit(
   config: AccessTokenConfig,
+  establishment: Establishment,
   req: IncomingMessage,
   { token, scheme }: GivenCredentials,
-  asksAtOnce = false,
+): Admitted | Promise<Admitted> {
+  const auth = verify(config, establishment, token, scheme)
+  if (scheme === 'DPoP') return proved(config, req, token, auth)
+  return auth instanceof Promise ? auth.then(unproved) : unproved(auth)
+}
+
+function unproved(auth: Auth<object>): Admitted {
+  return { auth, nonce: undefined }
+}
+
+async function proved(
+  config: AccessTokenConfig,
+  req: IncomingMessage,
+  token: string,
+  verified: Auth<object> | Promise<Auth<object>>,
 ): Promise<Admitted> {
-  const readable = readToken(config, token)
-  const revoked = asksAtOnce ? startRevocationCheck(config, readable) : undefined
-  const auth = await verify(config, readable, scheme, revoked)
-  if (scheme === 'Bearer') return { auth, nonce: undefined }
+  const auth = await verified
   const outcome = await config.dpop!.confirm(req, token, auth.thumbprint!)
   if (outcome.kind === 'good') return { auth, nonce: outcome.nonce }
   throw proofRefused(config, outcome, auth.verified.iss)

@@ -47,6 +47,11 @@ export interface AccessTokenOptions<Claims extends object = AccessTokenClaims> e
   clockToleranceMs?: number
   /** A longer token is refused before it is looked at. 256–1,048,576. Default 8,192 */
   maxTokenBytes?: number
+  /**
+   * Tokens whose signature is not verified again while their key stays the same: those that were used last, about 2 kB each.
+   * 0–1,000,000. Default 10,000
+   */
+  maxRememberedTokens?: number
   /** What the claims must be; what it returns is `req.auth.claims`. Default none */
   claims?: Schema<Claims>
   /** Goes on without `req.auth` if there is no token. One that is not good is refused all the same. Default false */
@@ -65,11 +70,17 @@ export interface AccessTokenOptions<Claims extends object = AccessTokenClaims> e
 
 /** The defaults of {@link AccessTokenOptions}. */
 export const accessTokenDefaults: Readonly<
-  Required<Pick<AccessTokenOptions, 'type' | 'clockToleranceMs' | 'maxTokenBytes' | 'optional'>>
+  Required<
+    Pick<
+      AccessTokenOptions,
+      'type' | 'clockToleranceMs' | 'maxTokenBytes' | 'maxRememberedTokens' | 'optional'
+    >
+  >
 > = Object.freeze({
   type: 'at+jwt',
   clockToleranceMs: 10_000,
   maxTokenBytes: 8_192,
+  maxRememberedTokens: 10_000,
   optional: false,
 })
 
@@ -91,6 +102,7 @@ const checks: OptionChecks<AccessTokenOptions> = {
   type: oneOf('at+jwt', 'jwt'),
   clockToleranceMs: durationMs(0, 300_000),
   maxTokenBytes: integer(256, 1_048_576),
+  maxRememberedTokens: integer(0, 1_000_000),
   claims: standardSchema,
   optional: boolean,
   revocation: (value) =>
@@ -116,6 +128,7 @@ export interface AccessTokenConfig {
   readonly type: 'at+jwt' | 'jwt'
   readonly clockToleranceMs: number
   readonly maxTokenBytes: number
+  readonly maxRememberedTokens: number
   readonly claims: Schema<object> | undefined
   readonly optional: boolean
   readonly revocation: Revocation | undefined
@@ -144,6 +157,7 @@ export function resolveAccessTokenOptions<Claims extends object>(
     type: resolved.type,
     clockToleranceMs: resolved.clockToleranceMs,
     maxTokenBytes: resolved.maxTokenBytes,
+    maxRememberedTokens: resolved.maxRememberedTokens,
     claims: resolved.claims,
     optional: resolved.optional,
     revocation: resolved.revocation,

@@ -1,5 +1,6 @@
 import { AuthMisuse, PasswordsBusy } from './errors.js'
 import { type PasswordsOptions, resolvePasswordsOptions } from './passwords-options.js'
+import { turns } from './turns.js'
 
 /** What came of a password. */
 export interface PasswordCheck {
@@ -39,7 +40,7 @@ export function passwords(options?: PasswordsOptions): Passwords {
   const { memoryKiB, passes, lanes, concurrency, maxWaiting } = resolvePasswordsOptions(options)
   const parameters = { memoryCost: memoryKiB, timeCost: passes, parallelism: lanes } as const
   const wanted = `$argon2id$v=19$m=${memoryKiB},t=${passes},p=${lanes}$`
-  const inTurn = turns(concurrency, maxWaiting)
+  const inTurn = turns(concurrency, maxWaiting, () => new PasswordsBusy())
   /** What an unknown user's password is compared with. */
   let nobody: Promise<string> | undefined
 
@@ -64,26 +65,6 @@ export function passwords(options?: PasswordsOptions): Passwords {
       if (!isMatch || stored === undefined) return NO_MATCH
       return { isMatch, needsRehash: !stored.startsWith(wanted) }
     },
-  }
-}
-
-/** A few at once, some waiting, the others turned away. */
-function turns(concurrency: number, maxWaiting: number): <T>(work: () => Promise<T>) => Promise<T> {
-  let running = 0
-  const waiting: (() => void)[] = []
-
-  return async (work) => {
-    if (running >= concurrency) {
-      if (waiting.length >= maxWaiting) throw new PasswordsBusy()
-      await new Promise<void>((resolve) => waiting.push(resolve))
-    } else running++
-    try {
-      return await work()
-    } finally {
-      const next = waiting.shift()
-      if (next === undefined) running--
-      else next()
-    }
   }
 }
 

@@ -130,7 +130,7 @@ class RemoteKeySet implements RemoteKeys {
   async #load(): Promise<void> {
     const startedAt = performance.now()
     try {
-      this.#keys = await fetchJwks(this.#options.url, this.#options)
+      this.#keys = keptFrom(this.#keys, await fetchJwks(this.#options.url, this.#options))
       this.#loadedAt = this.#clock()
       this.#failures = 0
       this.#failure = undefined
@@ -159,4 +159,15 @@ class RemoteKeySet implements RemoteKeys {
       error,
     })
   }
+}
+
+/** A set with those objects of an earlier one that are the same key: what they vouched for need not be verified again. */
+function keptFrom(
+  before: readonly VerificationKey[],
+  now: readonly VerificationKey[],
+): readonly VerificationKey[] {
+  return now.map((one) => {
+    const same = before.find(({ kid, key }) => kid === one.kid && key.equals(one.key))
+    return same === undefined ? one : { ...one, key: same.key }
+  })
 }

@@ -43,7 +43,7 @@ async function sendTo(
   }
   const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`)
   const socket = connect(Number(new URL(url).port), '127.0.0.1')
-  socket.end(Buffer.from(`GET ${target} HTTP/1.1\r\n${lines.join('')}Connection: close\r\n\r\n`, 'latin1'))
+  socket.write(Buffer.from(`GET ${target} HTTP/1.1\r\n${lines.join('')}Connection: close\r\n\r\n`, 'latin1'))
   let text = ''
   socket.on('data', (chunk) => {
     text += String(chunk)
