@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto'
 
-/** A signature algorithm of RFC 7518 or RFC 8037. `none` is not among them and cannot be asked for. */
+/** A signature algorithm of RFC 7518, RFC 8037 or RFC 9864. `none` is not among them and cannot be asked for. */
 export type Algorithm =
   | 'HS256'
   | 'HS384'
@@ -15,11 +15,12 @@ export type Algorithm =
   | 'ES384'
   | 'ES512'
   | 'EdDSA'
+  | 'Ed25519'
 
 /** Every {@link Algorithm}. */
 export const algorithms: readonly Algorithm[] = Object.freeze([
   ...(['HS256', 'HS384', 'HS512', 'RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'] as const),
-  ...(['ES256', 'ES384', 'ES512', 'EdDSA'] as const),
+  ...(['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'] as const),
 ])
 
 const CURVE_OF: Partial<Record<Algorithm, string>> = {
@@ -36,6 +37,16 @@ export function isSymmetric(algorithm: Algorithm): boolean {
   return algorithm.startsWith('HS')
 }
 
+/** Two names of one algorithm: the older one leaves the curve to the key (RFC 9864 §2.2). */
+function isEd25519(algorithm: string): boolean {
+  return algorithm === 'EdDSA' || algorithm === 'Ed25519'
+}
+
+/** Whether a key whose JWK names one algorithm is for another. */
+export function isNamedFor(named: string | undefined, algorithm: Algorithm): boolean {
+  return named === undefined || named === algorithm || (isEd25519(named) && isEd25519(algorithm))
+}
+
 /** Whether a key is of the kind that an algorithm takes, and large enough for it (RFC 7518 §3.2, §3.3). */
 export function fits(key: KeyObject, algorithm: Algorithm): boolean {
   if (isSymmetric(algorithm)) {
@@ -47,7 +58,7 @@ export function fits(key: KeyObject, algorithm: Algorithm): boolean {
     case 'ec':
       return CURVE_OF[algorithm] === key.asymmetricKeyDetails?.namedCurve && CURVE_OF[algorithm] !== undefined
     case 'ed25519':
-      return algorithm === 'EdDSA'
+      return isEd25519(algorithm)
     default:
       return false
   }

@@ -34,7 +34,10 @@ export interface AccessTokenClaims {
 /** What the claims are held against. */
 export interface ClaimRules {
   readonly issuer: string
-  readonly audience: readonly string[]
+  /** `undefined`: tokens of this issuer name no audience. */
+  readonly audience: readonly string[] | undefined
+  /** `undefined`: any client. */
+  readonly clientId: readonly string[] | undefined
   /** `jwt` asks for less than RFC 9068: `iss`, `sub`, `aud` and `exp`. */
   readonly type: 'at+jwt' | 'jwt'
 }
@@ -56,17 +59,38 @@ export function refusalByContent(
   claims: Readonly<Record<string, unknown>>,
   rules: ClaimRules,
 ): TokenRefusal | undefined {
-  if (REQUIRED[rules.type].some((name) => !Object.hasOwn(claims, name))) return 'claims'
+  const isThere = (name: string): boolean =>
+    Object.hasOwn(claims, name) || (name === 'aud' && rules.audience === undefined)
+  if (!REQUIRED[rules.type].every(isThere)) return 'claims'
   if (TEXTS.some((name) => claims[name] !== undefined && !isText(claims[name]))) return 'claims'
   if (INSTANTS.some((name) => claims[name] !== undefined && !isInstant(claims[name]))) return 'claims'
   if (claims.cnf !== undefined && !isConfirmation(claims.cnf)) return 'claims'
   // An empty scope is one that allows nothing.
   if (claims.scope !== undefined && typeof claims.scope !== 'string') return 'claims'
   if (claims.iss !== rules.issuer) return 'issuer'
-  const { aud } = claims
-  const audience = typeof aud === 'string' ? [aud] : aud
-  if (!Array.isArray(audience) || !audience.every(isText)) return 'claims'
-  return audience.some((one) => rules.audience.includes(one)) ? undefined : 'audience'
+  return refusalByAudience(claims, rules) ?? refusalByClient(claims, rules)
+}
+
+function refusalByAudience(
+  { aud }: Readonly<Record<string, unknown>>,
+  { audience }: ClaimRules,
+): TokenRefusal | undefined {
+  // A token that names an audience is for that one, and not for those who have no name.
+  if (audience === undefined) return aud === undefined ? undefined : 'audience'
+  const named: unknown = typeof aud === 'string' ? [aud] : aud
+  if (!Array.isArray(named) || !named.every(isText)) return 'claims'
+  return named.some((one) => audience.includes(one)) ? undefined : 'audience'
+}
+
+/** The client is `client_id`, or `azp` where a provider does not follow RFC 9068. */
+function refusalByClient(
+  { client_id: id, azp = undefined }: Readonly<Record<string, unknown>>,
+  { clientId }: ClaimRules,
+): TokenRefusal | undefined {
+  if (clientId === undefined) return undefined
+  const client = id ?? azp
+  if (!isText(client)) return 'claims'
+  return clientId.includes(client) ? undefined : 'client'
 }
 
 /** Judges whether it is time for a token. @param claims  which `refusalByContent` lets pass */

@@ -8,6 +8,7 @@ import type { ProofRefusal } from './dpop/proof.js'
  * - `header`: it names a key of its own (`jwk`, `jku`, `x5u`, `x5c`) or asks for an extension (`crit`)
  * - `type`: not an access token by its `typ`
  * - `algorithm`: not one of those that are trusted
+ * - `client`: it was given to another client than those that are trusted
  * - `issuer`, `audience`, `expired`, `early`: by `iss`, `aud`, `exp`, `nbf` or `iat`
  * - `key`: no key of its issuer fits it
  * - `signature`: it was not signed by that key
@@ -23,6 +24,7 @@ export type TokenRefusal =
   | 'algorithm'
   | 'issuer'
   | 'audience'
+  | 'client'
   | 'expired'
   | 'early'
   | 'key'
@@ -39,6 +41,7 @@ const WORDS: Record<TokenRefusal, string> = {
   algorithm: 'The access token is signed with an algorithm that is not accepted',
   issuer: 'The access token is from another issuer',
   audience: 'The access token is for another audience',
+  client: 'The access token was given to another client',
   expired: 'The access token expired',
   early: 'The access token is not valid yet',
   key: 'The access token is signed with an unknown key',

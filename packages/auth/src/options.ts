@@ -25,10 +25,18 @@ import type { Revocation } from './revocation.js'
 export interface TrustedIssuer {
   /** Its name, exactly as in the claim `iss`, including a slash at the end if there is one. */
   issuer: string
-  /** The name or names of this API: the claim `aud` must have one of them. */
-  audience: string | readonly string[]
-  /** The algorithms that it signs with: either HMAC or public keys, never both. */
-  algorithms: readonly Algorithm[]
+  /**
+   * The name or names of this API: the claim `aud` must have one of them. `false` for a provider whose access tokens name no
+   * audience: then `clientId` is required, and a token that does name one is refused
+   */
+  audience: string | readonly string[] | false
+  /** The client or clients whose tokens are accepted: the claim `client_id`, or `azp` where there is none. Default any */
+  clientId?: string | readonly string[]
+  /**
+   * The algorithms that it signs with: either HMAC or public keys, never both. Default: those of the keys, where they are at
+   * hand (`localKeys`, `signingKeys`)
+   */
+  algorithms?: readonly Algorithm[]
   /** Its keys: `remoteKeys(url)`, `localKeys(jwks)`, or the `signingKeys(…)` of this app. */
   keys: KeySet
 }
@@ -89,9 +97,12 @@ const keySet: OptionCheck = (value) =>
     ? undefined
     : '`remoteKeys(…)`, `localKeys(…)` or `signingKeys(…)`'
 
+const none: OptionCheck = (value) => (value === false ? undefined : 'false')
+
 const trusted: OptionChecks<TrustedIssuer> = {
   issuer: string(1, 1_024),
-  audience: anyOf(string(1, 1_024), arrayOf(string(1, 1_024), 1)),
+  audience: anyOf(string(1, 1_024), arrayOf(string(1, 1_024), 1), none),
+  clientId: anyOf(string(1, 256), arrayOf(string(1, 256), 1)),
   algorithms: arrayOf(oneOf(...algorithms), 1),
   keys: keySet,
 }
@@ -117,7 +128,8 @@ const checks: OptionChecks<AccessTokenOptions> = {
 /** One issuer, as the verifier uses it. */
 export interface IssuerConfig {
   readonly issuer: string
-  readonly audience: readonly string[]
+  readonly audience: readonly string[] | undefined
+  readonly clientId: readonly string[] | undefined
   readonly algorithms: readonly Algorithm[]
   readonly keys: KeySet
 }
@@ -137,7 +149,7 @@ export interface AccessTokenConfig {
   readonly clock: () => number
 }
 
-const required = ['issuer', 'audience', 'algorithms', 'keys'] as const
+const required = ['issuer', 'audience', 'keys'] as const
 
 /** @throws {InvalidOption} */
 export function resolveAccessTokenOptions<Claims extends object>(
@@ -167,11 +179,34 @@ export function resolveAccessTokenOptions<Claims extends object>(
   }
 }
 
-function issuerConfig({ issuer, audience, algorithms, keys }: TrustedIssuer): IssuerConfig {
+function issuerConfig({ issuer, audience, clientId, keys, ...given }: TrustedIssuer): IssuerConfig {
+  const algorithms = given.algorithms ?? keys.algorithms
+  if (algorithms === undefined)
+    throw new InvalidOption('accessToken: `algorithms` is required with these keys.')
   if (algorithms.some(isSymmetric) && !algorithms.every(isSymmetric)) {
     throw new InvalidOption(
       'accessToken: `algorithms` mixes HMAC and public keys: a token could then be signed with a public key as the secret.',
     )
   }
-  return { issuer, audience: typeof audience === 'string' ? [audience] : audience, algorithms, keys }
+  if (keys.algorithms?.some((one) => algorithms.includes(one)) === false) {
+    throw new InvalidOption(
+      `accessToken: \`algorithms\` has none of those that the keys are for (${keys.algorithms.join(', ')}): every token would be refused.`,
+    )
+  }
+  if (audience === false && clientId === undefined) {
+    throw new InvalidOption(
+      'accessToken: `audience: false` needs `clientId`: else the tokens of every client would do.',
+    )
+  }
+  return {
+    issuer,
+    audience: audience === false ? undefined : listOf(audience),
+    clientId: clientId === undefined ? undefined : listOf(clientId),
+    algorithms,
+    keys,
+  }
+}
+
+function listOf(value: string | readonly string[]): readonly string[] {
+  return typeof value === 'string' ? [value] : value
 }

@@ -7,6 +7,7 @@ import {
   algorithms,
   type InvalidToken,
   localKeys,
+  signingKeys,
 } from '../src/index.js'
 import {
   AUDIENCE,
@@ -214,6 +215,39 @@ describe('algorithms', () => {
     expect(() => accessToken(options({ algorithms: ['none' as 'HS256'] }))).toThrow(/`algorithms` must be/)
   })
 
+  it('Ed25519 by both of its names (RFC 9864), each only where it is trusted', async () => {
+    const by = testKey('Ed25519', 'k')
+    const { alg: _, ...unnamed } = by.jwk
+    const named = (alg: string | undefined) => localKeys({ ...unnamed, ...(alg && { alg }) })
+    for (const alg of ['EdDSA', 'Ed25519'] as const) {
+      const token = await mint({ key: { ...by, alg } })
+      for (const keyAlg of ['EdDSA', 'Ed25519', undefined]) {
+        expect(await reasonOf(token, { algorithms: [alg], keys: named(keyAlg) })).toBe('accepted')
+        const other = alg === 'EdDSA' ? 'Ed25519' : 'EdDSA'
+        expect(await reasonOf(token, { algorithms: [other], keys: named(keyAlg) })).toBe('algorithm')
+      }
+    }
+  })
+
+  it('default to those of keys that are at hand, and are refused where none of these keys is for them', async () => {
+    const rsa = testKey('RS256', 'k')
+    const { algorithms: _, ...rest } = options()
+    const tokens = accessToken({ ...rest, keys: localKeys(rsa.jwk) })
+    expect((await tokens.verify(await mint({ key: rsa }))).claims.sub).toBe('user-1')
+    const own = signingKeys(rsa.privateJwk)
+    expect(accessToken({ ...rest, keys: own })).toBeTypeOf('function')
+    expect(() => accessToken({ ...rest, keys: own, algorithms: ['EdDSA'] })).toThrow(
+      /RS256.*every token would be refused/,
+    )
+    expect(() => accessToken({ ...rest, keys: { find: () => undefined } })).toThrow(
+      /`algorithms` is required/,
+    )
+    const secret = { kty: 'oct', k: 'A'.repeat(86), kid: 'h' }
+    expect(() => accessToken({ ...rest, keys: localKeys([rsa.jwk, secret]) })).toThrow(
+      /mixes HMAC and public keys/,
+    )
+  })
+
   it('a key only for what it says of itself', async () => {
     const rsa = testKey('RS256', 'k')
     const other = { ...rsa, alg: 'PS256' }
@@ -256,6 +290,39 @@ describe('algorithms', () => {
   })
 })
 
+describe('tokens that name no audience', () => {
+  const trust = { audience: false, clientId: ['web', 'app'] } as const
+  it('pass if they were given to a client that is trusted, and name no audience', async () => {
+    expect(await reasonOf(await mint({ claims: { aud: undefined } }), trust)).toBe('accepted')
+    expect(await reasonOf(await mint({ claims: { aud: undefined, client_id: 'other' } }), trust)).toBe(
+      'client',
+    )
+    expect(await reasonOf(await mint(), trust)).toBe('audience')
+    expect(await reasonOf(await mint({ claims: { aud: [] } }), trust)).toBe('audience')
+  })
+
+  it('by `azp`, where there is no `client_id`; not without either', async () => {
+    const only = { ...trust, type: 'jwt' } as const
+    const claims = { aud: undefined, client_id: undefined }
+    expect(await reasonOf(await mint({ claims: { ...claims, azp: 'web' } }), only)).toBe('accepted')
+    expect(await reasonOf(await mint({ claims: { ...claims, azp: 'other' } }), only)).toBe('client')
+    expect(await reasonOf(await mint({ claims: { ...claims, azp: ['web'] } }), only)).toBe('claims')
+    expect(await reasonOf(await mint({ claims }), only)).toBe('claims')
+    expect(
+      await reasonOf(await mint({ claims: { aud: undefined, client_id: 'other', azp: 'web' } }), only),
+    ).toBe('client')
+  })
+
+  it('need a client to be named', () => {
+    expect(() => accessToken(options({ audience: false }))).toThrow(/`clientId`/)
+  })
+
+  it('and those that name one may be held to a client as well', async () => {
+    expect(await reasonOf(await mint(), { clientId: 'app' })).toBe('accepted')
+    expect(await reasonOf(await mint(), { clientId: 'web' })).toBe('client')
+  })
+})
+
 describe('several issuers', () => {
   const theirs = testKey('EdDSA', 'k1')
   const other = {
@@ -281,7 +348,7 @@ describe('several issuers', () => {
 })
 
 describe('options', () => {
-  it.each(['issuer', 'audience', 'algorithms', 'keys'])('%s is required', (name) => {
+  it.each(['issuer', 'audience', 'keys'])('%s is required', (name) => {
     expect(() => accessToken(options({ [name]: undefined }))).toThrow(`\`${name}\` is required`)
     const other = { ...options(), issuer: 'o', clock: undefined, [name]: undefined }
     expect(() => accessToken(options({ otherIssuers: [other] }))).toThrow(/otherIssuers/)

@@ -28,7 +28,7 @@ export interface DpopOptions {
    * time in which clients change. Default `required`
    */
   mode?: 'required' | 'accepted'
-  /** Of proofs: public keys only. Default `["ES256","EdDSA","PS256","RS256"]` */
+  /** Of proofs: public keys only. Default `["ES256","EdDSA","Ed25519","PS256","RS256"]` */
   algorithms?: readonly Algorithm[]
   /** How old a proof without a nonce may be, in ms. 1,000–600,000. Default 60,000 */
   maxAgeMs?: number
@@ -81,7 +81,7 @@ export const dpopDefaults: Readonly<
   >
 > = Object.freeze({
   mode: 'required',
-  algorithms: Object.freeze(['ES256', 'EdDSA', 'PS256', 'RS256'] as const),
+  algorithms: Object.freeze(['ES256', 'EdDSA', 'Ed25519', 'PS256', 'RS256'] as const),
   maxAgeMs: 60_000,
   clockToleranceMs: 10_000,
   nonceLifeMs: 300_000,

@@ -1,8 +1,10 @@
 import { createPublicKey, createSecretKey, type JsonWebKey, type KeyObject } from 'node:crypto'
-import { type Algorithm, algorithms, fits } from '../algorithms.js'
+import { type Algorithm, algorithms, fits, isNamedFor } from '../algorithms.js'
 
 /** The keys that verify the tokens of one issuer. */
 export interface KeySet {
+  /** What its keys can verify, if that is known before they are asked for. */
+  readonly algorithms?: readonly Algorithm[]
   /**
    * The key for a token.
    *
@@ -49,9 +51,7 @@ export function verificationKey(jwk: Jwk): VerificationKey | undefined {
     return undefined
   const key = keyObject(jwk)
   if (key === undefined) return undefined
-  const usable = algorithms.filter(
-    (algorithm) => (jwk.alg === undefined || jwk.alg === algorithm) && fits(key, algorithm),
-  )
+  const usable = algorithms.filter((algorithm) => isNamedFor(jwk.alg, algorithm) && fits(key, algorithm))
   return usable.length === 0 ? undefined : { kid: jwk.kid, algorithms: usable, key }
 }
 

@@ -23,7 +23,10 @@ export function localKeys(keys: Jwk | readonly Jwk[] | Jwks): KeySet {
   if (new Set(names).size < names.length) {
     throw new InvalidOption('localKeys: each of several keys needs a `kid` of its own.')
   }
-  return { find: (algorithm, kid) => pick(usable, algorithm, kid) }
+  return {
+    algorithms: [...new Set(usable.flatMap((key) => key.algorithms))],
+    find: (algorithm, kid) => pick(usable, algorithm, kid),
+  }
 }
 
 function listOf(keys: Jwk | readonly Jwk[] | Jwks): readonly Jwk[] {

@@ -43,6 +43,7 @@ export const signingKeysDefaults: Readonly<{ retireAfterMs: number }> = Object.f
 
 /** The keys of an issuer: they sign its tokens, verify them, and are published. */
 export interface SigningKeys extends KeySet {
+  readonly algorithms: readonly Algorithm[]
   /** How long a key is published after its successor began to sign, in ms. No token may live longer. */
   readonly retireAfterMs: number
   /** The key that signs now. @throws {AuthMisuse} none does yet */
@@ -104,6 +105,7 @@ export function signingKeys(
     all.filter((_, index) => clock() < (all[index + 1]?.activeAt ?? Number.POSITIVE_INFINITY) + retireAfterMs)
 
   return {
+    algorithms: [...new Set(all.map(({ algorithm }) => algorithm))],
     retireAfterMs,
     current: () => {
       const key = all.findLast(({ activeAt }) => activeAt <= clock())
@@ -138,7 +140,8 @@ function scheduledKey(options: SigningKeyOptions, index: number): ScheduledKey {
     )
   }
   // RS256 before the others: what every verifier knows.
-  const algorithm = verification.algorithms.find((one) => !isSymmetric(one))!
+  const usable = verification.algorithms.filter((one) => !isSymmetric(one))
+  const algorithm = usable.find((one) => one === given?.alg) ?? usable[0]!
   const name = kid ?? given?.kid ?? thumbprintOf(publicJwk)
   return {
     kid: name,
