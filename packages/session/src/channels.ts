@@ -19,16 +19,20 @@ export interface RenewedMessage extends SessionMessage {
   by: 'age' | 'elevate' | 'call'
 }
 
-/** A session ended by the request that held it: `destroy()`, `regenerate()`, or a login that replaced it. */
+/** A session ended by the request that held it. */
 export interface DestroyedMessage extends SessionMessage {
-  by: 'destroy' | 'login' | 'regenerate'
+  /** `undelivered`: a new session whose client had gone before its answer. */
+  by: 'destroy' | 'login' | 'regenerate' | 'undelivered'
 }
 
 /** Sessions were ended from outside. */
 export interface RevokedMessage {
   userId: string
-  /** `one`, `others` and `all` by `sessions.of(user)`; `quota` by a login above `maxPerUser`. */
-  by: 'one' | 'others' | 'all' | 'quota'
+  /**
+   * `one`, `others` and `all` by `sessions.of(user)`; `quota` by a login above `maxPerUser`; `reuse`: a replaced token
+   * came back, and `onTokenReuse` is `revoke`.
+   */
+  by: 'one' | 'others' | 'all' | 'quota' | 'reuse'
   /** How many. */
   count: number
 }
@@ -37,13 +41,24 @@ export interface RevokedMessage {
  * Why a presented token opened nothing.
  *
  * - `malformed`: not the shape of a token; the store was not asked
+ * - `forged`: of the right shape and made up, by its mark; the store was not asked
  * - `unknown`: no such session, or no more
+ * - `ended`: a request ended it less than a minute ago
  * - `secret`: the session exists, the token's secret is wrong
- * - `renewed`: the token was replaced, and its grace is over: a copy may be in other hands
+ * - `renewed`: the token was replaced, and its successor was used: a copy may be in other hands
  * - `idle`, `absolute`: the session is past its time
  * - `revoked`: ended from outside
  */
-export type RefusalReason = 'malformed' | 'unknown' | 'secret' | 'renewed' | 'idle' | 'absolute' | 'revoked'
+export type RefusalReason =
+  | 'malformed'
+  | 'forged'
+  | 'unknown'
+  | 'ended'
+  | 'secret'
+  | 'renewed'
+  | 'idle'
+  | 'absolute'
+  | 'revoked'
 
 /** A presented token opened nothing; the request goes on as anonymous. */
 export interface RefusedMessage {
@@ -68,7 +83,7 @@ export interface ConflictMessage extends SessionMessage {
   keys: readonly string[]
 }
 
-/** An operation of a session failed: the store gave no answer, or a save that nobody awaited was refused. */
+/** An operation of a session failed, and no answer could say so. */
 export interface FailureMessage {
   operation: 'load' | 'save' | 'touch' | 'renew'
   error: unknown

@@ -51,8 +51,12 @@ export class TooManySessions extends ScaleError {
 
 /** What is to be stored is too large, is not JSON, or does not fit the schema. Nothing was written. */
 export class InvalidSessionData extends ScaleError {
-  constructor(problem: string, cause?: unknown) {
+  /** Names of the top-level keys that it is about; empty if it is the whole. */
+  readonly keys: readonly string[]
+
+  constructor(problem: string, { keys = [], cause }: { keys?: readonly string[]; cause?: unknown } = {}) {
     super(`The session's data cannot be stored: ${problem}.`, { code: 'ERR_SCALE_SESSION_DATA', cause })
+    this.keys = keys
   }
 }
 

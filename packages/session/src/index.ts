@@ -1,5 +1,4 @@
 export type { Schema, SchemaIssue, SchemaResult } from '@scale/core'
-export { type BearerOptions, bearer } from './bearer.js'
 export {
   type ConflictMessage,
   type CreatedMessage,
@@ -20,7 +19,6 @@ export {
   type UnreadableMessage,
   unreadableChannel,
 } from './channels.js'
-export { type CookieOptions, cookie, cookieDefaults } from './cookie.js'
 export {
   InvalidSessionData,
   SessionConflict,
@@ -33,9 +31,10 @@ export { type Sessions, session } from './middleware.js'
 export {
   type ConnectRedisOptions,
   connectRedis,
+  type OldSession,
   type OldSessionKey,
   type SessionMigration,
-} from './migration.js'
+} from './migration/connect-redis.js'
 export {
   type EncryptionKey,
   type EncryptionOptions,
@@ -43,22 +42,34 @@ export {
   type SessionOptions,
   sessionDefaults,
 } from './options.js'
-export type { LoadedSession, PreviousToken, SessionRecord, StoredValue } from './record.js'
-export { type LoggedInSession, loggedIn, requireSession } from './require-session.js'
-export type { IssuedToken, LoginOptions, Session, SessionCallback, SessionData } from './session.js'
+export { type LoggedInSession, loggedIn, requireSession } from './request/require-session.js'
+export type {
+  IssuedToken,
+  LoginOptions,
+  Session,
+  SessionCallback,
+  SessionCookie,
+  SessionData,
+} from './session.js'
 export type {
   Change,
   CreateOutcome,
   ListedSession,
+  Loading,
   NewSession,
-  RotateOutcome,
+  PlaceMark,
   Rotation,
-  SaveOutcome,
   SessionQuota,
   SessionStore,
+  SessionWrite,
+  TokenUse,
+  WriteOutcome,
 } from './store.js'
 export { type MemoryStoreOptions, memoryStore } from './stores/memory.js'
+export type { LoadedSession, PreviousToken, SessionRecord, StoredValue } from './stores/record.js'
 export { type RedisStoreOptions, redisStore } from './stores/redis.js'
-export type { SessionRef } from './token.js'
-export type { Transport } from './transport.js'
+export type { SessionRef } from './stores/token.js'
+export { type BearerOptions, bearer } from './transports/bearer.js'
+export { type CookieOptions, cookie, cookieDefaults } from './transports/cookie.js'
+export type { CookieAttributes, Transport } from './transports/transport.js'
 export type { SessionInfo, UserSessions } from './user-sessions.js'

@@ -1,10 +1,12 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import { type Next, prefetch, requestSlot } from '@scale/core'
 import { SessionMisuse } from './errors.js'
-import { Exchange } from './exchange.js'
-import { type Opening, open } from './opening.js'
+import { lookedAt, takeOver, tokenOf } from './migration/take-over.js'
 import { resolveSessionOptions, type SessionConfig, type SessionOptions } from './options.js'
-import { RequestSession } from './request-session.js'
+import { Exchange } from './request/exchange.js'
+import { reportFailure } from './request/failures.js'
+import { type Opening, open, openToken } from './request/opening.js'
+import { RequestSession } from './request/request-session.js'
 import type { Session, SessionData } from './session.js'
 import { type UserSessions, userSessions } from './user-sessions.js'
 
@@ -57,15 +59,14 @@ export function session<Data extends object = SessionData>(options?: SessionOpti
       if (!isOpenedBy(config, req) && begun.get(req) === undefined) begun.set(req, open(config, req.headers))
     },
     get: (req: IncomingMessage) => {
-      const { session } = req as { session?: unknown }
-      if (session instanceof RequestSession) return session as unknown as Session<Data>
+      if (RequestSession.of(req) !== undefined) return (req as { session?: unknown }).session as Session<Data>
       throw new SessionMisuse('get: this request has no session yet; put the middleware before.')
     },
     load: async (headers: IncomingHttpHeaders) => {
-      const opening = await open(config, headers)
+      const opening = await lookedUp(config, await open(config, headers))
       if (opening.kind === 'failed' && config.onStoreError === 'reject') throw opening.error
-      const exchange = new Exchange(config.transports, undefined, undefined)
-      return new RequestSession(config, exchange, opening) as unknown as Session<Data>
+      const exchange = new Exchange(config.transports)
+      return exchange.attach(new RequestSession(config, exchange, opening)) as unknown as Session<Data>
     },
     of: (user: string | Pick<Session, 'id' | 'userId'>) => {
       const { userId, id } = typeof user === 'string' ? { userId: user, id: undefined } : user
@@ -77,9 +78,10 @@ export function session<Data extends object = SessionData>(options?: SessionOpti
 
 /** A second middleware of the same options has nothing left to do. */
 function isOpenedBy(config: SessionConfig, req: IncomingMessage): boolean {
-  const { session } = req as { session?: unknown }
-  return session instanceof RequestSession && session.isOf(config)
+  return RequestSession.of(req)?.isOf(config) === true
 }
+
+type Found = Exclude<Opening, { kind: 'old' }>
 
 /** Gives the request its session, and goes on. */
 function enter(
@@ -89,14 +91,44 @@ function enter(
   next: Next,
   opening: Opening,
 ): void {
+  // What engine.io passes for a WebSocket handshake only looks like a response: nothing can be sent by it.
+  const answer = typeof res.once === 'function' ? res : undefined
+  if (opening.kind === 'old') {
+    const found = answer === undefined ? lookedUp(config, opening) : takenOver(config, opening)
+    found.then((opening) => enter(config, req, res, next, opening))
+    return
+  }
   if (opening.kind === 'failed' && config.onStoreError === 'reject') {
     next(opening.error)
     return
   }
-  const exchange = new Exchange(config.transports, req, res)
-  const session = new RequestSession(config, exchange, opening)
-  exchange.attach(session)
-  const renewing = session.renewIfDue()
-  if (renewing === undefined) next()
-  else renewing.then(() => next())
+  const exchange = new Exchange(config.transports, req, answer, next)
+  exchange.attach(new RequestSession(config, exchange, opening))
+  next()
+}
+
+/** A session of another package becomes one of ours, where its cookie can be sent. */
+async function takenOver(config: SessionConfig, opening: Extract<Opening, { kind: 'old' }>): Promise<Found> {
+  try {
+    const token = await takeOver(config, opening)
+    if (token === undefined) return { kind: 'refused', isDead: false, via: [] }
+    const via = config.transports.find(({ issue }) => issue !== undefined)!
+    const opened = (await openToken(config, { token, via })) as Found
+    return opened.kind === 'opened' ? { ...opened, isMigrated: true } : opened
+  } catch (error) {
+    reportFailure('load', error)
+    return { kind: 'failed', error }
+  }
+}
+
+/** Where no cookie can be sent, a session of another package is only looked at. */
+async function lookedUp(config: SessionConfig, opening: Opening): Promise<Found> {
+  if (opening.kind !== 'old') return opening
+  const { key, old } = opening
+  if (!('movedTo' in old)) return lookedAt(config, opening, old)
+  return (await openToken(
+    config,
+    { token: tokenOf(key, old.movedTo), via: { read: () => [] } },
+    null,
+  )) as Found
 }

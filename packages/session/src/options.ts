@@ -15,15 +15,16 @@ import {
   standardSchema,
 } from '@scale/core'
 import { keyPrefix, type RedisClient, redisClient } from '@scale/redis'
-import { type Codec, plainCodec } from './codec.js'
-import { cookie } from './cookie.js'
-import { keyBytes, sealedCodec } from './encryption.js'
-import type { SessionMigration } from './migration.js'
-import { keysOf } from './schema.js'
+import { type Codec, plainCodec } from './data/codec.js'
+import { keyBytes, sealedCodec } from './data/encryption.js'
+import { keysOf } from './data/schema-keys.js'
+import type { SessionMigration } from './migration/connect-redis.js'
+import { PlaceMarks } from './request/place-marks.js'
 import type { SessionQuota, SessionStore } from './store.js'
 import { memoryStore } from './stores/memory.js'
 import { redisStore } from './stores/redis.js'
-import type { Transport } from './transport.js'
+import { cookie } from './transports/cookie.js'
+import type { Transport } from './transports/transport.js'
 
 /** A key of the ring. */
 export interface EncryptionKey {
@@ -59,13 +60,26 @@ export interface SessionOptions<Data extends object = Record<string, unknown>> {
   absoluteTimeoutMs?: number
   /** A token in a cookie is replaced at the first use after this, in ms; `false`: never. Default 3,600,000 (1 h) */
   renewAfterMs?: number | false
-  /** A replaced token opens the session for this long, in ms. 0–600,000. Default 30,000 */
+  /**
+   * A replaced token opens the session until its successor was used, and then for this long, in ms, for requests that
+   * were on their way. 0–600,000. Default 10,000
+   */
   renewGraceMs?: number
+  /**
+   * When a replaced token comes back after that: it opens nothing, or the session ends for all, because one of the two
+   * that have it may be a thief. Default `refuse`
+   */
+  onTokenReuse?: 'refuse' | 'revoke'
   /**
    * The last use is written down when this share of `idleTimeoutMs` has passed since it last was: the session may
    * end that much early. 0 (on every request) to 0.5. Default 0.1
    */
   touchAfterRatio?: number
+  /**
+   * `awaited`: an answer goes out when what its request changed is stored, and says so if that failed. `background`: it
+   * does not wait; what then fails, or dies with the process, is lost behind a 200. Default `awaited`
+   */
+  save?: 'awaited' | 'background'
   /** When two requests change one top-level key: see the README. Default `merge` */
   conflict?: 'merge' | 'fail' | 'last'
   /** When the store does not answer: 503, or go on without a session. Default `reject` */
@@ -91,7 +105,9 @@ type WithDefault =
   | 'absoluteTimeoutMs'
   | 'renewAfterMs'
   | 'renewGraceMs'
+  | 'onTokenReuse'
   | 'touchAfterRatio'
+  | 'save'
   | 'conflict'
   | 'onStoreError'
   | 'clientInfo'
@@ -104,8 +120,10 @@ export const sessionDefaults: Readonly<Required<Pick<SessionOptions, WithDefault
   idleTimeoutMs: 1_800_000,
   absoluteTimeoutMs: 43_200_000,
   renewAfterMs: 3_600_000,
-  renewGraceMs: 30_000,
+  renewGraceMs: 10_000,
+  onTokenReuse: 'refuse',
   touchAfterRatio: 0.1,
+  save: 'awaited',
   conflict: 'merge',
   onStoreError: 'reject',
   clientInfo: true,
@@ -134,7 +152,9 @@ const checks: OptionChecks<SessionOptions> = {
   absoluteTimeoutMs: timeoutMs,
   renewAfterMs: anyOf(timeoutMs, never),
   renewGraceMs: durationMs(0, 600_000),
+  onTokenReuse: oneOf('refuse', 'revoke'),
   touchAfterRatio: number(0, 0.5),
+  save: oneOf('awaited', 'background'),
   conflict: oneOf('merge', 'fail', 'last'),
   onStoreError: oneOf('reject', 'anonymous'),
   maxPerUser: (value) => {
@@ -154,6 +174,7 @@ const checks: OptionChecks<SessionOptions> = {
 export interface SessionConfig {
   readonly store: SessionStore
   readonly transports: readonly Transport[]
+  readonly marks: PlaceMarks
   readonly migration: SessionMigration | undefined
   readonly codec: Codec
   readonly schema: Schema<object> | undefined
@@ -161,7 +182,9 @@ export interface SessionConfig {
   readonly absoluteTimeoutMs: number
   readonly renewAfterMs: number | false
   readonly renewGraceMs: number
+  readonly onTokenReuse: 'refuse' | 'revoke'
   readonly touchAfterRatio: number
+  readonly save: 'awaited' | 'background'
   readonly conflict: 'merge' | 'fail' | 'last'
   readonly onStoreError: 'reject' | 'anonymous'
   readonly maxPerUser: SessionQuota | undefined
@@ -188,8 +211,13 @@ export function resolveSessionOptions<Data extends object>(
   if (resolved.migrateFrom !== undefined && !transports.some(({ issue }) => issue !== undefined)) {
     throw new InvalidOption('session: `migrateFrom` needs `cookie(…)` among the transports.')
   }
+  const store = resolved.store ?? storeOf(resolved)
+  const marks = new PlaceMarks(store)
+  // An answer that does not wait needs it at hand; if it is not, it waits.
+  if (resolved.save === 'background') marks.key().catch(() => {})
   return {
-    store: resolved.store ?? storeOf(resolved),
+    store,
+    marks,
     transports,
     migration: resolved.migrateFrom,
     codec: codecOf(resolved.encryption),
@@ -198,7 +226,9 @@ export function resolveSessionOptions<Data extends object>(
     absoluteTimeoutMs: resolved.absoluteTimeoutMs,
     renewAfterMs: resolved.renewAfterMs,
     renewGraceMs: resolved.renewGraceMs,
+    onTokenReuse: resolved.onTokenReuse,
     touchAfterRatio: resolved.touchAfterRatio,
+    save: resolved.save,
     conflict: resolved.conflict,
     onStoreError: resolved.onStoreError,
     maxPerUser: resolved.maxPerUser,

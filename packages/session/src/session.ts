@@ -24,8 +24,32 @@ export interface LoginOptions {
   idleTimeoutMs?: number
   /** For this session only, in ms: longer for "remember me". Default: that of `session()` */
   absoluteTimeoutMs?: number
-  /** Whether the data of the session so far goes over into the new one. Default true */
-  keepData?: boolean
+  /** Whether its cookie outlives the browser: "remember me". Default: as `cookie()` says */
+  persistent?: boolean
+  /**
+   * Whether the data of the session so far goes over into the new one. `anonymous`: if nobody was logged in, or the same
+   * user; `true`: also from one user to another. Default `anonymous`
+   */
+  keepData?: 'anonymous' | boolean
+}
+
+/** `req.session.cookie`: what express-session has there, as far as it means something here. */
+export interface SessionCookie {
+  /**
+   * How long the session lasts if nobody uses it again, in ms; null for a cookie that goes with the browser. Set it to
+   * remember a login: the session lasts so long, and so does its cookie.
+   */
+  maxAge: number | null | undefined
+  /** The same as an instant. */
+  expires: Date | null | false | undefined
+  /** What `maxAge` was set to. */
+  readonly originalMaxAge: number | null
+  readonly path?: string
+  readonly domain?: string | undefined
+  readonly httpOnly?: boolean
+  readonly secure?: boolean
+  readonly sameSite?: 'strict' | 'lax' | 'none'
+  readonly partitioned?: boolean
 }
 
 /** Called when it is done, with the error if it failed. */
@@ -35,13 +59,14 @@ export type SessionCallback = (error?: unknown) => void
  * The session of a request. There always is one: without a token, or with one that opens nothing, it is new and
  * anonymous, and nothing is stored before it has data, or a user.
  *
- * What changed in `data` is saved when the response begins, and once more when it is over; nobody waits for that.
- * Where the next request must see it, `await req.session.save()` before answering.
+ * What changed in `data` is saved before the answer goes out. A save that fails is the answer: 409 for a conflict, 500
+ * for data that cannot be stored, 503 without Redis.
  *
  * Every call may reject with the store's error (`RedisUnavailable`, 503), and with {@link SessionEnded} if the session
  * ended meanwhile.
  *
- * Properties that are not listed here are those of `data`, for middleware written for express-session.
+ * Properties that are not listed here are those of `data`: `req.session.cart` is `req.session.data.cart`, to read, set,
+ * delete, look for and enumerate. Those that are listed and cannot be set throw.
  */
 export interface Session<Data extends object = SessionData> {
   /** Public name, for lists and logs; the same for the session's whole life. `undefined` until it is stored. */
@@ -52,6 +77,8 @@ export interface Session<Data extends object = SessionData> {
   data: Data
   /** True if it began in this request, or has not begun. */
   readonly isNew: boolean
+  /** How long the login lasts. */
+  readonly cookie: SessionCookie
   /** By the store's clock, in epoch ms; `undefined` until it is stored. */
   readonly createdAt: number | undefined
   /** Of the last use that was written down, by the store's clock, in epoch ms. */
@@ -62,7 +89,8 @@ export interface Session<Data extends object = SessionData> {
   readonly expiresAt: number | undefined
 
   /**
-   * Begins a session of a user, with a new id and a new token. The session so far ends at once; its data goes over.
+   * Begins a session of a user, with a new id and a new token. The session so far ends at once; its data goes over if
+   * `keepData` says so.
    *
    * @param userId  1–256 characters
    * @throws {TooManySessions} the user has too many, and `maxPerUser.evict` is `reject`
@@ -77,7 +105,7 @@ export interface Session<Data extends object = SessionData> {
    */
   elevate(): Promise<IssuedToken>
   /**
-   * Replaces the token and keeps everything else. The old one opens the session for `renewGraceMs` more.
+   * Replaces the token and keeps everything else. The old one opens the session until the new one was used.
    *
    * @throws {SessionRequired} nothing is stored yet
    */
@@ -98,7 +126,9 @@ declare global {
   namespace Express {
     interface Request {
       /** Set by `session()`. */
-      session: Session
+      session: Session & Partial<SessionData>
+      /** The session's public id, as `req.session.id`. */
+      sessionID?: string
     }
   }
 }

@@ -1,9 +1,9 @@
 import { revokedChannel } from './channels.js'
-import { clientPlace } from './creating.js'
 import { SessionMisuse } from './errors.js'
 import type { SessionConfig } from './options.js'
+import { clientPlace } from './request/client-info.js'
 import type { ListedSession } from './store.js'
-import { isSessionId, userTag } from './token.js'
+import { isSessionId, userTag } from './stores/token.js'
 
 /** One line of the list of a user's sessions. */
 export interface SessionInfo {

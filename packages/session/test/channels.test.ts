@@ -72,10 +72,10 @@ describe('channels', () => {
       ['renewed', { id, userId: 'ann', by: 'call' }],
       ['renewed', { id, userId: 'ann', by: 'elevate' }],
       ['refused', { reason: 'malformed', id: undefined }],
-      ['refused', { reason: 'unknown', id: 'A'.repeat(16) }],
+      ['refused', { reason: 'forged', id: undefined }],
       ['refused', { reason: 'secret', id }],
       ['destroyed', { id, userId: 'ann', by: 'destroy' }],
-      ['refused', { reason: 'unknown', id }],
+      ['refused', { reason: 'ended', id }],
       ['created', { id: expect.any(String), userId: 'bob', by: 'login' }],
       ['revoked', { userId: 'bob', by: 'all', count: 1 }],
     ])
@@ -88,13 +88,12 @@ describe('channels', () => {
     // What a store has not removed yet: past its time, or out of the index.
     let judged = {}
     const store: SessionStore = {
-      load: (ref) => {
-        const loaded = inner.load(ref) as Exclude<ReturnType<typeof inner.load>, Promise<unknown>>
-        return loaded && { ...loaded, ...judged }
+      load: (ref, use) => {
+        const loaded = inner.load(ref, use) as Exclude<ReturnType<typeof inner.load>, Promise<unknown>>
+        return typeof loaded === 'object' ? { ...loaded, ...judged } : loaded
       },
       create: inner.create,
-      save: inner.save,
-      rotate: inner.rotate,
+      write: inner.write,
       end: inner.end,
       list: inner.list,
       endAll: inner.endAll,
@@ -107,7 +106,8 @@ describe('channels', () => {
       expect((await sessions.load(headers(token))).isNew).toBe(true)
     }
     judged = {}
-    await one.renew()
+    const renewed = await one.renew()
+    await sessions.load(headers(renewed.token))
     nowMs += 1_000
     await sessions.load(headers(token))
     expect(messages.map(([, message]) => (message as { reason?: string }).reason ?? 'renewal')).toEqual([
@@ -125,7 +125,7 @@ describe('channels', () => {
       throw new Error('no room')
     }
     const app = express()
-    app.use(make(failing))
+    app.use(session({ store: failing, save: 'background' }))
     app.get('/', (req, res) => {
       req.session.data = { x: 1 }
       res.json({})
@@ -150,7 +150,9 @@ describe('channels', () => {
 describe('early reads', () => {
   it('are started once, and found again', async () => {
     const inner = memoryStore()
-    const load = vi.fn((ref: Parameters<SessionStore['load']>[0]) => Promise.resolve(inner.load(ref)))
+    const load = vi.fn((...[ref, use]: Parameters<SessionStore['load']>) =>
+      Promise.resolve(inner.load(ref, use)),
+    )
     const store: SessionStore = { ...bound(inner), load }
     const sessions = make(store)
     const { token } = await (await sessions.load({})).login('ann')
@@ -209,10 +211,9 @@ it('a WebSocket upgrade opens its session by the headers', async () => {
 
 function bound(store: SessionStore): SessionStore {
   return {
-    load: (ref) => store.load(ref),
+    load: (ref, use) => store.load(ref, use),
     create: store.create,
-    save: store.save,
-    rotate: store.rotate,
+    write: store.write,
     end: store.end,
     list: store.list,
     endAll: store.endAll,

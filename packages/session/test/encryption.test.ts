@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import express from 'express'
 import { describe, expect, it } from 'vitest'
-import { sealedCodec } from '../src/encryption.js'
+import { sealedCodec } from '../src/data/encryption.js'
 import { type SessionOptions, session, unreadableChannel } from '../src/index.js'
 import { listen } from './app.js'
 import { useRedis } from './redis.js'

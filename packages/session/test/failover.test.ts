@@ -3,7 +3,7 @@ import { createRedis, RedisUnavailable, slotOf, whenReady } from '@scale/redis'
 import { startRedisCluster, startRedisSentinel } from '@scale/redis/testing'
 import { expect, it } from 'vitest'
 import { SessionEnded, type Sessions, session } from '../src/index.js'
-import { refOf } from '../src/token.js'
+import { refOf } from '../src/stores/token.js'
 import { everyNodeAnswers } from './topologies.js'
 
 type Data = Record<string, number>

@@ -154,5 +154,5 @@ async function lastSeen(cookie: string): Promise<number> {
   const [, token = ''] = cookie.split('=')
   const store = redisStore({ redis: redis.client, clock: () => nowMs })
   const loaded = await store.load({ tag: token.slice(0, 20), id: token.slice(20, 36) })
-  return loaded?.record.lastSeenAt ?? 0
+  return typeof loaded === 'object' ? loaded.record.lastSeenAt : 0
 }

@@ -38,7 +38,7 @@ afterAll(async () => {
 
 const read = (cookie: string): Promise<Answer> => app.send('GET', '/', { cookie })
 
-it('replaces a token that is old enough, lets the old one live for its grace, and no longer', async () => {
+it('replaces a token that is old enough, and lets the old one live until the new one was used, and for its grace', async () => {
   const first = cookieOf(await app.send('POST', '/login'))
   expect(cookieOf(await read(first))).toBe('')
 
@@ -56,10 +56,11 @@ it('replaces a token that is old enough, lets the old one live for its grace, an
     .toEqual([{ user: 'ann' }, true])
   expect(second).not.toBe(first)
 
-  // Within the grace the old one is good for the same successor, as for a parallel request or a lost answer.
+  // Until then the old one is good for the same successor, as for a parallel request or a lost answer.
   const again = await read(first)
   expect([again.body, cookieOf(again)]).toEqual([{ user: 'ann' }, second])
 
+  expect((await read(second)).body).toEqual({ user: 'ann' })
   await expect.poll(async () => (await read(first)).body, { timeout: 10 * GRACE_MS }).toEqual({ user: null })
 })
 

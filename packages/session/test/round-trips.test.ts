@@ -3,6 +3,7 @@ import { createRedis, type RedisClient, storeGuard, whenReady } from '@scale/red
 import express from 'express'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { bearer, requireSession, type Sessions, session } from '../src/index.js'
+import { newRef, newToken } from '../src/stores/token.js'
 import { listen, type RunningApp } from './app.js'
 import { type CountingProxy, startCountingProxy } from './counting-proxy.js'
 import { useRedis } from './redis.js'
@@ -93,23 +94,31 @@ it('costs what it says', async () => {
   await cost('POST', '/logout', `Bearer ${await token()}`)
   await cost('POST', '/logout-all', `Bearer ${await token('warm')}`)
 
+  // Some are asked for: they could be of before there were marks.
+  const forged = () => cost('GET', '/read', `Bearer ${newToken(newRef(undefined))}`)
+  for (let i = 0; i < 20; i++) await forged()
+
   const costs = {
     'no token': await cost('GET', '/read'),
     'malformed token': await cost('GET', '/read', 'Bearer x'),
+    'forged token': await forged(),
     read: await cost('GET', '/read', authorization),
     'read beside a quota, composed': await cost('GET', '/composed', authorization),
     'read, then write': await cost('POST', '/write?n=1', authorization),
     login: await cost('POST', '/login'),
-    'read, then login': await cost('POST', '/login', `Bearer ${await token()}`),
+    'read, then login as the same user': await cost('POST', '/login', `Bearer ${await token()}`),
+    'read, then login': await cost('POST', '/login', `Bearer ${await token('bob')}`),
     'read, then logout': await cost('POST', '/logout', `Bearer ${await token()}`),
   }
   expect(costs).toEqual({
     'no token': [0, 0],
     'malformed token': [0, 0],
+    'forged token': [0, 0],
     read: [1, 1],
     'read beside a quota, composed': [2, 1],
     'read, then write': [2, 2],
     login: [1, 1],
+    'read, then login as the same user': [2, 2],
     'read, then login': [3, 3],
     'read, then logout': [2, 2],
   })

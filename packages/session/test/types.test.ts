@@ -11,15 +11,15 @@ it('req.session has its type in Express 5 and 4, in handlers and composed', () =
   const app = express()
   app.use(sessions)
   app.get('/v1/profile', compose(sessions, requireSession(), limiter), (req, res) => {
-    expectTypeOf(req.session).toEqualTypeOf<Session>()
+    expectTypeOf(req.session).toEqualTypeOf<Session & Partial<SessionData>>()
     expectTypeOf(req.session.userId).toEqualTypeOf<string | undefined>()
     expectTypeOf(loggedIn(req).userId).toEqualTypeOf<string>()
     expectTypeOf(req.session.data).toEqualTypeOf<SessionData>()
     expectTypeOf(sessions.get(req).data).toEqualTypeOf<{ visits: number }>()
     res.json()
   })
-  expectTypeOf<Request['session']>().toEqualTypeOf<Session>()
-  expectTypeOf<Request4['session']>().toEqualTypeOf<Session>()
+  expectTypeOf<Request['session']>().toEqualTypeOf<Session & Partial<SessionData>>()
+  expectTypeOf<Request4['session']>().toEqualTypeOf<Session & Partial<SessionData>>()
   expectTypeOf(sessions.load).returns.resolves.toEqualTypeOf<Session<{ visits: number }>>()
   // @ts-expect-error a user id is a string
   void ((one: Session) => one.login(1))

@@ -1,6 +1,6 @@
 import type { AddressInfo } from 'node:net'
 import { createRedis } from '@scale/redis'
-import express from 'express'
+import express, { type NextFunction, type Request, type Response } from 'express'
 import { cookie, session } from '../../src/index.js'
 import { ANSWER, ready, redisPort, work } from './contestant.js'
 
@@ -27,6 +27,10 @@ app.get('/keys', (req, res) => {
 })
 app.get('/read', (req, res) => {
   res.json(req.session.userId === undefined ? null : ANSWER)
+})
+// A write that came too late is told so, and not printed.
+app.use((error: { status?: number }, _req: Request, res: Response, _next: NextFunction) => {
+  res.sendStatus(error.status ?? 500)
 })
 redis.once('ready', () => {
   const server = app.listen(0, '127.0.0.1', () => ready((server.address() as AddressInfo).port))

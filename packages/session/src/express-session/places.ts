@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import type { SessionRef } from '../token.js'
+import type { SessionRef } from '../stores/token.js'
 
 /** Ids of express-session say nothing of a user: all sessions belong to one, in 256 parts, each in a slot of its own. */
 export const USER = 'express-session'

@@ -1,11 +1,11 @@
 import { type StoreGuard, storeGuard } from '@scale/redis'
 import { type UnreadableMessage, unreadableChannel } from '../channels.js'
-import { plainCodec } from '../codec.js'
-import { SessionData } from '../data.js'
+import { plainCodec } from '../data/codec.js'
+import { StoredData } from '../data/stored-data.js'
+import { writeSession } from '../data/write.js'
 import { SessionEnded } from '../errors.js'
-import { type LoadedSession, refusalOf } from '../record.js'
-import { saveChanges } from '../saving.js'
 import type { SessionStore } from '../store.js'
+import { type LoadedSession, refusalOf } from '../stores/record.js'
 import { redisStore } from '../stores/redis.js'
 import { BaseStore, type Declared, type StoredSession } from './base-store.js'
 import { type RedisStoreOptions, resolveRedisStoreOptions } from './options.js'
@@ -16,7 +16,7 @@ export type StoreCallback<Result = void> = (error: unknown, result?: Result) => 
 
 /** What was read of a session, to compare with what is to be written. */
 interface Read {
-  data: SessionData
+  data: StoredData
   idleTimeoutMs: number
   touchIsDue: boolean
 }
@@ -36,6 +36,10 @@ const TOUCH_AFTER_RATIO = 0.1
  * Every method takes a callback, or returns a promise.
  */
 export class RedisStore extends BaseStore {
+  /** As they were given. */
+  readonly client: RedisStoreOptions['client']
+  readonly prefix: string
+  readonly ttl: NonNullable<RedisStoreOptions['ttl']>
   readonly #options: ReturnType<typeof resolveRedisStoreOptions>
   readonly #store: SessionStore
   readonly #guard: StoreGuard
@@ -45,7 +49,10 @@ export class RedisStore extends BaseStore {
   constructor(options: RedisStoreOptions) {
     super()
     this.#options = resolveRedisStoreOptions(options)
-    const { redis, prefix } = this.#options
+    const { redis, prefix, ttl } = this.#options
+    this.client = options.client
+    this.prefix = prefix
+    this.ttl = ttl
     this.#guard = storeGuard(redis)
     this.#store = redisStore({ redis, prefix: prefix.replace(/:$/, '') || 'sess' })
   }
@@ -77,6 +84,11 @@ export class RedisStore extends BaseStore {
   /** All sessions. Their ids are not stored: `id` is a public name. Reads every session: not for a request. */
   all(callback?: StoreCallback<Declared[]>): Promise<Declared[]> {
     return answered(this.#all(), callback)
+  }
+
+  /** The public names of all sessions: their ids are not stored. */
+  async ids(): Promise<string[]> {
+    return (await ofEachShard((tag) => this.#store.list(tag, 10_000))).flat().map(({ id }) => id)
   }
 
   /** How many sessions there are, of up to 10,000 in each of 256 parts. */
@@ -115,7 +127,7 @@ export class RedisStore extends BaseStore {
   async #load(sid: string): Promise<LoadedSession | undefined> {
     const { ref, digest } = placeOf(sid)
     const loaded = await this.#store.load(ref)
-    return loaded !== undefined && refusalOf(loaded, digest) === undefined ? loaded : undefined
+    return typeof loaded === 'object' && refusalOf(loaded, digest) === undefined ? loaded : undefined
   }
 
   async #set(sid: string, session: StoredSession): Promise<void> {
@@ -138,12 +150,11 @@ export class RedisStore extends BaseStore {
     const config = {
       store: this.#store,
       codec: plainCodec,
+      schema: undefined,
       conflict: 'merge' as const,
       maxDataBytes: MAX_DATA_BYTES,
     }
-    const target = { ref, digest, userId: undefined, idleTimeoutMs }
-    const wrote = await saveChanges(config, target, read.data)
-    if (!wrote) await this.#mark(sid, idleTimeoutMs)
+    await writeSession(config, { ref, digest, userId: undefined }, read.data, { lifetime: { idleTimeoutMs } })
     read.idleTimeoutMs = idleTimeoutMs
     read.touchIsDue = false
   }
@@ -158,7 +169,7 @@ export class RedisStore extends BaseStore {
 
   async #mark(sid: string, idleTimeoutMs: number): Promise<void> {
     const { ref, digest } = placeOf(sid)
-    await this.#store.save(ref, digest, [], 'report', idleTimeoutMs)
+    await this.#store.write(ref, digest, { onConflict: 'overwrite', lifetime: { idleTimeoutMs } })
   }
 
   async #destroy(sid: string): Promise<void> {
@@ -172,7 +183,7 @@ export class RedisStore extends BaseStore {
       return Promise.all(listed.map(async ({ id }) => ({ id, loaded: await this.#store.load({ tag, id }) })))
     })
     return sessions.flat().flatMap(({ id, loaded }) => {
-      return loaded === undefined ? [] : [{ ...sessionOf(readOf(loaded).data, loaded), id }]
+      return typeof loaded !== 'object' ? [] : [{ ...sessionOf(readOf(loaded).data, loaded), id }]
     })
   }
 
@@ -187,6 +198,7 @@ export class RedisStore extends BaseStore {
       absoluteTimeoutMs: TEN_YEARS_MS,
       data: Object.entries(value).map(([key, member]) => [key, JSON.stringify(member)]),
       maxPerUser: undefined,
+      persistent: undefined,
     })
     return outcome === 'created'
   }
@@ -243,7 +255,7 @@ async function ofEachShard<Result>(work: (tag: string) => Promise<Result>): Prom
 function readOf({ record, nowMs }: LoadedSession): Read {
   const { idleTimeoutMs, lastSeenAt } = record
   return {
-    data: new SessionData({ codec: plainCodec, schema: undefined, onUnreadable }, '', record.data),
+    data: new StoredData({ codec: plainCodec, schema: undefined, onUnreadable }, '', record.data),
     idleTimeoutMs,
     touchIsDue: nowMs - lastSeenAt >= idleTimeoutMs * TOUCH_AFTER_RATIO,
   }
@@ -254,7 +266,7 @@ function onUnreadable(reason: UnreadableMessage['reason'], keys: readonly string
 }
 
 /** A session with the end of its cookie, which is not stored: it changes with every use. */
-function sessionOf(data: SessionData, { record, nowMs }: LoadedSession): StoredSession {
+function sessionOf(data: StoredData, { record, nowMs }: LoadedSession): StoredSession {
   const session = structuredClone(data.value) as StoredSession
   const { cookie = {} } = session
   const remainingMs = record.lastSeenAt + record.idleTimeoutMs - nowMs

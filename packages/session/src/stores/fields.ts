@@ -1,4 +1,4 @@
-import type { LoadedSession, SessionRecord, StoredValue } from '../record.js'
+import type { LoadedSession, SessionRecord, StoredValue } from './record.js'
 
 /** The format that is written, and the only one that is read. Its fields are listed in lua/prelude.lua.ts. */
 export const FORMAT = '1'
@@ -29,8 +29,9 @@ export function readPacked(packed: readonly string[]): LoadedSession | undefined
   const [head = '', userId] = packed
   const [v, now, listed, digest, ...rest] = head.split(' ')
   if (v !== FORMAT) return undefined
-  const [c, s, k, i, x, r, a, p, g, n] = rest
-  const previous = p === ABSENT ? undefined : { digest: p!, graceUntil: Number(g), nonce: n! }
+  const [c, s, k, i, x, r, a, p, g, n, q, w] = rest
+  const previous =
+    p === ABSENT ? undefined : { digest: p!, endsAt: Number(g), nonce: n!, isConfirmed: q === '1' }
   const record: SessionRecord = {
     digest: digest!,
     previous,
@@ -41,6 +42,7 @@ export function readPacked(packed: readonly string[]): LoadedSession | undefined
     expiresAt: Number(x),
     revision: Number(r),
     authenticatedAt: a === ABSENT ? undefined : Number(a),
+    persistent: w === ABSENT ? undefined : w === '1',
     userId: userId === '' ? undefined : userId,
     data: packed.length === 2 ? NO_DATA : readData(packed),
   }

@@ -1,6 +1,8 @@
-import { endsAt, type LoadedSession, refusalOf, type SessionRecord, type StoredValue } from '../record.js'
-import type { Change, SessionStore } from '../store.js'
-import type { SessionRef } from '../token.js'
+import { mergeTexts } from '../data/merge.js'
+import type { Change, Loading, PlaceMark, SessionStore } from '../store.js'
+import { ENDED_LATELY_MS } from './lua/prelude.lua.js'
+import { endsAt, type LoadedSession, refusalOf, type SessionRecord, type StoredValue } from './record.js'
+import { newMarkKey, type SessionRef } from './token.js'
 
 /** Options of `memoryStore`. */
 export interface MemoryStoreOptions {
@@ -28,32 +30,41 @@ class MemoryStore implements SessionStore {
   readonly #sessions = new Map<string, Entry>()
   /** By tag, the ids of the sessions of one user. */
   readonly #users = new Map<string, Set<string>>()
+  /** By tag and id, until when it is known that a request ended it. */
+  readonly #ended = new Map<string, number>()
+  /** Nothing is older than this store. */
+  readonly #mark: PlaceMark = { key: newMarkKey(), isComplete: true }
 
   constructor(maxSessions: number, clock: () => number) {
     this.#maxSessions = maxSessions
     this.#clock = clock
   }
 
-  load(ref: SessionRef): LoadedSession | undefined {
-    const entry = this.#sessions.get(nameOf(ref))
-    if (entry === undefined) return undefined
-    const nowMs = this.#clock()
-    if (nowMs < endsAt(entry.record)) return { record: entry.record, nowMs, listed: this.#isListed(ref) }
-    this.#remove(ref)
-    return undefined
+  load: SessionStore['load'] = (ref, use): Loading => {
+    const loaded = this.#alive(ref)
+    if (loaded === undefined) return this.#endedLately(ref) ? 'ended' : undefined
+    const { record, nowMs } = loaded
+    const { previous } = record
+    if (use?.digest === record.digest && previous?.isConfirmed === false) {
+      const endsAt = Math.min(nowMs + use.overlapMs, record.expiresAt)
+      this.#put(ref, { ...record, issuedAt: nowMs, previous: { ...previous, endsAt, isConfirmed: true } })
+    }
+    return loaded
   }
 
   create: SessionStore['create'] = async (ref, session) => {
-    if (this.load(ref) !== undefined) return { outcome: 'exists' }
+    if (this.#alive(ref) !== undefined || this.#endedLately(ref)) return { outcome: 'exists' }
     const nowMs = this.#clock()
-    const { userId, idleTimeoutMs, maxPerUser } = session
+    const { userId, idleTimeoutMs, maxPerUser, replaces } = session
     let evicted = 0
+    let replaced: LoadedSession | undefined
     if (userId !== undefined) {
-      const others = this.#ofUser(ref.tag, nowMs)
+      const others = this.#ofUser(ref.tag, nowMs).filter(({ ref }) => ref.id !== replaces)
       const surplus = maxPerUser === undefined ? 0 : others.length - maxPerUser.quota + 1
       if (surplus > 0 && maxPerUser?.evict === 'reject') return { outcome: 'full' }
       for (const { ref } of others.slice(0, Math.max(0, surplus))) this.#remove(ref)
       evicted = Math.max(0, surplus)
+      if (replaces !== undefined) replaced = await this.end({ tag: ref.tag, id: replaces })
       this.#users.set(ref.tag, (this.#users.get(ref.tag) ?? new Set()).add(ref.id))
     }
     const data = session.data.map(([key, text]): [string, StoredValue] => [key, { revision: 1, text }])
@@ -67,57 +78,72 @@ class MemoryStore implements SessionStore {
       expiresAt: nowMs + session.absoluteTimeoutMs,
       userId,
       authenticatedAt: userId === undefined ? undefined : nowMs,
+      persistent: session.persistent,
       revision: 1,
       data: new Map(data),
     }
     this.#put(ref, record, session.client)
     this.#trim()
-    return { outcome: 'created', nowMs, evicted }
+    return { outcome: 'created', nowMs, evicted, replaced }
   }
 
-  save: SessionStore['save'] = async (ref, digest, changes, onConflict, idleTimeoutMs) => {
+  write: SessionStore['write'] = async (ref, digest, write) => {
     const loaded = this.#opened(ref, digest)
     if (loaded === undefined) return { outcome: 'ended' }
     const { record, nowMs } = loaded
+    const { changes = [], onConflict, maxBytes = 0, lifetime, rotation } = write
     const changed = changes.filter(({ key, revision }) => revision !== (record.data.get(key)?.revision ?? 0))
     if (changed.length > 0 && onConflict === 'report') {
       return { outcome: 'conflict', current: new Map(changed.map(({ key }) => [key, current(record, key)])) }
     }
-    const revision = changes.length === 0 ? record.revision : record.revision + 1
-    this.#put(ref, {
+    const met = new Map(changed.map((change) => [change.key, joined(record, change, onConflict)]))
+    const revision = changes.length === 0 ? 0 : record.revision + 1
+    const data = applied(record.data, changes, met, revision)
+    const bytes = bytesOf(data)
+    if (changes.length > 0 && maxBytes > 0 && bytes > maxBytes) return { outcome: 'too-large', bytes }
+    const { absoluteTimeoutMs } = lifetime ?? {}
+    const kept: SessionRecord = {
       ...record,
       lastSeenAt: nowMs,
-      idleTimeoutMs: idleTimeoutMs ?? record.idleTimeoutMs,
-      revision,
-      data: applied(record.data, changes, revision),
-    })
-    return { outcome: 'saved', nowMs, revision, overwritten: changed.map(({ key }) => key) }
-  }
-
-  rotate: SessionStore['rotate'] = async (ref, digest, rotation) => {
-    const loaded = this.#opened(ref, digest)
-    if (loaded === undefined) return { outcome: 'ended' }
-    const { record, nowMs } = loaded
-    if (digest !== record.digest && !rotation.elevate) {
-      return { outcome: 'already', nowMs, nonce: record.previous!.nonce }
+      idleTimeoutMs: lifetime?.idleTimeoutMs ?? record.idleTimeoutMs,
+      expiresAt: absoluteTimeoutMs === undefined ? record.expiresAt : nowMs + absoluteTimeoutMs,
+      persistent: lifetime?.persistent ?? record.persistent,
+      revision: Math.max(revision, record.revision),
+      data,
     }
-    const { graceMs, nonce, elevate } = rotation
-    this.#put(ref, {
-      ...record,
-      digest: rotation.digest,
-      previous: graceMs > 0 ? { digest, graceUntil: nowMs + graceMs, nonce } : undefined,
-      lastSeenAt: nowMs,
-      issuedAt: nowMs,
-      authenticatedAt: elevate ? nowMs : record.authenticatedAt,
-    })
-    return { outcome: 'rotated', nowMs }
+    const isOld = digest !== record.digest
+    const rotates = rotation !== undefined && !(isOld && record.previous?.isConfirmed)
+    const isFirst = rotates && (!isOld || rotation.elevate)
+    this.#put(
+      ref,
+      isFirst
+        ? {
+            ...kept,
+            digest: rotation.digest,
+            issuedAt: nowMs,
+            authenticatedAt: rotation.elevate ? nowMs : kept.authenticatedAt,
+            previous: rotation.elevate
+              ? undefined
+              : { digest, endsAt: kept.expiresAt, nonce: rotation.nonce, isConfirmed: false },
+          }
+        : kept,
+    )
+    const nonce = isFirst ? rotation.nonce : rotates ? record.previous!.nonce : undefined
+    return { outcome: 'written', nowMs, revision, expiresAt: kept.expiresAt, met, nonce }
   }
 
   end: SessionStore['end'] = async (ref) => {
     const entry = this.#sessions.get(nameOf(ref))
     const listed = this.#isListed(ref)
     this.#remove(ref)
-    return entry && { record: entry.record, nowMs: this.#clock(), listed }
+    if (entry === undefined) return undefined
+    const nowMs = this.#clock()
+    this.#ended.set(nameOf(ref), nowMs + ENDED_LATELY_MS)
+    for (const name of this.#ended.keys()) {
+      if (this.#ended.size <= this.#maxSessions) break
+      this.#ended.delete(name)
+    }
+    return { record: entry.record, nowMs, listed }
   }
 
   list: SessionStore['list'] = async (tag, limit) =>
@@ -132,8 +158,23 @@ class MemoryStore implements SessionStore {
     return ended.length
   }
 
+  mark = async (): Promise<PlaceMark> => this.#mark
+
+  #alive(ref: SessionRef): LoadedSession | undefined {
+    const entry = this.#sessions.get(nameOf(ref))
+    if (entry === undefined) return undefined
+    const nowMs = this.#clock()
+    if (nowMs < endsAt(entry.record)) return { record: entry.record, nowMs, listed: this.#isListed(ref) }
+    this.#remove(ref)
+    return undefined
+  }
+
+  #endedLately(ref: SessionRef): boolean {
+    return (this.#ended.get(nameOf(ref)) ?? 0) > this.#clock()
+  }
+
   #opened(ref: SessionRef, digest: string): LoadedSession | undefined {
-    const loaded = this.load(ref)
+    const loaded = this.#alive(ref)
     return loaded !== undefined && refusalOf(loaded, digest) === undefined ? loaded : undefined
   }
 
@@ -149,7 +190,7 @@ class MemoryStore implements SessionStore {
     })
     const isOver = ({ record }: Entry): boolean => nowMs >= endsAt(record)
     for (const { ref } of entries.filter(isOver)) this.#remove(ref)
-    return entries.filter((entry) => !isOver(entry)).sort((a, b) => endsAt(a.record) - endsAt(b.record))
+    return entries.filter((entry) => !isOver(entry)).sort((a, b) => a.record.lastSeenAt - b.record.lastSeenAt)
   }
 
   #put(
@@ -184,16 +225,34 @@ function current(record: SessionRecord, key: string): { revision: number; text: 
   return record.data.get(key) ?? { revision: 0, text: undefined }
 }
 
+/** What becomes of a change to a key that somebody else has changed. */
+function joined(
+  record: SessionRecord,
+  { key, base, text }: Change,
+  onConflict: 'overwrite' | 'merge' | 'report',
+): string | undefined {
+  const isObject = text?.startsWith('{') === true
+  return onConflict === 'merge' && isObject ? mergeTexts(base, text, record.data.get(key)?.text) : text
+}
+
 function applied(
   data: ReadonlyMap<string, StoredValue>,
   changes: readonly Change[],
+  met: ReadonlyMap<string, string | undefined>,
   revision: number,
 ): ReadonlyMap<string, StoredValue> {
   if (changes.length === 0) return data
   const next = new Map(data)
-  for (const { key, text } of changes) {
+  for (const { key, text: wanted } of changes) {
+    const text = met.has(key) ? met.get(key) : wanted
     if (text === undefined) next.delete(key)
     else next.set(key, { revision, text })
   }
   return next
+}
+
+function bytesOf(data: ReadonlyMap<string, StoredValue>): number {
+  let bytes = 0
+  for (const [key, { text }] of data) bytes += Buffer.byteLength(key) + Buffer.byteLength(text)
+  return bytes
 }

@@ -1,24 +1,24 @@
 import { keyspace, type RedisArgument, type RedisClient, type Script, storeGuard } from '@scale/redis'
-import { createScript } from '../lua/create.lua.js'
-import { endScript } from '../lua/end.lua.js'
-import { endAllScript } from '../lua/end-all.lua.js'
-import { listScript } from '../lua/list.lua.js'
-import { loadScript } from '../lua/load.lua.js'
-import { rotateScript } from '../lua/rotate.lua.js'
-import { saveScript } from '../lua/save.lua.js'
-import type { LoadedSession } from '../record.js'
 import type {
   Change,
   CreateOutcome,
   ListedSession,
+  Loading,
   NewSession,
-  RotateOutcome,
-  Rotation,
-  SaveOutcome,
   SessionStore,
+  SessionWrite,
+  WriteOutcome,
 } from '../store.js'
-import type { SessionRef } from '../token.js'
 import { dataField, FORMAT, keyOf, readPacked, readValue } from './fields.js'
+import { createScript } from './lua/create.lua.js'
+import { endScript } from './lua/end.lua.js'
+import { endAllScript } from './lua/end-all.lua.js'
+import { listScript } from './lua/list.lua.js'
+import { loadScript } from './lua/load.lua.js'
+import { markScript } from './lua/mark.lua.js'
+import { writeScript } from './lua/write.lua.js'
+import { endsAt, type LoadedSession } from './record.js'
+import { newMarkKey, type SessionRef } from './token.js'
 
 /** Options of `redisStore`. */
 export interface RedisStoreOptions {
@@ -34,7 +34,7 @@ export interface RedisStoreOptions {
 
 /**
  * Sessions in Redis: one hash each, and one sorted set for each user. All keys of a user are in one Cluster slot, and
- * every operation but `list` is one script, so one round trip.
+ * every operation is one script, so one round trip.
  */
 export function redisStore(options: RedisStoreOptions): SessionStore {
   const guard = storeGuard(options.redis)
@@ -48,24 +48,36 @@ export function redisStore(options: RedisStoreOptions): SessionStore {
     guard.run(script, [sessionKey({ tag, id }), indexKey(tag)], [clock(), id, ...args], operation)
 
   return {
-    load: (ref) => run(loadScript, ref).then(readLoaded),
-    create: async (ref, session) => readCreated(await run(createScript, ref, ...createArgs(session))),
-    save: async (ref, digest, changes, onConflict, idleTimeoutMs) =>
-      readSaved(
-        await run(saveScript, ref, digest, onConflict, idleTimeoutMs ?? '', ...changes.flatMap(changeArgs)),
-      ),
-    rotate: async (ref, digest, rotation) =>
-      readRotated(await run(rotateScript, ref, digest, ...rotateArgs(rotation))),
+    load: (ref, use) => run(loadScript, ref, use?.digest ?? '', use?.overlapMs ?? 0).then(readLoading),
+    create: async (ref, session) => {
+      const { tag, id } = ref
+      const places = [sessionKey(ref), indexKey(tag), sessionKey({ tag, id: session.replaces ?? id })]
+      return readCreated(
+        await guard.run(createScript, places, [clock(), id, ...createArgs(session)], operation),
+      )
+    },
+    write: async (ref, digest, write) =>
+      readWritten(await run(writeScript, ref, digest, ...writeArgs(write))),
     end: async (ref) => readLoaded(await run(endScript, ref)),
     list: async (tag, limit) => {
-      const ids = (await guard.call('zrevrange', [indexKey(tag), 0, limit - 1], operation)) as string[]
-      if (ids.length === 0) return []
-      const sessions = ids.map((id) => sessionKey({ tag, id }))
-      return readList(ids, await guard.run(listScript, sessions, [clock()], operation))
+      const begin = sessionKey({ tag, id: '-' }).slice(0, -1)
+      return readList(await guard.run(listScript, [indexKey(tag)], [clock(), limit, begin], operation))
     },
     endAll: async (tag, keepId = '') =>
       (await guard.run(endAllScript, [indexKey(tag)], [clock(), keepId], operation)) as number,
+    mark: async () => {
+      const args = [newMarkKey(), MARK_TTL_MS]
+      const key = await guard.run(markScript, [keys.plain('mark')], args, operation)
+      return { key: key as string, isComplete: false }
+    },
   }
+}
+
+/** The key of the marks is kept this long without any process that starts: ten years. */
+const MARK_TTL_MS = 315_360_000_000
+
+function readLoading(reply: unknown): Loading {
+  return reply === 'ended' ? 'ended' : readLoaded(reply)
 }
 
 function readLoaded(reply: unknown): LoadedSession | undefined {
@@ -73,49 +85,78 @@ function readLoaded(reply: unknown): LoadedSession | undefined {
 }
 
 function createArgs(session: NewSession): RedisArgument[] {
+  const { idleTimeoutMs, absoluteTimeoutMs, userId = '', client, persistent, replaces = '' } = session
   const { quota, evict } = session.maxPerUser ?? { quota: 0, evict: 'oldest' }
-  const fields = ['h', session.digest, ...(session.client === '' ? [] : ['m', session.client])]
+  const fields = ['h', session.digest]
+  if (client !== '') fields.push('m', client)
+  if (persistent !== undefined) fields.push('w', flag(persistent))
   for (const [key, text] of session.data) fields.push(dataField(key), `1 ${text}`)
-  const { idleTimeoutMs, absoluteTimeoutMs, userId = '' } = session
-  return [idleTimeoutMs, absoluteTimeoutMs, userId, quota, evict, ...fields]
+  return [idleTimeoutMs, absoluteTimeoutMs, userId, quota, evict, replaces, ...fields]
 }
 
 function readCreated(reply: unknown): CreateOutcome {
-  const [nowMs, evicted] = reply as [number, number]
+  const [nowMs, evicted, replaced] = reply as [number, number, string[] | null]
   if (evicted < 0) return { outcome: evicted === -1 ? 'full' : 'exists' }
-  return { outcome: 'created', nowMs, evicted }
+  return { outcome: 'created', nowMs, evicted, replaced: readLoaded(replaced) }
 }
 
-function changeArgs({ key, revision, text }: Change): RedisArgument[] {
-  return [dataField(key), revision, text ?? '']
+function writeArgs({
+  changes = [],
+  onConflict,
+  maxBytes = 0,
+  lifetime,
+  rotation,
+}: SessionWrite): RedisArgument[] {
+  const { idleTimeoutMs = '', absoluteTimeoutMs = '', persistent } = lifetime ?? {}
+  const successor = rotation && [rotation.digest, rotation.nonce, flag(rotation.elevate)]
+  return [
+    onConflict,
+    maxBytes,
+    idleTimeoutMs,
+    absoluteTimeoutMs,
+    persistent === undefined ? '' : flag(persistent),
+    ...(successor ?? ['', '', '']),
+    ...changes.flatMap(changeArgs),
+  ]
 }
 
-function readSaved(reply: unknown): SaveOutcome {
-  const [head, ...rest] = reply as [0 | 2 | [1, number, number], ...string[]]
-  if (head === 0) return { outcome: 'ended' }
-  if (head !== 2) {
-    const [, nowMs, revision] = head
-    return { outcome: 'saved', nowMs, revision, overwritten: rest.map(keyOf) }
-  }
-  const current = new Map<string, { revision: number; text: string | undefined }>()
-  for (let i = 0; i < rest.length; i += 2) current.set(keyOf(rest[i]!), readValue(rest[i + 1]!))
-  return { outcome: 'conflict', current }
+function changeArgs({ key, revision, text, base }: Change): RedisArgument[] {
+  return [dataField(key), revision, text ?? '', base ?? '']
 }
 
-function rotateArgs({ digest, nonce, graceMs, elevate }: Rotation): RedisArgument[] {
-  return [digest, nonce, graceMs, elevate ? '1' : '0']
-}
-
-function readRotated(reply: unknown): RotateOutcome {
-  const [code, nowMs, nonce] = reply as [number, number, string]
+function readWritten(reply: unknown): WriteOutcome {
+  const [code, ...rest] = reply as [0 | 1 | 2 | 3, ...(string | number)[]]
   if (code === 0) return { outcome: 'ended' }
-  return code === 1 ? { outcome: 'rotated', nowMs } : { outcome: 'already', nowMs, nonce }
+  if (code === 3) return { outcome: 'too-large', bytes: Number(rest[0]) }
+  if (code === 2) return { outcome: 'conflict', current: new Map(pairs(rest, readValue)) }
+  const [nowMs, revision, nonce, expiresAt, ...met] = rest
+  return {
+    outcome: 'written',
+    nowMs: Number(nowMs),
+    revision: Number(revision),
+    expiresAt: Number(expiresAt),
+    met: new Map(pairs(met, (text) => (text === '' ? undefined : text))),
+    nonce: nonce === '' ? undefined : String(nonce),
+  }
 }
 
-function readList(ids: readonly string[], reply: unknown): ListedSession[] {
+function pairs<Value>(
+  flat: readonly unknown[],
+  read: (text: string) => Value,
+): [key: string, value: Value][] {
+  const all: [string, Value][] = []
+  for (let i = 0; i < flat.length; i += 2) all.push([keyOf(flat[i] as string), read(flat[i + 1] as string)])
+  return all
+}
+
+function flag(value: boolean): string {
+  return value ? '1' : '0'
+}
+
+function readList(reply: unknown): ListedSession[] {
   const [nowMs, ...rows] = reply as [number, ...(string | null)[][]]
-  return rows.flatMap((row, index) => {
-    const [v, c, s, a, i, x, m] = row
+  return rows.flatMap((row) => {
+    const [id, v, c, s, a, i, x, m] = row
     if (v !== FORMAT) return []
     const record = {
       createdAt: Number(c),
@@ -124,7 +165,6 @@ function readList(ids: readonly string[], reply: unknown): ListedSession[] {
       idleTimeoutMs: Number(i),
       expiresAt: Number(x),
     }
-    const endsAt = Math.min(record.lastSeenAt + record.idleTimeoutMs, record.expiresAt)
-    return nowMs < endsAt ? [{ id: ids[index]!, record, client: m ?? '' }] : []
+    return nowMs < endsAt(record) ? [{ id: id!, record, client: m ?? '' }] : []
   })
 }

@@ -1,7 +1,23 @@
 import assert from 'node:assert/strict'
-import { refusalOf } from '../record.js'
-import type { Change, NewSession, SessionStore } from '../store.js'
-import { digestOf, newNonce, newRef, newToken, type SessionRef, successorOf, userTag } from '../token.js'
+import type {
+  Change,
+  NewSession,
+  Rotation,
+  SessionStore,
+  SessionWrite,
+  TokenUse,
+  WriteOutcome,
+} from '../store.js'
+import { type LoadedSession, refusalOf } from '../stores/record.js'
+import {
+  digestOf,
+  newNonce,
+  newRef,
+  newToken,
+  type SessionRef,
+  successorOf,
+  userTag,
+} from '../stores/token.js'
 
 /** The functions of a test runner that the contract needs; vitest, jest, mocha and `node:test` have them. */
 export interface ContractRunner {
@@ -39,8 +55,8 @@ export function sessionStoreContract(runner: ContractRunner, underTest: StoreUnd
         data: [['k', '"é\\u0000"']],
       })
       at(5)
-      const loaded = await store.load(ref)
-      assert.deepEqual(loaded, {
+      const found = await loaded(store, ref)
+      assert.deepEqual(found, {
         nowMs: START + 5,
         listed: true,
         record: {
@@ -53,6 +69,7 @@ export function sessionStoreContract(runner: ContractRunner, underTest: StoreUnd
           expiresAt: START + ABSOLUTE,
           userId: 'u1',
           authenticatedAt: START,
+          persistent: undefined,
           revision: 1,
           data: new Map([['k', { revision: 1, text: '"é\\u0000"' }]]),
         },
@@ -62,13 +79,13 @@ export function sessionStoreContract(runner: ContractRunner, underTest: StoreUnd
       const { ref, digest } = await made(store, { data: [['a', '1']] })
       const again = await store.create(ref, session(newToken(ref), { data: [['a', '2']] }))
       assert.deepEqual(again, { outcome: 'exists' })
-      assert.equal((await store.load(ref))?.record.digest, digest)
+      assert.equal((await loaded(store, ref))?.record.digest, digest)
     })
     it('keeps an anonymous session without a user', async (store) => {
       const { ref } = await made(store, {})
-      const loaded = await store.load(ref)
-      assert.equal(loaded?.record.userId, undefined)
-      assert.equal(loaded?.record.authenticatedAt, undefined)
+      const found = await loaded(store, ref)
+      assert.equal(found?.record.userId, undefined)
+      assert.equal(found?.record.authenticatedAt, undefined)
     })
     it('knows nothing of a session that was never stored', async (store) => {
       assert.equal(await store.load(newRef(undefined)), undefined)
@@ -76,9 +93,9 @@ export function sessionStoreContract(runner: ContractRunner, underTest: StoreUnd
     it('keeps keys with names of every kind apart', async (store) => {
       const names = ['', 'v', 'h', 'u', '.v', 'a b', '__proto__', 'constructor', 'ключ', '\n']
       const { ref } = await made(store, { data: names.map((name, i) => [name, String(i)]) })
-      const loaded = await store.load(ref)
+      const found = await loaded(store, ref)
       assert.deepEqual(
-        [...loaded!.record.data].map(([name, { text }]) => [name, text]).sort(),
+        [...found!.record.data].map(([name, { text }]) => [name, text]).sort(),
         names.map((name, i) => [name, String(i)]).sort(),
       )
     })
@@ -88,7 +105,7 @@ export function sessionStoreContract(runner: ContractRunner, underTest: StoreUnd
     it('a session that nobody uses is over at its idle timeout, and not before', async (store) => {
       const { ref, digest } = await made(store, { userId: unique() })
       at(IDLE - 1)
-      assert.equal(refusalOf((await store.load(ref))!, digest), undefined)
+      assert.equal(refusalOf((await loaded(store, ref))!, digest), undefined)
       at(IDLE)
       assert.equal(await isOpen(store, ref, digest), false)
     })
@@ -96,16 +113,16 @@ export function sessionStoreContract(runner: ContractRunner, underTest: StoreUnd
       const { ref, digest } = await made(store, { userId: unique() })
       for (let ms = IDLE / 2; ms < ABSOLUTE; ms += IDLE / 2) {
         at(ms)
-        assert.equal((await store.save(ref, digest, [], 'report')).outcome, 'saved')
+        assert.equal((await save(store, ref, digest, [], 'report')).outcome, 'written')
       }
       at(ABSOLUTE)
       assert.equal(await isOpen(store, ref, digest), false)
-      assert.equal((await store.save(ref, digest, [], 'report')).outcome, 'ended')
+      assert.equal((await save(store, ref, digest, [], 'report')).outcome, 'ended')
     })
     it('a write to one that is over leaves nothing behind', async (store) => {
       const { ref, digest } = await made(store, {})
       at(IDLE)
-      assert.equal((await store.save(ref, digest, [set('a', 0, '1')], 'overwrite')).outcome, 'ended')
+      assert.equal((await save(store, ref, digest, [set('a', 0, '1')], 'overwrite')).outcome, 'ended')
       assert.equal(await isOpen(store, ref, digest), false)
     })
   })
@@ -121,9 +138,16 @@ export function sessionStoreContract(runner: ContractRunner, underTest: StoreUnd
       })
       at(10)
       const changes = [set('a', 1, '10'), { key: 'c', revision: 1, text: undefined }, set('d', 0, '4')]
-      const saved = await store.save(ref, digest, changes, 'report')
-      assert.deepEqual(saved, { outcome: 'saved', nowMs: START + 10, revision: 2, overwritten: [] })
-      const { record } = (await store.load(ref))!
+      const saved = await save(store, ref, digest, changes, 'report')
+      assert.deepEqual(saved, {
+        outcome: 'written',
+        nowMs: START + 10,
+        revision: 2,
+        expiresAt: START + ABSOLUTE,
+        met: new Map(),
+        nonce: undefined,
+      })
+      const { record } = (await loaded(store, ref))!
       assert.equal(record.lastSeenAt, START + 10)
       assert.deepEqual(Object.fromEntries(record.data), {
         a: { revision: 2, text: '10' },
@@ -139,14 +163,15 @@ export function sessionStoreContract(runner: ContractRunner, underTest: StoreUnd
           ['gone', '3'],
         ],
       })
-      await store.save(
+      await save(
+        store,
         ref,
         digest,
         [set('a', 1, '7'), { key: 'gone', revision: 1, text: undefined }],
         'report',
       )
       const mine = [set('a', 1, '8'), set('b', 1, '8'), set('gone', 1, '8')]
-      const saved = await store.save(ref, digest, mine, 'report')
+      const saved = await save(store, ref, digest, mine, 'report')
       assert.deepEqual(saved, {
         outcome: 'conflict',
         current: new Map([
@@ -154,36 +179,37 @@ export function sessionStoreContract(runner: ContractRunner, underTest: StoreUnd
           ['gone', { revision: 0, text: undefined }],
         ]),
       })
-      assert.equal((await store.load(ref))?.record.data.get('b')?.text, '2')
+      assert.equal((await loaded(store, ref))?.record.data.get('b')?.text, '2')
     })
     it('takes two that add the same key for a conflict', async (store) => {
       const { ref, digest } = await made(store, {})
-      await store.save(ref, digest, [set('a', 0, '1')], 'report')
-      assert.equal((await store.save(ref, digest, [set('a', 0, '2')], 'report')).outcome, 'conflict')
+      await save(store, ref, digest, [set('a', 0, '1')], 'report')
+      assert.equal((await save(store, ref, digest, [set('a', 0, '2')], 'report')).outcome, 'conflict')
     })
     it('overwrites when told to, and says what', async (store) => {
       const { ref, digest } = await made(store, { data: [['a', '1']] })
-      await store.save(ref, digest, [set('a', 1, '2')], 'report')
-      const saved = await store.save(ref, digest, [set('a', 1, '3'), set('b', 0, '4')], 'overwrite')
-      assert.deepEqual(saved, { outcome: 'saved', nowMs: START, revision: 3, overwritten: ['a'] })
-      assert.equal((await store.load(ref))?.record.data.get('a')?.text, '3')
+      await save(store, ref, digest, [set('a', 1, '2')], 'report')
+      const saved = await save(store, ref, digest, [set('a', 1, '3'), set('b', 0, '4')], 'overwrite')
+      assert.equal(saved.outcome, 'written')
+      assert.deepEqual(saved.outcome === 'written' && saved.met, new Map([['a', '3']]))
+      assert.equal((await loaded(store, ref))?.record.data.get('a')?.text, '3')
     })
     it('keeps every key of many writers at once', async (store) => {
       const { ref, digest } = await made(store, {})
       const keys = Array.from({ length: 100 }, (_, i) => `k${i}`)
-      await Promise.all(keys.map((key) => store.save(ref, digest, [set(key, 0, '1')], 'report')))
-      assert.deepEqual([...(await store.load(ref))!.record.data.keys()].sort(), [...keys].sort())
+      await Promise.all(keys.map((key) => save(store, ref, digest, [set(key, 0, '1')], 'report')))
+      assert.deepEqual([...(await loaded(store, ref))!.record.data.keys()].sort(), [...keys].sort())
     })
     it('takes a thousand keys at once', async (store) => {
       const { ref, digest } = await made(store, {})
       const changes = Array.from({ length: 1_000 }, (_, i) => set(`k${i}`, 0, '1'))
-      await store.save(ref, digest, changes, 'report')
-      const again = await store.save(ref, digest, changes, 'report')
+      await save(store, ref, digest, changes, 'report')
+      const again = await save(store, ref, digest, changes, 'report')
       assert.equal(again.outcome === 'conflict' && again.current.size, 1_000)
     })
     it('changes the idle timeout when told to', async (store) => {
       const { ref, digest } = await made(store, { userId: unique() })
-      await store.save(ref, digest, [], 'report', 2 * IDLE)
+      await save(store, ref, digest, [], 'report', { lifetime: { idleTimeoutMs: 2 * IDLE } })
       at(2 * IDLE - 1)
       assert.equal(await isOpen(store, ref, digest), true)
       at(2 * IDLE)
@@ -192,61 +218,172 @@ export function sessionStoreContract(runner: ContractRunner, underTest: StoreUnd
     it('refuses a token that does not open the session', async (store) => {
       const { ref } = await made(store, {})
       const other = digestOf(newToken(ref))
-      assert.equal((await store.save(ref, other, [set('a', 0, '1')], 'report')).outcome, 'ended')
-      assert.equal((await store.load(ref))?.record.data.size, 0)
+      assert.equal((await save(store, ref, other, [set('a', 0, '1')], 'report')).outcome, 'ended')
+      assert.equal((await loaded(store, ref))?.record.data.size, 0)
     })
   })
 
-  describe('rotate', () => {
-    it('opens by the new token, and by the old one during its grace', async (store) => {
-      const { ref, token, digest } = await made(store, { userId: unique(), data: [['a', '1']] })
-      const { next, rotation } = rotationOf(token, 100)
-      at(1)
-      assert.deepEqual(await store.rotate(ref, digest, rotation), { outcome: 'rotated', nowMs: START + 1 })
-      const loaded = (await store.load(ref))!
-      assert.equal(loaded.record.issuedAt, START + 1)
-      assert.equal(loaded.record.createdAt, START)
-      assert.equal(loaded.record.data.get('a')?.text, '1')
-      assert.equal(refusalOf(loaded, digestOf(next)), undefined)
-      assert.equal(refusalOf(loaded, digest), undefined)
-      assert.equal((await store.save(ref, digest, [set('b', 0, '1')], 'report')).outcome, 'saved')
-      at(101)
-      assert.equal(refusalOf((await store.load(ref))!, digest), 'renewed')
-      assert.equal((await store.save(ref, digest, [set('c', 0, '1')], 'report')).outcome, 'ended')
-      assert.equal((await store.save(ref, digestOf(next), [], 'report')).outcome, 'saved')
+  describe('a write that merges', () => {
+    const merging = async (
+      store: SessionStore,
+      [base, theirs, ours]: readonly (string | undefined)[],
+    ): Promise<string | undefined> => {
+      const { ref, digest } = await made(store, base === undefined ? {} : { data: [['k', base]] })
+      const revision = base === undefined ? 0 : 1
+      await save(store, ref, digest, [{ key: 'k', revision, text: theirs }], 'report')
+      const written = await save(store, ref, digest, [{ key: 'k', revision, text: ours, base }], 'merge')
+      const text = (await loaded(store, ref))!.record.data.get('k')?.text
+      assert.deepEqual(written.outcome === 'written' && written.met, new Map([['k', text]]))
+      return text
+    }
+    it('joins objects member by member, and the later one wins where they meet', async (store) => {
+      const base = '{"both":0,"gone":0,"deep":{"l":[1]}}'
+      const theirs = '{"both":"a","gone":0,"deep":{"l":[1],"a":1.10e1}}'
+      const ours = '{"both":"b","deep":{"l":[1],"b":[]}}'
+      assert.deepEqual(JSON.parse((await merging(store, [base, theirs, ours]))!), {
+        both: 'b',
+        deep: { l: [1], a: 11, b: [] },
+      })
     })
-    it('gives two that come with one token the same successor', async (store) => {
-      const { ref, token, digest } = await made(store, {})
-      const first = rotationOf(token, 100)
-      const second = rotationOf(token, 100)
-      const outcomes = await Promise.all(
-        [first, second].map(({ rotation }) => store.rotate(ref, digest, rotation)),
+    it('joins two that add one key', async (store) => {
+      assert.equal(await merging(store, [undefined, '{"a":1}', '{"b":2}']), '{"a":1,"b":2}')
+    })
+    it('takes the later of all that are no objects', async (store) => {
+      assert.equal(await merging(store, ['1', '2', '3']), '3')
+      assert.equal(await merging(store, ['{"a":1}', '{"a":2}', '[1]']), '[1]')
+      assert.equal(await merging(store, ['{"a":1}', '{"a":2}', undefined]), undefined)
+      assert.equal(await merging(store, ['{"a":1}', undefined, '{"a":2}']), '{"a":2}')
+    })
+    it('changes no number or text on the way', async (store) => {
+      const kept = '"n":12345678901234567000,"f":0.30000000000000004,"s":"\\"}]\\\\","e":[],"o":{},"z":null'
+      const merged = await merging(store, [`{${kept}}`, `{${kept},"a":1}`, `{${kept},"b":1}`])
+      assert.equal(merged, `{${kept},"a":1,"b":1}`)
+    })
+    it('leaves what another wrote beside it', async (store) => {
+      const { ref, digest } = await made(store, {})
+      const names = Array.from({ length: 100 }, (_, i) => `k${i}`)
+      await Promise.all(
+        names.map((name) => save(store, ref, digest, [set('o', 0, `{"${name}":1}`)], 'merge')),
       )
-      assert.deepEqual(outcomes, [
-        { outcome: 'rotated', nowMs: START },
-        { outcome: 'already', nowMs: START, nonce: first.rotation.nonce },
-      ])
+      const joined = JSON.parse((await loaded(store, ref))!.record.data.get('o')!.text)
+      assert.deepEqual(Object.keys(joined).sort(), names.sort())
     })
-    it('ends the old token at once without a grace, and writes an elevation down', async (store) => {
+  })
+
+  describe('the size of the data', () => {
+    it('is that of all keys, whoever wrote them', async (store) => {
+      const { ref, digest } = await made(store, { data: [['a', `"${'x'.repeat(500)}"`]] })
+      const text = `"${'y'.repeat(600)}"`
+      const outcome = await save(store, ref, digest, [set('b', 0, text)], 'merge', { maxBytes: 1_024 })
+      assert.equal(outcome.outcome, 'too-large')
+      assert.equal((await loaded(store, ref))!.record.data.has('b'), false)
+      const fits = await save(store, ref, digest, [set('a', 1, '1'), set('b', 0, text)], 'merge', {
+        maxBytes: 1_024,
+      })
+      assert.equal(fits.outcome, 'written')
+    })
+  })
+
+  describe('a session that replaces another of its user', () => {
+    it('ends it in the same step, gives back what it was, and does not count it', async (store) => {
+      const userId = unique()
+      const maxPerUser = { quota: 1, evict: 'reject' as const }
+      const before = await made(store, { userId, maxPerUser, data: [['a', '1']] })
+      const ref = newRef(userId)
+      const token = newToken(ref)
+      const created = await store.create(ref, session(token, { userId, maxPerUser, replaces: before.ref.id }))
+      assert.equal(created.outcome === 'created' && created.replaced?.record.data.get('a')?.text, '1')
+      assert.equal(created.outcome === 'created' && created.evicted, 0)
+      assert.equal(await store.load(before.ref), 'ended')
+      assert.equal(await isOpen(store, ref, digestOf(token)), true)
+    })
+    it('leaves it alive if the quota is full with others', async (store) => {
+      const userId = unique()
+      const before = await made(store, { userId })
+      await made(store, { userId })
+      const ref = newRef(userId)
+      const maxPerUser = { quota: 1, evict: 'reject' as const }
+      const wanted = session(newToken(ref), { userId, maxPerUser, replaces: before.ref.id })
+      assert.deepEqual(await store.create(ref, wanted), { outcome: 'full' })
+      assert.equal(await isOpen(store, before.ref, before.digest), true)
+    })
+  })
+
+  describe('a new token', () => {
+    it('opens at once, and the old one until the new one was used', async (store) => {
+      const { ref, token, digest } = await made(store, { userId: unique(), data: [['a', '1']] })
+      const { next, rotation } = rotationOf(token)
+      at(1)
+      const rotated = await rotate(store, ref, digest, rotation)
+      assert.equal(rotated.outcome === 'written' && rotated.nonce, rotation.nonce)
+      const found = (await loaded(store, ref))!
+      assert.equal(found.record.issuedAt, START + 1)
+      assert.equal(found.record.createdAt, START)
+      assert.equal(found.record.data.get('a')?.text, '1')
+      assert.equal(refusalOf(found, digestOf(next)), undefined)
+      at(IDLE - 1)
+      // Neither a look nor a use of the old one changes that.
+      await store.load(ref, { digest, overlapMs: 100 })
+      assert.equal(refusalOf((await loaded(store, ref))!, digest), undefined)
+      assert.equal((await save(store, ref, digest, [set('b', 0, '1')], 'report')).outcome, 'written')
+      const use = { digest: digestOf(next), overlapMs: 100 }
+      assert.equal(await refusal(store, ref, digestOf(next), use), undefined)
+      assert.equal(refusalOf((await loaded(store, ref))!, digest), undefined)
+      at(IDLE + 49)
+      // A later use of the new one does not prolong it.
+      assert.equal(await refusal(store, ref, digestOf(next), use), undefined)
+      at(IDLE + 99)
+      assert.equal(refusalOf((await loaded(store, ref))!, digest), 'renewed')
+      assert.equal((await save(store, ref, digest, [set('c', 0, '1')], 'report')).outcome, 'ended')
+      assert.equal((await save(store, ref, digestOf(next), [], 'report')).outcome, 'written')
+    })
+    it('is the same for two that come with one token', async (store) => {
+      const { ref, token, digest } = await made(store, {})
+      const [first, second] = [rotationOf(token), rotationOf(token)]
+      const outcomes = await Promise.all(
+        [first, second].map(({ rotation }) => rotate(store, ref, digest, rotation)),
+      )
+      const nonces = outcomes.map((one) => one.outcome === 'written' && one.nonce)
+      assert.deepEqual(nonces, [first.rotation.nonce, first.rotation.nonce])
+      assert.equal(refusalOf((await loaded(store, ref))!, digestOf(second.next)), 'secret')
+    })
+    it('is not given for the old one once it was used', async (store) => {
+      const { ref, token, digest } = await made(store, { userId: unique() })
+      const { next, rotation } = rotationOf(token)
+      await rotate(store, ref, digest, rotation)
+      await store.load(ref, { digest: digestOf(next), overlapMs: 100 })
+      for (const elevate of [false, true]) {
+        const late = await rotate(store, ref, digest, rotationOf(token, elevate).rotation)
+        assert.equal(late.outcome === 'written' && late.nonce, undefined)
+      }
+      assert.equal(refusalOf((await loaded(store, ref))!, digestOf(next)), undefined)
+    })
+    it('comes with changes in one step', async (store) => {
+      const { ref, token, digest } = await made(store, { data: [['a', '1']] })
+      const { next, rotation } = rotationOf(token)
+      await save(store, ref, digest, [set('a', 1, '2')], 'report', { rotation })
+      assert.equal((await loaded(store, ref))!.record.data.get('a')?.text, '2')
+      assert.equal(refusalOf((await loaded(store, ref))!, digestOf(next)), undefined)
+    })
+    it('of an elevation ends the old one at once, and is written down', async (store) => {
       const { ref, token, digest } = await made(store, { userId: unique() })
       at(7)
-      const { rotation } = rotationOf(token, 0, true)
-      assert.equal((await store.rotate(ref, digest, rotation)).outcome, 'rotated')
-      const loaded = (await store.load(ref))!
-      assert.equal(refusalOf(loaded, digest), 'secret')
-      assert.equal(loaded.record.authenticatedAt, START + 7)
-      assert.equal((await store.rotate(ref, digest, rotationOf(token, 0).rotation)).outcome, 'ended')
+      await rotate(store, ref, digest, rotationOf(token, true).rotation)
+      const found = (await loaded(store, ref))!
+      assert.equal(refusalOf(found, digest), 'secret')
+      assert.equal(found.record.authenticatedAt, START + 7)
+      assert.equal((await rotate(store, ref, digest, rotationOf(token).rotation)).outcome, 'ended')
     })
-    it('elevates also by a token in its grace, and then ends both', async (store) => {
+    it('of an elevation comes also for one that was replaced, and then ends both', async (store) => {
       const { ref, token, digest } = await made(store, { userId: unique() })
-      const renewed = rotationOf(token, 100)
-      await store.rotate(ref, digest, renewed.rotation)
-      const elevated = rotationOf(token, 0, true)
-      assert.equal((await store.rotate(ref, digest, elevated.rotation)).outcome, 'rotated')
-      const loaded = (await store.load(ref))!
-      assert.equal(refusalOf(loaded, digest), 'secret')
-      assert.equal(refusalOf(loaded, digestOf(renewed.next)), 'secret')
-      assert.equal(refusalOf(loaded, digestOf(elevated.next)), undefined)
+      const renewed = rotationOf(token)
+      await rotate(store, ref, digest, renewed.rotation)
+      const elevated = rotationOf(token, true)
+      await rotate(store, ref, digest, elevated.rotation)
+      const found = (await loaded(store, ref))!
+      assert.equal(refusalOf(found, digest), 'secret')
+      assert.equal(refusalOf(found, digestOf(renewed.next)), 'secret')
+      assert.equal(refusalOf(found, digestOf(elevated.next)), undefined)
     })
   })
 
@@ -257,15 +394,15 @@ export function sessionStoreContract(runner: ContractRunner, underTest: StoreUnd
       assert.equal(ended?.record.data.get('a')?.text, '1')
       assert.equal(ended?.listed, true)
       assert.equal(await store.end(ref), undefined)
-      assert.equal(await store.load(ref), undefined)
+      assert.equal(await store.load(ref), 'ended')
     })
     it('leaves nothing for a slow writer', async (store) => {
       const { ref, digest } = await made(store, { userId: unique() })
       await store.end(ref)
-      assert.equal((await store.save(ref, digest, [set('a', 0, '1')], 'overwrite')).outcome, 'ended')
-      assert.equal((await store.save(ref, digest, [], 'report')).outcome, 'ended')
-      assert.equal((await store.rotate(ref, digest, rotationOf(newToken(ref), 9).rotation)).outcome, 'ended')
-      assert.equal(await store.load(ref), undefined)
+      assert.equal((await save(store, ref, digest, [set('a', 0, '1')], 'overwrite')).outcome, 'ended')
+      assert.equal((await save(store, ref, digest, [], 'report')).outcome, 'ended')
+      assert.equal((await rotate(store, ref, digest, rotationOf(newToken(ref)).rotation)).outcome, 'ended')
+      assert.equal(await store.load(ref), 'ended')
     })
   })
 
@@ -277,7 +414,7 @@ export function sessionStoreContract(runner: ContractRunner, underTest: StoreUnd
       const second = await made(store, { userId, client: 'c2' })
       await made(store, { userId: unique() })
       at(2)
-      await store.save(first.ref, first.digest, [], 'report')
+      await save(store, first.ref, first.digest, [], 'report')
       const list = await store.list(userTag(userId), 10)
       assert.deepEqual(
         list.map(({ id, record, client }) => [id, client, record.createdAt, record.lastSeenAt]),
@@ -307,7 +444,7 @@ export function sessionStoreContract(runner: ContractRunner, underTest: StoreUnd
       ]
       assert.equal(await store.endAll(userTag(userId)), 3)
       for (const { ref, digest } of sessions) {
-        assert.equal((await store.save(ref, digest, [set('a', 0, '1')], 'overwrite')).outcome, 'ended')
+        assert.equal((await save(store, ref, digest, [set('a', 0, '1')], 'overwrite')).outcome, 'ended')
         assert.equal(await isOpen(store, ref, digest), false)
       }
       const later = await made(store, { userId })
@@ -322,7 +459,7 @@ export function sessionStoreContract(runner: ContractRunner, underTest: StoreUnd
       assert.equal(await store.endAll(userTag(userId), kept.ref.id), 1)
       assert.equal(await isOpen(store, kept.ref, kept.digest), true)
       assert.equal(await isOpen(store, other.ref, other.digest), false)
-      assert.equal((await store.save(kept.ref, kept.digest, [], 'report')).outcome, 'saved')
+      assert.equal((await save(store, kept.ref, kept.digest, [], 'report')).outcome, 'written')
       assert.deepEqual(
         (await store.list(userTag(userId), 10)).map(({ id }) => id),
         [kept.ref.id],
@@ -341,10 +478,10 @@ export function sessionStoreContract(runner: ContractRunner, underTest: StoreUnd
       at(1)
       const second = await made(store, { userId, maxPerUser })
       at(2)
-      await store.save(first.ref, first.digest, [], 'report')
+      await save(store, first.ref, first.digest, [], 'report')
       const third = newRef(userId)
       const created = await store.create(third, session(newToken(third), { userId, maxPerUser }))
-      assert.deepEqual(created, { outcome: 'created', nowMs: START + 2, evicted: 1 })
+      assert.deepEqual(created, { outcome: 'created', nowMs: START + 2, evicted: 1, replaced: undefined })
       assert.equal(await isOpen(store, second.ref, second.digest), false)
       assert.equal(await isOpen(store, first.ref, first.digest), true)
     })
@@ -389,19 +526,58 @@ function session(token: string, part: Partial<NewSession>): NewSession {
     absoluteTimeoutMs: ABSOLUTE,
     data: [],
     maxPerUser: undefined,
+    persistent: undefined,
     ...part,
   }
 }
 
-function rotationOf(token: string, graceMs: number, elevate = false) {
+function rotationOf(token: string, elevate = false): { next: string; rotation: Rotation } {
   const nonce = newNonce()
   const next = successorOf(token, nonce)
-  return { next, rotation: { digest: digestOf(next), nonce, graceMs, elevate } }
+  return { next, rotation: { digest: digestOf(next), nonce, elevate } }
+}
+
+function save(
+  store: SessionStore,
+  ref: SessionRef,
+  digest: string,
+  changes: readonly Change[],
+  onConflict: SessionWrite['onConflict'],
+  more: Partial<SessionWrite> = {},
+): Promise<WriteOutcome> {
+  return store.write(ref, digest, { changes, onConflict, ...more })
+}
+
+function rotate(
+  store: SessionStore,
+  ref: SessionRef,
+  digest: string,
+  rotation: Rotation,
+): Promise<WriteOutcome> {
+  return store.write(ref, digest, { onConflict: 'report', rotation })
+}
+
+async function loaded(
+  store: SessionStore,
+  ref: SessionRef,
+  use?: TokenUse,
+): Promise<LoadedSession | undefined> {
+  const found = await store.load(ref, use)
+  return found === 'ended' ? undefined : found
+}
+
+async function refusal(
+  store: SessionStore,
+  ref: SessionRef,
+  digest: string,
+  use: TokenUse,
+): Promise<string | undefined> {
+  return refusalOf((await loaded(store, ref, use))!, digest)
 }
 
 async function isOpen(store: SessionStore, ref: SessionRef, digest: string): Promise<boolean> {
-  const loaded = await store.load(ref)
-  return loaded !== undefined && refusalOf(loaded, digest) === undefined
+  const found = await loaded(store, ref)
+  return found !== undefined && refusalOf(found, digest) === undefined
 }
 
 function set(key: string, revision: number, text: string): Change {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { memoryStore } from '../../src/stores/memory.js'
+import { digestOf, newRef, newToken } from '../../src/stores/token.js'
 import { sessionStoreContract } from '../../src/testing/index.js'
-import { digestOf, newRef, newToken } from '../../src/token.js'
 
 let nowMs = 0
 const store = memoryStore({ clock: () => nowMs })
@@ -23,7 +23,7 @@ describe('memory store', () => {
     for (const [index, ref] of refs.entries()) {
       const digest = digestOf(newToken(ref))
       const userId = index === 2 ? 'u' : undefined
-      const times = { idleTimeoutMs: 60_000, absoluteTimeoutMs: 60_000 }
+      const times = { persistent: undefined, idleTimeoutMs: 60_000, absoluteTimeoutMs: 60_000 }
       await small.create(ref, { digest, userId, client: '', data: [], maxPerUser: undefined, ...times })
     }
     expect(refs.map((ref) => small.load(ref) !== undefined)).toEqual([false, true, true])

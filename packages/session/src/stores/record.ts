@@ -1,4 +1,4 @@
-import type { RefusalReason } from './channels.js'
+import type { RefusalReason } from '../channels.js'
 import { sameDigest } from './token.js'
 
 /** One top-level key of a session's data, as stored. */
@@ -12,10 +12,12 @@ export interface StoredValue {
 /** A token that was replaced. */
 export interface PreviousToken {
   readonly digest: string
-  /** The old token opens the session before this instant. */
-  readonly graceUntil: number
+  /** The old token opens the session before this instant: the session's end, until its successor was used. */
+  readonly endsAt: number
   /** With the old token it makes the new one. */
   readonly nonce: string
+  /** Whether its successor was used. From then on the old token is given no successor. */
+  readonly isConfirmed: boolean
 }
 
 /** What a store keeps of one session. All instants are of the store's clock. */
@@ -25,7 +27,7 @@ export interface SessionRecord {
   readonly previous: PreviousToken | undefined
   readonly createdAt: number
   readonly lastSeenAt: number
-  /** When the token was made. */
+  /** When the token was made, or first used if it replaced another. */
   readonly issuedAt: number
   readonly idleTimeoutMs: number
   /** The absolute end. */
@@ -33,6 +35,8 @@ export interface SessionRecord {
   readonly userId: string | undefined
   /** Of the login, or the last `elevate()`. */
   readonly authenticatedAt: number | undefined
+  /** Whether its cookie outlives the browser; `undefined`: as the transport says. */
+  readonly persistent: boolean | undefined
   /** Counts the writes. */
   readonly revision: number
   readonly data: ReadonlyMap<string, StoredValue>
@@ -65,7 +69,7 @@ function secretRefusal(
 ): 'secret' | 'renewed' | undefined {
   if (sameDigest(record.digest, digest)) return undefined
   if (record.previous === undefined || !sameDigest(record.previous.digest, digest)) return 'secret'
-  return nowMs < record.previous.graceUntil ? undefined : 'renewed'
+  return nowMs < record.previous.endsAt ? undefined : 'renewed'
 }
 
 /** When a session ends if nobody uses it again: the nearer of the two clocks. */

@@ -62,12 +62,20 @@ export function cookie(options?: CookieOptions): Transport {
   const attributes = attributesOf(resolved)
   return {
     read: ({ cookie: header }) => (header === undefined ? [] : readCookie(header, name)),
-    issue: (res, token, remainingMs) => {
-      const age = resolved.persistent ? `; Max-Age=${Math.max(1, Math.floor(remainingMs / 1_000))}` : ''
+    issue: (res, token, remainingMs, persistent = resolved.persistent) => {
+      const age = persistent ? `; Max-Age=${Math.max(1, Math.floor(remainingMs / 1_000))}` : ''
       if (resolved.secure) warnIfInsecure(res)
       setCookie(res, name, `${name}=${token}${age}${attributes}`)
     },
     clear: (res) => setCookie(res, name, `${name}=; Max-Age=0${attributes}`),
+    attributes: {
+      path: resolved.path,
+      domain: resolved.domain,
+      httpOnly: true,
+      secure: resolved.secure,
+      sameSite: resolved.sameSite,
+      partitioned: resolved.partitioned,
+    },
   }
 }
 

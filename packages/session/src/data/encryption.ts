@@ -1,6 +1,6 @@
 import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto'
+import type { EncryptionOptions } from '../options.js'
 import type { Codec } from './codec.js'
-import type { EncryptionOptions } from './options.js'
 
 const ALGORITHM = 'aes-256-gcm'
 const NONCE_BYTES = 12
@@ -17,6 +17,7 @@ export function sealedCodec({ keys, acceptPlain = false }: EncryptionOptions): C
   const [current] = ring
 
   return {
+    isPlain: false,
     encode: (text, sessionId, field) => {
       const [id, key] = current!
       const nonce = randomBytes(NONCE_BYTES)

@@ -2,24 +2,25 @@ import { createHmac } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import { anyOf, arrayOf, func, resolveOptions, string } from '@scale/core'
 import { type RedisClient, redisClient, storeGuard } from '@scale/redis'
-import { readCookie } from './cookie.js'
-import { sameDigest } from './token.js'
+import { sameDigest } from '../stores/token.js'
+import { readCookie } from '../transports/cookie.js'
 
 /** Sessions of another package, which become ours at their next use. */
 export interface SessionMigration {
   /** The old session that a request proves to have, or `undefined`. Asks no store. */
   find(headers: IncomingHttpHeaders): OldSessionKey | undefined
-  /** What is stored under it: its data; where it has gone, if it was taken over lately; or nothing. */
-  read(
-    key: OldSessionKey,
-  ): Promise<{ data: Record<string, unknown>; userId: string | undefined } | { movedTo: string } | undefined>
+  /** What is stored under it, or nothing. */
+  read(key: OldSessionKey): Promise<OldSession | undefined>
   /**
-   * Writes down where it has gone, for `graceMs`, in the place of what was stored.
+   * Writes down where it has gone, for `ttlMs`, in the place of what was stored.
    *
    * @returns false if it was not there any more, or had gone already
    */
-  moved(key: OldSessionKey, to: string, graceMs: number): Promise<boolean>
+  moved(key: OldSessionKey, to: string, ttlMs: number): Promise<boolean>
 }
+
+/** An old session's data; or where it has gone, if it was taken over. */
+export type OldSession = { data: Record<string, unknown>; userId: string | undefined } | { movedTo: string }
 
 /** An old session's id, and the secret that its client proved. */
 export interface OldSessionKey {
@@ -82,9 +83,9 @@ export function connectRedis(options: ConnectRedisOptions): SessionMigration {
       const { cookie: _, [MOVED]: movedTo, ...data } = JSON.parse(text) as Record<string, unknown>
       return typeof movedTo === 'string' ? { movedTo } : { data, userId: userIdOf(data) }
     },
-    moved: async ({ sid }, to, graceMs) => {
+    moved: async ({ sid }, to, ttlMs) => {
       const marker = JSON.stringify({ cookie: { originalMaxAge: null }, [MOVED]: to })
-      const args = [prefix + sid, marker, 'XX', 'GET', 'PX', Math.max(1, graceMs)]
+      const args = [prefix + sid, marker, 'XX', 'GET', 'PX', Math.max(1, ttlMs)]
       const before = (await guard.call('set', args)) as string | null
       return before !== null && !(MOVED in (JSON.parse(before) as object))
     },

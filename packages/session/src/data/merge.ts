@@ -21,6 +21,18 @@ export function merge(base: unknown, ours: unknown, theirs: unknown): unknown {
   return merged
 }
 
+/** The same on JSON; `undefined` is absent. Its twin for Redis is in stores/lua/merge.lua.ts. */
+export function mergeTexts(
+  base: string | undefined,
+  ours: string | undefined,
+  theirs: string | undefined,
+): string | undefined {
+  const [from, left, right] = [base, ours, theirs].map((text) =>
+    text === undefined ? undefined : JSON.parse(text),
+  )
+  return JSON.stringify(merge(from, left, right)) as string | undefined
+}
+
 /** Sets a property, also one named `__proto__`, without running a setter. */
 export function setOwn(target: object, name: string, value: unknown): void {
   Object.defineProperty(target, name, { value, writable: true, enumerable: true, configurable: true })

@@ -1,4 +1,4 @@
-import { type FailureMessage, failureChannel } from './channels.js'
+import { type FailureMessage, failureChannel } from '../channels.js'
 
 const warned = new Set<FailureMessage['operation']>()
 

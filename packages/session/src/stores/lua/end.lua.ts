@@ -1,5 +1,5 @@
 import { defineScript, type Script } from '@scale/redis'
-import { NOW, PACK } from './prelude.lua.js'
+import { END, NOW, PACK } from './prelude.lua.js'
 
 // KEYS   session, index
 // ARGV   clock, id
@@ -7,11 +7,8 @@ import { NOW, PACK } from './prelude.lua.js'
 // Cost   O(fields + log(sessions of the user))
 export const endScript: Script = defineScript(
   'session.end',
-  `local fields = redis.call('HGETALL', KEYS[1])
-local listed = redis.call('ZREM', KEYS[2], ARGV[2])
-if #fields == 0 then return false end
-redis.call('DEL', KEYS[1])
-${NOW}
+  `${NOW}
 ${PACK}
-return pack(fields, listed == 1)`,
+${END}
+return finish(KEYS[1], ARGV[2])`,
 )

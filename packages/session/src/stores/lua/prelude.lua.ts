@@ -1,9 +1,10 @@
 // A session is one hash. Field names of format 1, beside `.key` for each top-level key of the data:
 //
-//   v  format, 1            h  SHA-256 of the token      p, g, n  replaced token: SHA-256, end of its grace, nonce
-//   c  created at           s  last seen at              k  token made at          a  authenticated at
-//   i  idle timeout, ms     x  absolute end              u  user id                m  address and agent
-//   r  revision             .key  `<revision> <JSON or sealed JSON>`
+//   v  format, 1            h  SHA-256 of the token      p, g, n  replaced token: SHA-256, its end, nonce
+//   c  created at           s  last seen at              q  '1': the successor of `p` was used
+//   i  idle timeout, ms     x  absolute end              k  token's time began         a  authenticated at
+//   r  revision             u  user id                   m  address and agent      w  '1' or '0': persistent cookie
+//   z  '1': it ended lately, and nothing else is left    .key  `<revision> <JSON or sealed JSON>`
 //
 // The index of a user is a sorted set: member session id, score when the session ends if nobody uses it again.
 // A session whose id is not in there is dead, whatever its hash says: removing one member revokes one session, and
@@ -37,17 +38,19 @@ local function pack(fields, listed)
     end
   end
   local head = { f.v or '-', int(now), listed and 1 or 0 }
-  for i, name in ipairs({ 'h', 'c', 's', 'k', 'i', 'x', 'r', 'a', 'p', 'g', 'n' }) do head[3 + i] = f[name] or '-' end
+  for i, name in ipairs({ 'h', 'c', 's', 'k', 'i', 'x', 'r', 'a', 'p', 'g', 'n', 'q', 'w' }) do
+    head[3 + i] = f[name] or '-'
+  end
   reply[1] = table.concat(head, ' ')
   reply[2] = f.u or ''
-  return reply
+  return reply, f
 end
 `
 
 /** Twin of \`refusalOf\` in record.ts. */
 export const OPENS = `
 local function opens(digest)
-  local f = redis.call('HMGET', KEYS[1], 'h', 'p', 'g', 's', 'i', 'x', 'u')
+  local f = redis.call('HMGET', KEYS[1], 'h', 'p', 'g', 's', 'i', 'x', 'u', 'q')
   if not f[1] then return false end
   if digest ~= f[1] and not (f[2] and digest == f[2] and now < tonumber(f[3])) then return false end
   if now >= f[4] + f[5] or now >= tonumber(f[6]) then return false end
@@ -65,5 +68,21 @@ local function keep(idle, absolute_end, user)
     redis.call('ZADD', KEYS[2], int(ends), ARGV[2])
     if redis.call('PTTL', KEYS[2]) < ends - now then redis.call('PEXPIRE', KEYS[2], int(ends - now)) end
   end
+end
+`
+
+/** How long it is known of a session that a request ended it, in ms: longer than any other request is on its way. */
+export const ENDED_LATELY_MS = 60_000
+
+/** Ends a session by its hash and id, and returns it packed; false if there is none. */
+export const END: string = `
+local function finish(key, id)
+  local fields = redis.call('HGETALL', key)
+  local listed = redis.call('ZREM', KEYS[2], id)
+  if #fields == 0 or fields[1] == 'z' then return false end
+  redis.call('DEL', key)
+  redis.call('HSET', key, 'z', '1')
+  redis.call('PEXPIRE', key, ${ENDED_LATELY_MS})
+  return (pack(fields, listed == 1))
 end
 `

@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Next } from '@scale/core'
-import { SessionMisuse } from './errors.js'
+import { SessionMisuse } from '../errors.js'
+import type { Session, SessionData } from '../session.js'
 import { RequestSession } from './request-session.js'
-import type { Session, SessionData } from './session.js'
 
 /** A session of which it is known that somebody is logged in. */
 export type LoggedInSession<Data extends object = SessionData> = Session<Data> & {
@@ -22,12 +22,12 @@ export type LoggedInSession<Data extends object = SessionData> = Session<Data> &
  * @throws {SessionMisuse} `session()` has not run before
  */
 export function loggedIn(req: IncomingMessage): LoggedInSession {
-  const session = (req as { session?: unknown }).session
-  if (!(session instanceof RequestSession)) {
+  const session = RequestSession.of(req)
+  if (session === undefined) {
     throw new SessionMisuse('There is no `req.session`: put the middleware of `session()` before this.')
   }
   session.requireUser()
-  return session as unknown as LoggedInSession
+  return (req as { session?: unknown }).session as LoggedInSession
 }
 
 /** Lets a request pass only if somebody is logged in; fails as {@link loggedIn} does. Comes after `session()`. */

@@ -1,9 +1,9 @@
 import type { Schema, SchemaResult } from '@scale/core'
+import { InvalidSessionData } from '../errors.js'
+import type { StoredValue } from '../stores/record.js'
 import type { Codec } from './codec.js'
-import { InvalidSessionData } from './errors.js'
 import { merge, setOwn } from './merge.js'
-import type { StoredValue } from './record.js'
-import { keysOf } from './schema.js'
+import { keysOf } from './schema-keys.js'
 
 /** A top-level key as last known to the store, in plain JSON. */
 export interface KnownValue {
@@ -19,6 +19,8 @@ export interface DataChange {
   readonly revision: number
   /** `undefined` if it was removed. */
   readonly text: string | undefined
+  /** What this request saw; `undefined` if nothing. */
+  readonly base: string | undefined
 }
 
 /** How stored data becomes `req.session.data`. */
@@ -33,7 +35,7 @@ export interface DataFormat {
  * The data of one session in one request. It is decoded when it is first asked for, and compared with what the store
  * had, key by key, when it is to be saved: so only what this request changed is written, at whatever depth.
  */
-export class SessionData {
+export class StoredData {
   readonly #format: DataFormat
   readonly #sessionId: string
   readonly #stored: ReadonlyMap<string, StoredValue>
@@ -66,10 +68,12 @@ export class SessionData {
     const removed = new Map(this.#known)
     for (const [key, text] of entriesOf(this.#value)) {
       const known = this.#known.get(key)
-      if (known?.text !== text) changes.push({ key, revision: this.#revisionOf(key), text })
+      if (known?.text !== text)
+        changes.push({ key, revision: this.#revisionOf(key), text, base: known?.text })
       removed.delete(key)
     }
-    for (const [key, { revision }] of removed) changes.push({ key, revision, text: undefined })
+    for (const [key, { revision, text }] of removed)
+      changes.push({ key, revision, text: undefined, base: text })
     return changes
   }
 
@@ -78,10 +82,20 @@ export class SessionData {
     return entriesOf(this.value)
   }
 
-  /** The store has taken changes. */
-  saved(changes: readonly DataChange[], revision: number): void {
-    for (const { key, text } of changes) {
+  /**
+   * The store has taken changes.
+   *
+   * @param met  keys that others had changed meanwhile, and what came of it: that is joined in here
+   */
+  saved(
+    changes: readonly DataChange[],
+    revision: number,
+    met: ReadonlyMap<string, string | undefined>,
+  ): void {
+    for (const { key, text: sent } of changes) {
       this.#unreadable.delete(key)
+      const text = met.has(key) ? met.get(key) : sent
+      if (met.has(key)) this.merge(key, sent, text)
       if (text === undefined) this.#known.delete(key)
       else this.#known.set(key, { revision, text })
     }
@@ -124,7 +138,8 @@ export class SessionData {
     if (this.#format.schema === undefined) return
     const { issues } = validated(this.#format.schema, this.value)
     if (issues === undefined) return
-    throw new InvalidSessionData(`it does not fit the schema (${keysOf(issues).join(', ') || 'as a whole'})`)
+    const keys = keysOf(issues)
+    throw new InvalidSessionData(`it does not fit the schema (${keys.join(', ') || 'as a whole'})`, { keys })
   }
 
   #decode(): Record<string, unknown> {
@@ -190,7 +205,7 @@ function toJson(key: string, value: unknown): string | undefined {
   try {
     return JSON.stringify(value) as string | undefined
   } catch (cause) {
-    throw new InvalidSessionData(`\`${key.slice(0, 64)}\` is not JSON`, cause)
+    throw new InvalidSessionData(`\`${key.slice(0, 64)}\` is not JSON`, { keys: [key], cause })
   }
 }
 
