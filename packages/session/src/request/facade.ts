@@ -41,7 +41,8 @@ function handlerFor(names: ReadonlySet<PropertyKey>): ProxyHandler<Facaded> {
       return typeof value === 'function' ? value.bind(target) : value
     },
     set: (target, name, value) => {
-      if (!isKey(name)) return Reflect.set(target, name, value, target)
+      if (name === 'data') return Reflect.set(target, name, value, target)
+      if (!isKey(name)) return false
       setOwn(target.data, name, value)
       return true
     },

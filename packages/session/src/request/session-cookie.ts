@@ -39,5 +39,5 @@ export function sessionCookie(owner: CookieOwner, attributes: CookieAttributes |
     },
     ...attributes,
   }
-  return Object.preventExtensions(cookie)
+  return Object.freeze(cookie)
 }
