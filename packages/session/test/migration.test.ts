@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto'
+import { compose } from '@scale/core'
 import { RedisStore as ConnectRedis } from 'connect-redis'
 import express, { type RequestHandler } from 'express'
 // @ts-expect-error its types declare `req.session`, as ours do
@@ -111,6 +112,96 @@ it('believes no cookie that none of the secrets has signed, and asks the store f
     })
   }
   expect(migrateFrom.find({ cookie })).toEqual({ sid, secret: SECRET })
+})
+
+/** An app whose migration may fail, or be answered before the session is reached. */
+async function fragile(moved: (work: () => Promise<boolean>) => Promise<boolean>): Promise<RunningApp> {
+  const inner = connectRedis({
+    redis: redis.client,
+    secrets: SECRET,
+    userIdOf: (data) => (data.passport as { user?: string } | undefined)?.user,
+  })
+  const sessions = session<Record<string, unknown>>({
+    redis: redis.client,
+    migrateFrom: { ...inner, moved: (...args) => moved(() => inner.moved(...args)) },
+  })
+  const app = express()
+  const busy = (_req: unknown, res: express.Response) => void res.status(429).json({})
+  app.get('/busy', compose(sessions, busy))
+  app.get('/limited', compose(limited, sessions), (_req, res) => void res.json({}))
+  app.get('/socket', async (req, res) => {
+    const one = await sessions.load(req.headers)
+    const saved = one.save.bind(one)
+    one.data.late = 1
+    res.json({
+      user: one.userId ?? null,
+      cart: one.data.cart ?? null,
+      saved: (await saved().catch(({ code }) => code)) ?? null,
+    })
+  })
+  app.get('/', sessions, (req, res) => {
+    res.json({ user: req.session.userId ?? null })
+  })
+  app.post('/logout', sessions, async (req, res) => {
+    await req.session.destroy()
+    res.json({})
+  })
+  return listen(app)
+}
+
+function limited(_req: unknown, res: { statusCode: number; end(): void }): void {
+  res.statusCode = 429
+  res.end()
+}
+
+it.each([
+  ['before it is done', false],
+  ['after it is done', true],
+])(
+  'a second command that fails %s neither logs out nor lets the old cookie in after a logout',
+  async (_when, isDone) => {
+    let failures = 1
+    const app = await fragile(async (work) => {
+      if (failures-- <= 0) return work()
+      if (isDone) await work()
+      throw new Error('no answer')
+    })
+    const cookie = await oldCookie()
+    expect((await app.send('GET', '/', { cookie })).status).toBe(500)
+    const again = await app.send('GET', '/', { cookie })
+    expect(again.body).toEqual({ user: 'ann' })
+    const own = cookieOf(again)
+    await app.send('POST', '/logout', { cookie: own })
+    for (const header of [cookie, own]) {
+      expect((await app.send('GET', '/', { cookie: header })).body).toEqual({ user: null })
+    }
+    await app.close()
+  },
+)
+
+it('an answer that brought no cookie, or was lost, leaves the old one as good as it was', async () => {
+  const app = await fragile((work) => work())
+  const cookie = await oldCookie()
+  expect((await app.send('GET', '/limited', { cookie })).cookies).toEqual([])
+  expect(
+    await redis.client.exists(
+      `sess:${decodeURIComponent(cookie).slice('connect.sid=s:'.length).split('.')[0]}`,
+    ),
+  ).toBe(1)
+  // Where nothing is answered it is only read.
+  expect((await app.send('GET', '/socket', { cookie })).body).toEqual({
+    user: 'ann',
+    cart: [1],
+    saved: 'ERR_SCALE_SESSION_ENDED',
+  })
+  // This answer, and the cookie in it, get lost.
+  expect(cookieOf(await app.send('GET', '/', { cookie }))).not.toBe('')
+  const [key] = await redis.client.keys('sess:*')
+  expect(await redis.client.pttl(key!)).toBeGreaterThan(40_000_000)
+  expect((await app.send('GET', '/socket', { cookie })).body).toMatchObject({ user: 'ann', saved: null })
+  expect((await app.send('GET', '/busy', { cookie })).status).toBe(429)
+  expect((await app.send('GET', '/', { cookie })).body).toEqual({ user: 'ann' })
+  await app.close()
 })
 
 it('needs a cookie to hand over', () => {
