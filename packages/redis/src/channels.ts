@@ -1,6 +1,6 @@
 import { type Channel, channel } from '@scale/core'
-import type { BreakerState } from './breaker-state.js'
 import type { UnavailableReason } from './errors.js'
+import type { BreakerState } from './guard/breaker-state.js'
 
 /** One guarded operation has ended. */
 export interface OperationMessage {
@@ -12,10 +12,19 @@ export interface OperationMessage {
   durationMs: number
 }
 
+/**
+ * - `silent`: the server was asked and has said nothing at all for `silenceMs`
+ * - `lost`: the connection is lost, or there is none
+ * - `answered`: the server has said something, or there is a new connection
+ */
+export type BreakerCause = 'silent' | 'lost' | 'answered'
+
 /** The breaker of a client, or of one node of a Cluster client, has changed. */
 export interface BreakerMessage {
   from: BreakerState
   to: BreakerState
+  /** What made it change. */
+  cause: BreakerCause
   /** `host:port` in a Cluster; empty for a client with one server. */
   node: string
 }

@@ -1,3 +1,4 @@
+import { Command } from 'ioredis'
 import { slotOf } from './slot.js'
 
 /** A command argument as ioredis takes it. */
@@ -7,6 +8,8 @@ export type RedisArgument = string | Buffer | number
 export interface ClientStream {
   cork(): void
   uncork(): void
+  /** Bytes that have come so far. */
+  readonly bytesRead?: number
   destroy(): void
 }
 
@@ -15,6 +18,7 @@ export interface RedisConnection {
   /** `ready` when commands can be written. */
   readonly status: string
   readonly stream?: unknown
+  info?(): Promise<unknown>
 }
 
 /**
@@ -23,7 +27,10 @@ export interface RedisConnection {
  */
 export interface RedisClient extends RedisConnection {
   call(command: string, args: RedisArgument[]): Promise<unknown>
-  callBuffer(command: string, args: RedisArgument[]): Promise<unknown>
+  sendCommand(command: never): unknown
+  connect?(): Promise<unknown>
+  /** @param reconnect  connect anew */
+  disconnect?(reconnect?: boolean): void
   on(event: string, listener: () => void): unknown
   off(event: string, listener: () => void): unknown
   readonly isCluster?: boolean
@@ -69,7 +76,56 @@ export function redisClient(value: unknown): string | undefined {
     typeof client === 'object' &&
     client !== null &&
     typeof client.call === 'function' &&
-    typeof client.callBuffer === 'function' &&
+    typeof client.sendCommand === 'function' &&
     typeof client.status === 'string'
   return isClient ? undefined : 'an ioredis client (`new Redis(…)`, `new Cluster(…)` or `createRedis(…)`)'
+}
+
+/** What ioredis' clients carry along, and its types do not show. */
+interface Internals {
+  readonly options?: {
+    readonly keyPrefix?: string
+    readonly stringNumbers?: boolean
+    readonly redisOptions?: { readonly stringNumbers?: boolean }
+  }
+  readonly constructor: { readonly Command?: typeof Command }
+  duplicate?(...args: unknown[]): RedisClient
+}
+
+/**
+ * Sends one command past what a client may be set to do with its own: auto-pipelining would hold it for another turn, and breaks
+ * commands whose replies are bytes.
+ *
+ * @param asBuffer  strings in the reply as Buffers
+ */
+export function sendCommand(
+  client: RedisClient,
+  command: string,
+  args: RedisArgument[],
+  asBuffer: boolean,
+): Promise<unknown> {
+  const { options, constructor: its } = client as unknown as Internals
+  const made = new (its.Command ?? Command)(command, args, {
+    replyEncoding: asBuffer ? null : 'utf8',
+    ...(options?.keyPrefix ? { keyPrefix: options.keyPrefix } : {}),
+  })
+  client.sendCommand(made as never)
+  return made.promise
+}
+
+/**
+ * A client whose replies are what the server said. With `stringNumbers` a number cannot be told from a text any more, so that
+ * client gets a connection of its own beside it, which ends with it.
+ */
+export function withPlainReplies(client: RedisClient): RedisClient {
+  const { options, duplicate } = client as unknown as Internals
+  const isPlain = !options?.stringNumbers && !options?.redisOptions?.stringNumbers
+  if (isPlain || typeof duplicate !== 'function') return client
+  const plain = client.isCluster
+    ? duplicate.call(client, [], { redisOptions: { ...options?.redisOptions, stringNumbers: false } })
+    : duplicate.call(client, { stringNumbers: false })
+  // Without a listener ioredis writes errors to the console; the app hears of them from its own client.
+  plain.on('error', () => {})
+  client.on('end', () => plain.disconnect?.())
+  return plain
 }

@@ -1,6 +1,6 @@
 import { Cluster, Redis } from 'ioredis'
 import { connectionErrorChannel } from './channels.js'
-import { storeGuard } from './guard.js'
+import { storeGuard } from './guard/store-guard.js'
 import { type CreateRedisOptions, resolveCreateRedisOptions } from './options.js'
 import { parseRedisUrl, type RedisTarget } from './url.js'
 

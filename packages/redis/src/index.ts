@@ -1,5 +1,5 @@
-export type { BreakerState } from './breaker-state.js'
 export {
+  type BreakerCause,
   type BreakerMessage,
   breakerChannel,
   type ConnectionErrorMessage,
@@ -14,7 +14,9 @@ export {
 export { type RedisArgument, type RedisClient, type RedisConnection, redisClient } from './client.js'
 export { createRedis, whenReady } from './connect.js'
 export { InvalidRedisUrl, RedisUnavailable, type UnavailableReason } from './errors.js'
-export { type OperationOptions, type StoreGuard, storeGuard } from './guard.js'
+export type { BreakerState } from './guard/breaker-state.js'
+export type { OperationOptions, StoreGuard } from './guard/port.js'
+export { storeGuard } from './guard/store-guard.js'
 export {
   type InvalidationChannel,
   type InvalidationListener,
@@ -24,4 +26,5 @@ export type { InvalidationMode } from './invalidation/transport.js'
 export { type Keyspace, keyPart, keyPrefix, keyspace } from './keys.js'
 export { type CreateRedisOptions, createRedisDefaults, type GuardOptions, guardDefaults } from './options.js'
 export { defineScript, type Script } from './script.js'
+export { type ServerWord, serverWords, wordOf } from './server-words.js'
 export { slotOf } from './slot.js'

@@ -8,34 +8,44 @@ import {
   resolveOptions,
 } from '@scale/core'
 
-/** How long to wait for Redis, and when to stop asking. One set per client: every package shares it. */
+/** How long to wait for Redis, and when it counts as gone. One set per client: every package shares it. */
 export interface GuardOptions {
-  /** Longest wait for a reply, in ms, counted from the moment the command was written. 1–60,000. Default 100 */
-  deadlineMs?: number
-  /** Failures in a row that open the breaker, 1–1,000. Default 5 */
-  breakerFailures?: number
-  /** Pause before one probe is let through, in ms. 10–60,000. Default 500 */
-  breakerPauseMs?: number
   /**
-   * A connection that looks alive but has answered nothing for this long is cut, so that the client makes a new one,
-   * in ms. 100 ms–10 min. Default 5,000
+   * Longest wait for a reply of those who can do without (reads of a cache, quotas that are `open` or `local`), in ms, counted from
+   * the moment the command was written. 1–60,000. Default 100
+   */
+  deadlineMs?: number
+  /**
+   * Longest wait for a reply of those who would have to refuse (sessions, refresh tokens, revocations, quotas that are `closed`):
+   * a late answer is better than a wrong refusal, in ms. 1–60,000. Default 1,000
+   */
+  patienceMs?: number
+  /** A server that was asked and has said nothing at all for this long counts as gone, in ms. 10–60,000. Default 1,000 */
+  silenceMs?: number
+  /**
+   * A connection that has been silent for this long is cut, so that the client makes a new one, in ms; after ten seconds without
+   * a request already when `silenceMs` is over. 10 ms–10 min. Default 5,000
    */
   reconnectAfterMs?: number
+  /** Operations that may wait at once; further ones fail at once. 1–1,000,000. Default 10,000 */
+  maxWaiting?: number
 }
 
 /** The defaults of {@link GuardOptions}. */
 export const guardDefaults: Readonly<Required<GuardOptions>> = Object.freeze({
   deadlineMs: 100,
-  breakerFailures: 5,
-  breakerPauseMs: 500,
+  patienceMs: 1_000,
+  silenceMs: 1_000,
   reconnectAfterMs: 5_000,
+  maxWaiting: 10_000,
 })
 
 const checks: OptionChecks<GuardOptions> = {
   deadlineMs: durationMs(1, 60_000),
-  breakerFailures: integer(1, 1_000),
-  breakerPauseMs: durationMs(10, 60_000),
-  reconnectAfterMs: durationMs(100, 600_000),
+  patienceMs: durationMs(1, 60_000),
+  silenceMs: durationMs(10, 60_000),
+  reconnectAfterMs: durationMs(10, 600_000),
+  maxWaiting: integer(1, 1_000_000),
 }
 
 export function resolveGuardOptions(

@@ -1,6 +1,7 @@
 import { type InvalidationStateMessage, invalidationStateChannel } from '../channels.js'
 import type { RedisClient } from '../client.js'
-import { type StoreGuard, storeGuard } from '../guard.js'
+import type { StoreGuard } from '../guard/port.js'
+import { storeGuard } from '../guard/store-guard.js'
 import { ownConnection } from './connection.js'
 import { PUBSUB_CHANNEL, PubSubTransport } from './pubsub.js'
 import { appendScript, STREAM_KEY, StreamTransport } from './stream.js'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { Deadlines, type Waiting } from '../src/deadlines.js'
+import { Deadlines, type Waiting } from '../../src/guard/deadlines.js'
 
 class Probe implements Waiting {
   dueAt = 0
