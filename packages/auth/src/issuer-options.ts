@@ -50,7 +50,7 @@ export interface TokenIssuerOptions {
   revocation?: Revocation
   /** Sets apps on one Redis apart. Default `scale` */
   prefix?: string
-  /** Longest wait for a reply of Redis, in ms, 1–60,000. Default: the client's own, 100 */
+  /** Longest wait for a reply of Redis, in ms, 1–60,000. Default: the client's `patienceMs`, 1,000 */
   deadlineMs?: number
   /** Allows families in this process also in production and in a cluster worker. Default false */
   allowMemoryStore?: boolean

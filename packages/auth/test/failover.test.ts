@@ -18,7 +18,7 @@ afterAll(async () => {
 })
 
 async function issuerOf(keys: ReturnType<typeof signingKeys>): Promise<TokenIssuer> {
-  const redis = createRedis(cluster.url, { guard: { deadlineMs: 500, breakerPauseMs: 50 } })
+  const redis = createRedis(cluster.url, { guard: { deadlineMs: 500 } })
   clients.push(redis)
   await whenReady(redis, 10_000)
   return tokenIssuer({ issuer: 'https://issuer.example', audience: 'api', keys, redis })

@@ -159,7 +159,7 @@ describe('in a request', () => {
 describe('when Redis is away', () => {
   it('rejects (503) unless it was told to accept, says so on a channel, and heals', async () => {
     nowMs = NOW_MS
-    const client = createRedis(redis.server.url, { guard: { deadlineMs: 150, breakerPauseMs: 50 } })
+    const client = createRedis(redis.server.url, { guard: { deadlineMs: 150 } })
     await whenReady(client, 5_000)
     const strict = revocation({ redis: client, clock })
     const lenient = revocation({ redis: client, clock, onStoreError: 'accept' })

@@ -78,7 +78,7 @@ async function start(make: () => Promise<Deployment>) {
     valueName: (key: string) => `${names.values}{${key}}`,
     /** A process of its own, with a connection of its own. */
     copy: async (options: CacheOptions = {}): Promise<Cache> => {
-      const redis = createRedis(deployment.url, { maxReconnectDelayMs: 100, guard: { breakerPauseMs: 50 } })
+      const redis = createRedis(deployment.url, { maxReconnectDelayMs: 100 })
       await whenReady(redis, 10_000)
       const cache = createCache({ redis, prefix, livenessMs: LIVENESS_MS, jitterRatio: 0, ...options })
       closing.unshift(

@@ -25,7 +25,7 @@ let count = 0
 async function copy(url: string, options: CacheOptions = {}) {
   const redis = createRedis(url, {
     maxReconnectDelayMs: 50,
-    guard: { breakerPauseMs: 50, reconnectAfterMs: 300 },
+    guard: { reconnectAfterMs: 300 },
   })
   const cache = createCache({
     redis,

@@ -28,7 +28,7 @@ export const channelRules: Readonly<Record<`scale:${string}:${string}`, ChannelR
   'scale:redis:breaker': (message) => ({
     level: message.to === 'closed' ? 'info' : 'warn',
     message: 'Redis breaker changed',
-    fields: picked(message, ['from', 'to', 'node']),
+    fields: picked(message, ['from', 'to', 'cause', 'node']),
   }),
   'scale:redis:connection-error': warning('Redis connection failed', 'error'),
   'scale:redis:invalidation': (message) => ({

@@ -19,8 +19,8 @@ function listening(options?: ChannelLogOptions): {
 
 it('writes what the packages tell, at its level', async () => {
   const { lines, flush } = listening()
-  breakerChannel.publish({ from: 'closed', to: 'open', node: '' })
-  breakerChannel.publish({ from: 'half-open', to: 'closed', node: '' })
+  breakerChannel.publish({ from: 'closed', to: 'open', cause: 'silent', node: '' })
+  breakerChannel.publish({ from: 'open', to: 'closed', cause: 'answered', node: '' })
   connectionErrorChannel.publish({ error: new Error('connect ECONNREFUSED') })
   channel('scale:rate-limit:decision').publish({ limiter: 'login', refused: false })
   channel('scale:rate-limit:decision').publish({

@@ -41,10 +41,9 @@ describe('each channel is counted', () => {
     [
       'redis:breaker',
       [
-        { from: 'closed', to: 'open', node: '' },
-        { from: 'open', to: 'half-open', node: '' },
-        { from: 'closed', to: 'open', node: 'b' },
-        { from: 'half-open', to: 'closed', node: '' },
+        { from: 'closed', to: 'open', cause: 'silent', node: '' },
+        { from: 'closed', to: 'open', cause: 'lost', node: 'b' },
+        { from: 'open', to: 'closed', cause: 'answered', node: '' },
       ],
       'scale_redis_breakers_open',
       { '': 1 },

@@ -152,13 +152,13 @@ export class Limiter<Request extends IncomingMessage> {
   }
 
   #openStore(): QuotaStore {
-    const { store, redis, mode, leaseMs, deadlineMs, maxKeys, allowMemoryStore } = this.#options
+    const { store, redis, mode, leaseMs, deadlineMs, maxKeys, allowMemoryStore, onStoreError } = this.#options
     if (store === undefined && redis === undefined) {
       assertMemoryStoreAllowed('rateLimit', allowMemoryStore)
       return new MemoryStore({ maxKeys })
     }
     if (mode === 'local') return this.#localStore('memory')
-    const shared = store ?? redisStore(redis!, deadlineMs)
+    const shared = store ?? redisStore(redis!, deadlineMs, onStoreError === 'closed' ? 'long' : 'short')
     if (mode === 'exact') return shared
     const onError = (error: unknown): void => this.report('settle', error)
     return new LeasedStore(shared, { leaseMs, processes: this.#processes, maxKeys, onError })

@@ -45,7 +45,7 @@ describe('one server', () => {
   beforeAll(async () => {
     server = await testRedis()
     proxy = await startFaultProxy({ target: server })
-    redis = createRedis(proxy.url, { guard: { breakerPauseMs: 50, reconnectAfterMs: 500 } })
+    redis = createRedis(proxy.url, { guard: { reconnectAfterMs: 500 } })
   })
   afterAll(async () => {
     redis.disconnect()
@@ -162,7 +162,7 @@ describe('a Cluster', () => {
 
   beforeAll(async () => {
     cluster = await startRedisCluster(await findRedisServer())
-    redis = createRedis(cluster.url, { guard: { deadlineMs: 2_000, breakerPauseMs: 50 } })
+    redis = createRedis(cluster.url, { guard: { deadlineMs: 2_000 } })
     prefix = unique()
     limiter = rateLimit({ redis, prefix, policies })
     await served(limiter, 'warm')
@@ -235,7 +235,7 @@ describe('Sentinel', () => {
 
   beforeAll(async () => {
     group = await startRedisSentinel(await findRedisServer())
-    redis = createRedis(group.url, { guard: { deadlineMs: 1_000, breakerPauseMs: 50 } })
+    redis = createRedis(group.url, { guard: { deadlineMs: 1_000 } })
   })
   afterAll(async () => {
     redis.disconnect()

@@ -27,7 +27,8 @@ export interface RedisConnection {
  */
 export interface RedisClient extends RedisConnection {
   call(command: string, args: RedisArgument[]): Promise<unknown>
-  sendCommand(command: never): unknown
+  callBuffer(command: string, args: RedisArgument[]): Promise<unknown>
+  sendCommand?(command: never): unknown
   connect?(): Promise<unknown>
   /** @param reconnect  connect anew */
   disconnect?(reconnect?: boolean): void
@@ -76,7 +77,7 @@ export function redisClient(value: unknown): string | undefined {
     typeof client === 'object' &&
     client !== null &&
     typeof client.call === 'function' &&
-    typeof client.sendCommand === 'function' &&
+    typeof client.callBuffer === 'function' &&
     typeof client.status === 'string'
   return isClient ? undefined : 'an ioredis client (`new Redis(…)`, `new Cluster(…)` or `createRedis(…)`)'
 }
@@ -93,8 +94,8 @@ interface Internals {
 }
 
 /**
- * Sends one command past what a client may be set to do with its own: auto-pipelining would hold it for another turn, and breaks
- * commands whose replies are bytes.
+ * Sends one command, past what an ioredis client may be set to do with its own: auto-pipelining would hold it for another turn, and
+ * breaks commands whose replies are bytes.
  *
  * @param asBuffer  strings in the reply as Buffers
  */
@@ -104,6 +105,9 @@ export function sendCommand(
   args: RedisArgument[],
   asBuffer: boolean,
 ): Promise<unknown> {
+  if (client.sendCommand === undefined) {
+    return asBuffer ? client.callBuffer(command, args) : client.call(command, args)
+  }
   const { options, constructor: its } = client as unknown as Internals
   const made = new (its.Command ?? Command)(command, args, {
     replyEncoding: asBuffer ? null : 'utf8',

@@ -20,7 +20,7 @@ afterAll(async () => {
 })
 
 async function start(onStoreError: NonNullable<SessionOptions['onStoreError']>, url = server.url) {
-  const redis = createRedis(url, { guard: { deadlineMs: 100, breakerPauseMs: 50 } })
+  const redis = createRedis(url, { guard: { deadlineMs: 100 } })
   clients.push(redis)
   const sessions = session({ redis, onStoreError, touchAfterRatio: 0 })
   const app = express()

@@ -1,4 +1,11 @@
-import { keyspace, type RedisArgument, type RedisClient, type Script, storeGuard } from '@scale/redis'
+import {
+  keyspace,
+  type OperationOptions,
+  type RedisArgument,
+  type RedisClient,
+  type Script,
+  storeGuard,
+} from '@scale/redis'
 import type { FamilyStore, ListedFamily, RotateOutcome } from '../family-store.js'
 import { createFamilyScript } from '../lua/create-family.lua.js'
 import { endFamiliesScript } from '../lua/end-families.lua.js'
@@ -27,7 +34,8 @@ export interface RedisFamilyStoreOptions {
 export function redisFamilyStore(options: RedisFamilyStoreOptions): FamilyStore {
   const guard = storeGuard(options.redis)
   const keys = keyspace(options.prefix ?? 'scale', 'auth', 1)
-  const operation = options.deadlineMs === undefined ? undefined : { deadlineMs: options.deadlineMs }
+  const operation: OperationOptions =
+    options.deadlineMs === undefined ? { patience: 'long' } : { deadlineMs: options.deadlineMs }
   const clock = (): string => (options.clock === undefined ? '' : String(options.clock()))
 
   const indexKey = (tag: string): string => keys.tagged(tag, 'user')

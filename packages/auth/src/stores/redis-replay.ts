@@ -1,4 +1,4 @@
-import { keyspace, type RedisClient, storeGuard } from '@scale/redis'
+import { keyspace, type OperationOptions, type RedisClient, storeGuard } from '@scale/redis'
 import type { ReplayStore } from '../replay-store.js'
 
 /** Options of `redisReplayStore`. */
@@ -15,7 +15,8 @@ export interface RedisReplayStoreOptions {
 export function redisReplayStore(options: RedisReplayStoreOptions): ReplayStore {
   const guard = storeGuard(options.redis)
   const keys = keyspace(options.prefix ?? 'scale', 'auth', 1)
-  const operation = options.deadlineMs === undefined ? undefined : { deadlineMs: options.deadlineMs }
+  const operation: OperationOptions =
+    options.deadlineMs === undefined ? { patience: 'long' } : { deadlineMs: options.deadlineMs }
   return {
     claim: async (name, ttlMs) => {
       const args = [keys.tagged(name, 'proof'), '1', 'PX', Math.ceil(ttlMs), 'NX']

@@ -1,4 +1,4 @@
-import { keyspace, type RedisClient, storeGuard } from '@scale/redis'
+import { keyspace, type OperationOptions, type RedisClient, storeGuard } from '@scale/redis'
 import { raiseMarkScript } from '../lua/raise-mark.lua.js'
 import type { RevocationStore } from '../revocation-store.js'
 
@@ -18,7 +18,8 @@ export interface RedisRevocationStoreOptions {
 export function redisRevocationStore(options: RedisRevocationStoreOptions): RevocationStore {
   const guard = storeGuard(options.redis)
   const keys = keyspace(options.prefix ?? 'scale', 'auth', 1)
-  const operation = options.deadlineMs === undefined ? undefined : { deadlineMs: options.deadlineMs }
+  const operation: OperationOptions =
+    options.deadlineMs === undefined ? { patience: 'long' } : { deadlineMs: options.deadlineMs }
   const keyOf = (tag: string, name: string): string => keys.tagged(tag, 'mark', name)
   return {
     raise: async (tag, name, { at = '', aheadMs, keptMs, until = '' }) => {

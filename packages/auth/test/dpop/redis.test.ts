@@ -103,7 +103,7 @@ describe.each(faults)('a Redis that %s', (_, begin) => {
     proxy = await startFaultProxy({ target: redis.server })
     client = createRedis(proxy.url, {
       maxReconnectDelayMs: 50,
-      guard: { deadlineMs: 150, breakerPauseMs: 50 },
+      guard: { deadlineMs: 150 },
     })
     await whenReady(client, 5_000)
   })

@@ -42,10 +42,7 @@ async function copy(
   options: CacheOptions = {},
   url: string | undefined = undefined,
 ): Promise<Copy> {
-  const redis =
-    url === undefined
-      ? undefined
-      : createRedis(url, { maxReconnectDelayMs: 50, guard: { breakerPauseMs: 50 } })
+  const redis = url === undefined ? undefined : createRedis(url, { maxReconnectDelayMs: 50 })
   if (redis !== undefined) {
     await whenReady(redis, 5_000)
     closing.push(() => redis.disconnect())

@@ -33,7 +33,7 @@ export interface WriteEvent {
 const { CACHE_URL = '', SOURCE_URL = '', PREFIX = '', LIVENESS_MS = '500' } = process.env
 const redis = createRedis(CACHE_URL, {
   maxReconnectDelayMs: 100,
-  guard: { breakerPauseMs: 50, reconnectAfterMs: 500 },
+  guard: { reconnectAfterMs: 500 },
 })
 /** What the values come from: always there. */
 const source = createRedis(SOURCE_URL)

@@ -39,14 +39,14 @@ export class RedisStore implements QuotaStore {
 
   /**
    * @param redis  the app's client
-   * @param options.deadlineMs  longest wait for an answer, in ms. Default: the guard's
+   * @param options  how long answers are waited for. Default: as those do who can do without
    */
-  constructor(redis: RedisClient, options: { deadlineMs?: number } = {}) {
+  constructor(redis: RedisClient, options: OperationOptions = {}) {
     this.#guard = storeGuard(redis)
     this.#increx = new Increx(this.#guard)
     this.#isCluster = redis.isCluster ?? false
-    this.#options = options.deadlineMs === undefined ? {} : { deadlineMs: options.deadlineMs }
-    this.#binary = { ...this.#options, asBuffer: true }
+    this.#options = options
+    this.#binary = { ...options, asBuffer: true }
   }
 
   consume(charges: readonly Charge[], count: number, divisor: number): StoreReply | Promise<StoreReply> {
@@ -163,19 +163,29 @@ export class RedisStore implements QuotaStore {
   }
 }
 
-const stores = new WeakMap<RedisClient, Map<number | undefined, RedisStore>>()
+const stores = new WeakMap<RedisClient, Map<string, RedisStore>>()
 
-/** The store of a client: limiters that use the same client share one, and so what it remembers and what it sends. */
-export function redisStore(redis: RedisClient, deadlineMs: number | undefined): RedisStore {
+/**
+ * The store of a client: limiters that use the same client, and wait for it as long, share one, and so what it remembers and what
+ * it sends.
+ *
+ * @param patience  `long` where it would be refused without an answer
+ */
+export function redisStore(
+  redis: RedisClient,
+  deadlineMs: number | undefined,
+  patience: 'short' | 'long' = 'short',
+): RedisStore {
   let known = stores.get(redis)
   if (known === undefined) {
     known = new Map()
     stores.set(redis, known)
   }
-  let store = known.get(deadlineMs)
+  const name = deadlineMs === undefined ? patience : String(deadlineMs)
+  let store = known.get(name)
   if (store === undefined) {
-    store = new RedisStore(redis, deadlineMs === undefined ? {} : { deadlineMs })
-    known.set(deadlineMs, store)
+    store = new RedisStore(redis, deadlineMs === undefined ? { patience } : { deadlineMs })
+    known.set(name, store)
   }
   return store
 }

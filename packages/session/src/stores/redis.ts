@@ -1,4 +1,11 @@
-import { keyspace, type RedisArgument, type RedisClient, type Script, storeGuard } from '@scale/redis'
+import {
+  keyspace,
+  type OperationOptions,
+  type RedisArgument,
+  type RedisClient,
+  type Script,
+  storeGuard,
+} from '@scale/redis'
 import type {
   Change,
   CreateOutcome,
@@ -39,7 +46,8 @@ export interface RedisStoreOptions {
 export function redisStore(options: RedisStoreOptions): SessionStore {
   const guard = storeGuard(options.redis)
   const keys = keyspace(options.prefix ?? 'scale', 'session', Number(FORMAT))
-  const operation = options.deadlineMs === undefined ? undefined : { deadlineMs: options.deadlineMs }
+  const operation: OperationOptions =
+    options.deadlineMs === undefined ? { patience: 'long' } : { deadlineMs: options.deadlineMs }
   const clock = (): string => (options.clock === undefined ? '' : String(options.clock()))
 
   const indexKey = (tag: string): string => keys.tagged(tag, 'user')
