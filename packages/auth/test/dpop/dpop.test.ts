@@ -147,7 +147,7 @@ describe.each(expressVersions)('%s', (_, make) => {
   })
 
   it('says which schemes it takes, so that an independent client can read it', async () => {
-    const algs = 'ES256 EdDSA PS256 RS256'
+    const algs = 'ES256 EdDSA Ed25519 PS256 RS256'
     const none = await app.send('GET', '/orders')
     expect(await challenges(none)).toEqual([{ scheme: 'dpop', parameters: { algs } }])
     const accepted = await app.send('GET', '/accepted')
