@@ -392,6 +392,43 @@ describe('while an answer waits for the session', () => {
   })
 })
 
+describe('an answer that says that a change was not stored', () => {
+  it('comes from the error handler also where routers are nested, and brings what had happened before', async () => {
+    const app = await start({ conflict: 'fail' }, (app) => {
+      const inner = express.Router({ mergeParams: true })
+      inner.post('/:verb', async (req, res) => {
+        const { session } = req
+        if (req.params.verb === 'login') await session.login('bob')
+        if (req.params.verb === 'regenerate') {
+          await session.regenerate()
+          expect(req.sessionID).toBeUndefined()
+        }
+        req.session.data.x = 1n
+        res.status(201).json({})
+      })
+      app.use('/a', express.Router().use('/b/:name', inner))
+    })
+    const headers = await loggedIn(app)
+    const login = await app.send('POST', '/a/b/c/login', headers)
+    expect(login).toMatchObject({ status: 500, body: { code: 'ERR_SCALE_SESSION_DATA' } })
+    // The old session is no more: without its successor this would be a logout.
+    expect((await app.send('GET', '/data', { cookie: cookieOf(login) })).status).toBe(200)
+    const regenerated = await app.send('POST', '/a/b/c/regenerate', { cookie: cookieOf(login) })
+    expect(regenerated).toMatchObject({ status: 500, cookies: [expect.stringContaining('Max-Age=0')] })
+  })
+  it('is an error of the call where it is too late for a cookie', async () => {
+    const app = await start({ store: memoryStore() }, (app) => {
+      app.post('/', async (req, res) => {
+        res.write('begun ')
+        const calls = [req.session.login('ann'), req.session.save()]
+        const outcomes = await Promise.allSettled(calls)
+        res.end(String(outcomes[0]!.status))
+      })
+    })
+    expect(await app.send('POST', '/')).toMatchObject({ status: 200, body: 'begun rejected', cookies: [] })
+  })
+})
+
 describe('headers that a handler passes to writeHead', () => {
   const forms: [string, unknown][] = [
     ['an object', { 'Set-Cookie': ['late=1', 'later=1'], 'Cache-Control': 'public', 'X-Two': ['a', 'b'] }],

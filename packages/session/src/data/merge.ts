@@ -1,21 +1,24 @@
+/** Objects below this depth are not joined any more: what a client nests must not cost the square of its size. */
+export const MERGE_DEPTH = 32
+
 /**
  * Joins two changes of one JSON value that were made apart.
  *
- * A side that did not change gives way. Objects are joined member by member, at every depth. Where both changed the
+ * A side that did not change gives way. Objects are joined member by member, down to a depth of 32. Where both changed the
  * same member, and for arrays, which have no names to join by, ours wins: it is the later write.
  *
  * @param base    what both started from; `undefined` if it was not there
  * @param ours    `undefined` if we removed it
  * @param theirs  `undefined` if they removed it
  */
-export function merge(base: unknown, ours: unknown, theirs: unknown): unknown {
+export function merge(base: unknown, ours: unknown, theirs: unknown, depth = 1): unknown {
   if (isSame(ours, base)) return theirs
   if (isSame(theirs, base)) return ours
-  if (!isObject(ours) || !isObject(theirs)) return ours
+  if (!isObject(ours) || !isObject(theirs) || depth === MERGE_DEPTH) return ours
   const from = isObject(base) ? base : {}
   const merged: Record<string, unknown> = {}
   for (const name of new Set([...Object.keys(theirs), ...Object.keys(ours)])) {
-    const value = merge(own(from, name), own(ours, name), own(theirs, name))
+    const value = merge(own(from, name), own(ours, name), own(theirs, name), depth + 1)
     if (value !== undefined) setOwn(merged, name, value)
   }
   return merged

@@ -22,8 +22,8 @@ export class Exchange implements GateListener {
   /** @param res  absent where nothing is answered, as for a WebSocket upgrade */
   constructor(
     transports: readonly Transport[],
-    req?: IncomingMessage,
-    res?: ServerResponse,
+    req?: IncomingMessage | undefined,
+    res?: ServerResponse | undefined,
     next: Next = () => {},
   ) {
     this.#transports = transports
@@ -44,9 +44,8 @@ export class Exchange implements GateListener {
 
   /** @throws {SessionMisuse} a cookie would have to be set, and the headers are out */
   refuseLate(): void {
-    const sets = this.#transports.some(({ issue }) => issue !== undefined)
-    const isLate = this.#isFollowed ? this.#isHeadOut : this.#res?.headersSent
-    if (sets && isLate === true) {
+    this.follow()
+    if (this.#isHeadOut && this.#transports.some(({ issue }) => issue !== undefined)) {
       throw new SessionMisuse(
         'The response has begun, so no cookie can be set: call this before the response is sent.',
       )
@@ -72,11 +71,6 @@ export class Exchange implements GateListener {
     })
   }
 
-  /** Nothing is written into the headers after all. */
-  keepQuiet(): void {
-    this.#delivery = undefined
-  }
-
   /**
    * From now on the response waits for the session. A request that only asks who is there needs that not, and is
    * spared the cost.
@@ -84,6 +78,7 @@ export class Exchange implements GateListener {
   follow(): void {
     if (this.#isFollowed || this.#res === undefined) return
     this.#isFollowed = true
+    this.#isHeadOut = this.#res.headersSent
     gateResponse(this.#res, this)
   }
 
@@ -96,9 +91,10 @@ export class Exchange implements GateListener {
     return seen
   }
 
-  /** The session has an id. */
+  /** The session has another id, or none any more. */
   named(id: string | undefined): void {
-    if (id !== undefined && this.req !== undefined) (this.req as { sessionID?: string }).sessionID = id
+    const { req } = this as { req?: { sessionID?: string | undefined } }
+    if (req !== undefined && (id !== undefined || req.sessionID !== undefined)) req.sessionID = id
   }
 
   /** Value of `WWW-Authenticate`, where a transport has one. */
@@ -122,9 +118,13 @@ export class Exchange implements GateListener {
   }
 
   refused(error: unknown): void {
-    this.keepQuiet()
-    if (this.#res!.destroyed) reportFailure('save', error)
-    else this.#next(error)
+    if (this.#res!.destroyed) {
+      reportFailure('save', error)
+      return
+    }
+    // What has happened before, has happened: a login, the end of a session.
+    this.deliver()
+    this.#next(error)
   }
 
   cut(error: unknown): void {

@@ -45,7 +45,7 @@ const OF_THE_ANSWER = [
  */
 export function gateResponse(res: ServerResponse, listener: GateListener): void {
   const native = { writeHead: res.writeHead, write: res.write, end: res.end, flushHeaders: res.flushHeaders }
-  let state: 'open' | 'held' | 'ready' | 'passed' = 'open'
+  let state: 'open' | 'held' | 'ready' | 'passed' = res.headersSent ? 'passed' : 'open'
   let held: { verb: Verb; args: unknown[] }[] = []
   let release: (() => void) | undefined
 

@@ -345,7 +345,6 @@ export class RequestSession implements Session<Record<string, unknown>> {
       const isOurs = error instanceof InvalidSessionData || error instanceof SessionMisuse
       if (isOurs || this.#config.onStoreError !== 'anonymous') throw error
       reportFailure('save', error)
-      this.#exchange.keepQuiet()
     }
   }
 
@@ -526,6 +525,7 @@ export class RequestSession implements Session<Record<string, unknown>> {
       this.#publishDestroyed(held, by)
     }
     this.#held = undefined
+    this.#exchange.named(undefined)
     this.#isUndelivered = false
     this.#touchIsDue = false
     this.#renewalIsDue = false

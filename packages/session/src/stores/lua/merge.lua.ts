@@ -1,8 +1,11 @@
+import { MERGE_DEPTH } from '../../data/merge.js'
+
 /**
  * Twin of `merge` in data/merge.ts, on texts as `JSON.stringify` writes them: objects are taken apart into names and
  * values and put together again, nothing is decoded, so that no number or string changes on the way. Empty is absent.
+ * Names that are array indexes come first, as JavaScript orders them: else a reader would find its own text changed.
  */
-export const MERGE = `
+export const MERGE: string = `
 local function string_end(text, at)
   while true do
     at = string.find(text, '["\\\\]', at + 1)
@@ -40,22 +43,30 @@ local function members(text)
   end
   return names, values
 end
-local function merge(base, ours, theirs)
+local function merge(base, ours, theirs, depth)
   if ours == base then return theirs end
   if theirs == base then return ours end
-  if string.byte(ours) ~= 123 or string.byte(theirs) ~= 123 then return ours end
+  if string.byte(ours) ~= 123 or string.byte(theirs) ~= 123 or depth == ${MERGE_DEPTH} then return ours end
   local _, from = members(string.byte(base) == 123 and base or '{}')
   local our_names, our = members(ours)
   local their_names, their = members(theirs)
-  local parts = {}
+  local indexes, parts = {}, {}
   local function add(name)
-    local value = merge(from[name] or '', our[name] or '', their[name] or '')
-    if value ~= '' then parts[#parts + 1] = name .. ':' .. value end
+    local value = merge(from[name] or '', our[name] or '', their[name] or '', depth + 1)
+    if value == '' then return end
+    local index = string.match(name, '^"(%d+)"$')
+    if index and (index == '0' or string.byte(index) ~= 48) and #index < 11 and tonumber(index) < 4294967295 then
+      indexes[#indexes + 1] = { tonumber(index), name .. ':' .. value }
+    else
+      parts[#parts + 1] = name .. ':' .. value
+    end
   end
   for _, name in ipairs(their_names) do add(name) end
   for _, name in ipairs(our_names) do
     if not their[name] then add(name) end
   end
+  table.sort(indexes, function(a, b) return a[1] < b[1] end)
+  for i = #indexes, 1, -1 do table.insert(parts, 1, indexes[i][2]) end
   return '{' .. table.concat(parts, ',') .. '}'
 end
 `

@@ -25,7 +25,7 @@ for i = 12, #ARGV, 4 do
   local revision, theirs = string.match(current, '^(%d+) (.*)$')
   if (revision or '0') ~= ARGV[i + 1] then
     -- The top-level value itself may be removed or be no object: then the later write wins.
-    if mode == 'merge' and string.byte(value) == 123 then value = merge(ARGV[i + 3], value, theirs or '') end
+    if mode == 'merge' and string.byte(value) == 123 then value = merge(ARGV[i + 3], value, theirs or '', 1) end
     reply[#reply + 1] = field
     reply[#reply + 1] = mode == 'report' and current or value
   end
