@@ -38,6 +38,9 @@ async function start(onStoreError: NonNullable<SessionOptions['onStoreError']>, 
     await req.session.destroy()
     res.sendStatus(204)
   })
+  app.post('/renew', async (req, res) => {
+    res.json(await req.session.renew())
+  })
   app.post('/note', (req, res) => {
     req.session.data = { note: 1 }
     res.json({})
@@ -118,6 +121,24 @@ async function sessionsOfUser(): Promise<number> {
   const counts = await Promise.all(keys.map((key) => server.command('ZCARD', key)))
   return counts.reduce<number>((sum, count) => sum + Number(count), 0)
 }
+
+it('lets sessions be read and ended when Redis is out of memory, and says of writes that they failed', async () => {
+  const app = await start('reject')
+  const holder = { cookie: cookieOf(await poll(() => app.send('POST', '/login'), 200)) }
+  const other = { cookie: cookieOf(await app.send('POST', '/login')) }
+  const renewed = { cookie: cookieOf(await app.send('POST', '/renew', other)) }
+  await server.command('CONFIG', 'SET', 'maxmemory', '1')
+  try {
+    expect((await app.send('GET', '/me', holder)).status).toBe(200)
+    expect((await app.send('GET', '/me', renewed)).status).toBe(200)
+    expect((await app.send('POST', '/note', holder)).status).toBe(503)
+    expect((await app.send('POST', '/login')).status).toBe(503)
+    expect((await app.send('POST', '/logout', holder)).status).toBe(204)
+    expect((await app.send('GET', '/me', holder)).status).toBe(401)
+  } finally {
+    await server.command('CONFIG', 'SET', 'maxmemory', '0')
+  }
+})
 
 it('starts while Redis is away', async () => {
   await server.kill()
