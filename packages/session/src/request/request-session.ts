@@ -1,64 +1,11 @@
-import {
-  createdChannel,
-  type DestroyedMessage,
-  destroyedChannel,
-  renewedChannel,
-  revokedChannel,
-  unreadableChannel,
-} from '../channels.js'
-import { type DataFormat, StoredData } from '../data/stored-data.js'
-import { refuseInvalid, writeSession } from '../data/write.js'
-import {
-  InvalidSessionData,
-  SessionEnded,
-  SessionMisuse,
-  SessionRequired,
-  TooManySessions,
-} from '../errors.js'
-import { type SessionConfig, timeoutMs } from '../options.js'
+import { InvalidSessionData, SessionEnded, SessionMisuse } from '../errors.js'
+import type { SessionConfig } from '../options.js'
 import type { IssuedToken, LoginOptions, Session, SessionCallback, SessionCookie } from '../session.js'
-import type { Rotation, SessionWrite } from '../store.js'
-import type { LoadedSession, StoredValue } from '../stores/record.js'
-import { digestOf, newNonce, newRef, newToken, type SessionRef, successorOf } from '../stores/token.js'
-import type { Transport } from '../transports/transport.js'
-import { clientInfo } from './client-info.js'
 import type { Exchange } from './exchange.js'
 import { behind } from './facade.js'
 import { reportFailure } from './failures.js'
-import { type Opened, type Opening, openToken } from './opening.js'
 import { sessionCookie } from './session-cookie.js'
-
-/** A session that this request has a valid token for. */
-interface Held {
-  readonly ref: SessionRef
-  readonly token: string
-  readonly digest: string
-  readonly userId: string | undefined
-  readonly createdAt: number
-  readonly lastSeenAt: number
-  readonly authenticatedAt: number | undefined
-  readonly expiresAt: number
-  readonly idleTimeoutMs: number
-  readonly persistent: boolean | undefined
-}
-
-/** A session that is to be stored for the first time. */
-interface Wanted {
-  readonly ref: SessionRef
-  readonly token: string
-  readonly userId: string | undefined
-  readonly options: LoginOptions
-  readonly replaces?: string
-}
-
-type Lifetime = Required<Pick<LoginOptions, 'idleTimeoutMs' | 'absoluteTimeoutMs'>> & {
-  persistent: boolean | undefined
-}
-type Renewal = 'age' | 'call' | 'elevate'
-type Found = Exclude<Opening, { kind: 'old' }>
-
-/** A token that came by no request. */
-const NOWHERE: Transport = { read: () => [] }
+import { type Found, SessionLife } from './session-life.js'
 
 /** What handlers find on a session beside the keys of its data. */
 export const OWN_NAMES: ReadonlySet<PropertyKey> = new Set<keyof Session>([
@@ -81,38 +28,18 @@ export const OWN_NAMES: ReadonlySet<PropertyKey> = new Set<keyof Session>([
   'userId',
 ])
 
-/** The session of one request, and what can be done with it: one operation after another, in the order of the calls. */
+/** The session of one request: one operation after another, in the order of the calls, and all before the answer. */
 export class RequestSession implements Session<Record<string, unknown>> {
-  readonly #config: SessionConfig
   readonly #exchange: Exchange
-  readonly #opening: Found
-  #held: Held | undefined
-  #data: StoredData | undefined
-  #isNew: boolean
-  /** Of the process, when the session was last read or marked as seen. */
-  #seenAt = performance.now()
-  #touchIsDue = false
-  #renewalIsDue = false
-  /** Told by `cookie.maxAge`, and not written yet. */
-  #lifetime: { maxAgeMs: number | null } | undefined
-  /** Where a session will be stored whose cookie is on its way already. */
-  #reserved: { ref: SessionRef; token: string } | undefined
-  /** Began in this request, and its client has nothing of it yet. */
-  #isUndelivered = false
-  /** A save failed: it is not tried again unless the app asks. */
-  #isAbandoned = false
+  readonly #life: SessionLife
   /** `regenerate()` has put another in its place. */
   #isReplaced = false
   #turn: Promise<unknown> = Promise.resolve()
   #waiting = 0
 
   constructor(config: SessionConfig, exchange: Exchange, opening: Found) {
-    this.#config = config
     this.#exchange = exchange
-    this.#opening = opening
-    this.#isNew = opening.kind !== 'opened'
-    if (opening.kind === 'opened') this.#begin(opening)
-    else if (opening.kind === 'refused' && opening.isDead) exchange.clear(opening.via)
+    this.#life = new SessionLife(config, exchange, opening)
   }
 
   /** The session of a request, if `session()` has run. */
@@ -122,41 +49,41 @@ export class RequestSession implements Session<Record<string, unknown>> {
   }
 
   get id(): string | undefined {
-    return this.#held?.ref.id
+    return this.#life.held?.ref.id
   }
 
   get userId(): string | undefined {
-    return this.#held?.userId
+    return this.#life.held?.userId
   }
 
   get isNew(): boolean {
-    return this.#isNew
+    return this.#life.isNew
   }
 
   get createdAt(): number | undefined {
-    return this.#held?.createdAt
+    return this.#life.held?.createdAt
   }
 
   get lastSeenAt(): number | undefined {
-    return this.#held?.lastSeenAt
+    return this.#life.held?.lastSeenAt
   }
 
   get authenticatedAt(): number | undefined {
-    return this.#held?.authenticatedAt
+    return this.#life.held?.authenticatedAt
   }
 
   get expiresAt(): number | undefined {
-    return this.#held?.expiresAt
+    return this.#life.held?.expiresAt
   }
 
   get data(): Record<string, unknown> {
     this.#exchange.follow()
-    return this.#stored.value
+    return this.#life.stored.value
   }
 
   set data(value: Record<string, unknown>) {
     this.#exchange.follow()
-    this.#stored.value = value
+    this.#life.stored.value = value
   }
 
   get cookie(): SessionCookie {
@@ -164,14 +91,18 @@ export class RequestSession implements Session<Record<string, unknown>> {
     return sessionCookie(
       {
         get remainingMs() {
-          return session.#remainingMs()
+          return session.#life.remainingMs()
         },
         get originalMaxAge() {
-          const told = session.#lifetime
-          return told ? told.maxAgeMs : session.#held?.persistent ? session.#held.idleTimeoutMs : null
+          const told = session.#life.told
+          return told
+            ? told.maxAgeMs
+            : session.#life.held?.persistent
+              ? session.#life.held.idleTimeoutMs
+              : null
         },
         last: (maxAgeMs) => {
-          session.#lifetime = { maxAgeMs }
+          session.#life.told = { maxAgeMs }
           session.#exchange.follow()
         },
       },
@@ -180,28 +111,26 @@ export class RequestSession implements Session<Record<string, unknown>> {
   }
 
   login(userId: string, options: LoginOptions = {}): Promise<IssuedToken> {
-    return this.#inTurn(() => this.#login(userId, options))
+    return this.#inTurn(() => this.#life.login(userId, options))
   }
 
   elevate(): Promise<IssuedToken> {
-    return this.#inTurn(() => this.#rotate('elevate'))
+    return this.#inTurn(() => this.#life.rotate('elevate'))
   }
 
   renew(): Promise<IssuedToken> {
-    return this.#inTurn(() => this.#rotate('call'))
+    return this.#inTurn(() => this.#life.rotate('call'))
   }
 
   touch(): Promise<void> {
-    return this.#inTurn(() => this.#touch())
+    return this.#inTurn(() => this.#life.touch())
   }
 
   destroy(callback?: SessionCallback): Promise<void> {
     return answered(
       this.#inTurn(async () => {
-        await this.#destroy('destroy')
-        this.#isNew = true
-        this.#isAbandoned = false
-        this.#data = this.#dataOf()
+        await this.#life.destroy('destroy')
+        this.#life.beginAnew()
       }),
       callback,
     )
@@ -209,14 +138,17 @@ export class RequestSession implements Session<Record<string, unknown>> {
 
   save(callback?: SessionCallback): Promise<void> {
     return answered(
-      this.#inTurn(() => this.#save()),
+      this.#inTurn(async () => {
+        if (this.#isReplaced) throw new SessionEnded()
+        await this.#life.save()
+      }),
       callback,
     )
   }
 
   reload(callback?: SessionCallback): Promise<void> {
     return answered(
-      this.#inTurn(() => this.#reload()),
+      this.#inTurn(() => this.#life.reload()),
       callback,
     )
   }
@@ -225,9 +157,9 @@ export class RequestSession implements Session<Record<string, unknown>> {
     return answered(
       this.#inTurn(async () => {
         // The data stays with the object: passport copies it from there, if told to keep it.
-        await this.#destroy('regenerate')
+        await this.#life.destroy('regenerate')
         this.#isReplaced = true
-        this.#exchange.attach(new RequestSession(this.#config, this.#exchange, { kind: 'none' }))
+        this.#exchange.attach(new RequestSession(this.#life.config, this.#exchange, { kind: 'none' }))
       }),
       callback,
     )
@@ -235,31 +167,31 @@ export class RequestSession implements Session<Record<string, unknown>> {
 
   /** Whether the middleware of these options has made it. */
   isOf(config: SessionConfig): boolean {
-    return this.#config === config
+    return this.#life.config === config
   }
 
   /** @throws {SessionRequired} nobody is logged in @throws the store's error, if it gave no answer */
-  requireUser(): Held {
-    return this.#held?.userId === undefined ? this.#refuse() : this.#held
+  requireUser(): void {
+    this.#life.requireUser()
   }
 
   /** What the answer has to wait for: the session is stored, renewed and marked as seen before anybody hears of it. */
   beforeAnswer(): Promise<void> | undefined {
     let isChanged: boolean
     try {
-      isChanged = this.#isToBeSaved()
+      isChanged = this.#life.isToBeSaved()
     } catch (error) {
-      this.#isAbandoned = true
+      this.#life.isAbandoned = true
       return Promise.reject(error)
     }
-    const isUndone = this.#isUndelivered && this.#exchange.isGone
-    const waits = this.#waiting > 0 || this.#renewalIsDue || isUndone
+    const isUndone = this.#life.isUndelivered && this.#exchange.isGone
+    const waits = this.#waiting > 0 || this.#life.renewalIsDue || isUndone
     if (!isChanged && !waits) {
-      if (this.#touchIsDue) this.#unawaited('touch', () => this.#touch())
+      if (this.#life.touchIsDue) this.#unawaited('touch', () => this.#life.touch())
       return undefined
     }
-    if (!waits && this.#config.save === 'background' && this.#reserve()) {
-      this.#unawaited('save', () => this.#save())
+    if (!waits && this.#life.config.save === 'background' && this.#life.reserve()) {
+      this.#unawaited('save', () => this.#life.save())
       return undefined
     }
     return this.#inTurn(() => this.#finish())
@@ -269,67 +201,33 @@ export class RequestSession implements Session<Record<string, unknown>> {
   afterAnswer(): void {
     let isChanged: boolean
     try {
-      isChanged = this.#isToBeSaved()
+      isChanged = this.#life.isToBeSaved()
     } catch (error) {
-      this.#isAbandoned = true
+      this.#life.isAbandoned = true
       reportFailure('save', error)
       return
     }
     // What is set after the answer is stored as well, as far as it can be.
-    if (isChanged && this.#held !== undefined) this.#unawaited('save', () => this.#save())
-    else if (this.#touchIsDue || this.#isSeenLongAgo()) this.#unawaited('touch', () => this.#touch())
-  }
-
-  #begin(opened: Opened): void {
-    const { loaded, via, token, digest } = opened
-    const { record, nowMs } = loaded
-    this.#held = heldOf(opened)
-    this.#touchIsDue = nowMs - record.lastSeenAt >= record.idleTimeoutMs * this.#config.touchAfterRatio
-    if (via.issue !== undefined) {
-      const { previous, issuedAt, expiresAt, persistent } = record
-      const isReplaced = previous?.digest === digest
-      // Its successor is not used yet: the client may never have got it.
-      if (isReplaced && !previous.isConfirmed) {
-        this.#exchange.issue(successorOf(token, previous.nonce), expiresAt - nowMs, persistent, [via])
-      } else if (opened.isMigrated === true) this.#exchange.issue(token, expiresAt - nowMs, persistent, [via])
-      const { renewAfterMs } = this.#config
-      // The first use of a token begins its time.
-      const isSettled = !isReplaced && previous?.isConfirmed !== false
-      this.#renewalIsDue = isSettled && renewAfterMs !== false && nowMs >= issuedAt + renewAfterMs
-    }
-    if (this.#touchIsDue || this.#renewalIsDue) this.#exchange.follow()
-  }
-
-  get #stored(): StoredData {
-    this.#data ??=
-      this.#opening.kind === 'opened' && this.#held !== undefined
-        ? this.#dataOf(this.#held.ref, this.#opening.loaded.record.data)
-        : this.#dataOf()
-    return this.#data
-  }
-
-  /** Whether there is something to save that nobody has asked to be saved. @throws {InvalidSessionData} */
-  #isToBeSaved(): boolean {
-    if (this.#isAbandoned || this.#isReplaced) return false
-    if (this.#lifetime !== undefined && this.#held !== undefined) return true
-    return this.#data?.isUsed === true && this.#data.changes().length > 0
+    if (isChanged && this.#life.held !== undefined) this.#unawaited('save', () => this.#life.save())
+    else if (this.#life.touchIsDue || this.#life.isSeenLongAgo())
+      this.#unawaited('touch', () => this.#life.touch())
   }
 
   async #finish(): Promise<void> {
-    const isChanged = this.#isToBeSaved()
-    if (this.#exchange.isGone && (this.#isUndelivered || this.#held === undefined)) {
+    const isChanged = this.#life.isToBeSaved()
+    if (this.#exchange.isGone && (this.#life.isUndelivered || this.#life.held === undefined)) {
       // Nobody can come back to it.
-      if (this.#isUndelivered) await this.#destroy('undelivered')
+      if (this.#life.isUndelivered) await this.#life.destroy('undelivered')
       return
     }
-    if (this.#held === undefined) {
+    if (this.#life.held === undefined) {
       if (isChanged) await this.#saveFirst()
       return
     }
-    const renews = this.#renewalIsDue && !this.#exchange.isGone
+    const renews = this.#life.renewalIsDue && !this.#exchange.isGone
     if (!isChanged && !renews) return
     try {
-      await this.#write(renews ? 'age' : undefined)
+      await this.#life.write(renews ? 'age' : undefined)
     } catch (error) {
       if (isChanged) throw error
       // The old token is as good as before.
@@ -340,298 +238,12 @@ export class RequestSession implements Session<Record<string, unknown>> {
   /** Stores a visitor's data for the first time; where Redis is away and nobody minds, goes on without. */
   async #saveFirst(): Promise<void> {
     try {
-      await this.#save()
+      await this.#life.save()
     } catch (error) {
       const isOurs = error instanceof InvalidSessionData || error instanceof SessionMisuse
-      if (isOurs || this.#config.onStoreError !== 'anonymous') throw error
+      if (isOurs || this.#life.config.onStoreError !== 'anonymous') throw error
       reportFailure('save', error)
     }
-  }
-
-  async #save(): Promise<void> {
-    if (this.#isReplaced) throw new SessionEnded()
-    try {
-      if (this.#held !== undefined) {
-        if (this.#lifetime !== undefined || this.#data?.isUsed === true) await this.#write()
-      } else if (this.#data?.isUsed === true && this.#data.changes().length > 0) await this.#createAnonymous()
-    } catch (error) {
-      this.#isAbandoned = true
-      throw error
-    }
-  }
-
-  /** Writes what changed in one step with a new token, if there is to be one. */
-  async #write(renewal?: Renewal, data: StoredData | undefined = this.#data): Promise<void> {
-    const held = this.#held!
-    const lifetime = this.#lifetimeToWrite()
-    if (renewal === undefined && lifetime === undefined && data !== undefined && data.changes().length === 0)
-      return
-    const nonce = newNonce()
-    const rotation: Rotation | undefined = renewal && {
-      digest: digestOf(successorOf(held.token, nonce)),
-      nonce,
-      elevate: renewal === 'elevate',
-    }
-    const written = await writeSession(this.#config, held, data, { lifetime, rotation })
-    const { nowMs, expiresAt } = written
-    this.#lifetime = undefined
-    this.#seen({
-      ...held,
-      lastSeenAt: nowMs,
-      expiresAt,
-      idleTimeoutMs: lifetime?.idleTimeoutMs ?? held.idleTimeoutMs,
-      persistent: lifetime?.persistent ?? held.persistent,
-    })
-    if (renewal !== undefined && written.nonce !== undefined) {
-      this.#renewed(renewal, written.nonce, written.nonce === nonce)
-    } else if (lifetime !== undefined) this.#issue()
-    if (renewal !== undefined && renewal !== 'age' && written.nonce === undefined) throw new SessionEnded()
-  }
-
-  #renewed(by: Renewal, nonce: string, isFirst: boolean): void {
-    const { ref, userId, lastSeenAt, ...held } = this.#held!
-    const token = successorOf(held.token, nonce)
-    const authenticatedAt = by === 'elevate' ? lastSeenAt : held.authenticatedAt
-    this.#held = { ...held, ref, userId, lastSeenAt, token, digest: digestOf(token), authenticatedAt }
-    this.#renewalIsDue = false
-    if (isFirst && renewedChannel.hasSubscribers) renewedChannel.publish({ id: ref.id, userId, by })
-    this.#issue(by === 'age' && this.#opening.kind === 'opened' ? [this.#opening.via] : undefined)
-  }
-
-  async #rotate(by: 'call' | 'elevate'): Promise<IssuedToken> {
-    this.#exchange.refuseLate()
-    const held = by === 'elevate' ? this.requireUser() : (this.#held ?? this.#refuse())
-    await this.#write(by)
-    return { token: this.#held!.token, expiresAt: held.expiresAt }
-  }
-
-  async #touch(): Promise<void> {
-    if (this.#held === undefined) return
-    const { nowMs } = await writeSession(this.#config, this.#held, undefined)
-    this.#seen({ ...this.#held, lastSeenAt: nowMs })
-  }
-
-  async #login(userId: string, options: LoginOptions): Promise<IssuedToken> {
-    if (typeof userId !== 'string' || userId.length === 0 || userId.length > 256) {
-      throw new SessionMisuse('login: the user id must be a string of 1 to 256 characters.')
-    }
-    this.#exchange.refuseLate()
-    const { keepData = 'anonymous' } = options
-    const before = this.#held
-    const isOwn = before?.userId === undefined || before.userId === userId
-    const keeps = keepData === true || (keepData === 'anonymous' && isOwn)
-    if (!keeps) this.#data = this.#dataOf()
-    const seen = this.#stored.seen()
-    const ref = newRef(userId, await this.#config.marks.key())
-    const isSameTag = before?.ref.tag === ref.tag
-    const replaces = isSameTag ? { replaces: before.ref.id } : {}
-    let ended = await this.#create({ ref, token: newToken(ref), userId, options, ...replaces })
-    try {
-      if (before !== undefined) {
-        if (!isSameTag) ended = await this.#config.store.end(before.ref)
-        if (ended !== undefined) this.#publishDestroyed(before, 'login')
-        if (ended !== undefined && keeps) this.#join(ended, before.ref.id, seen)
-        await this.#write()
-      }
-      this.#issue()
-    } catch (error) {
-      // Nobody gets the token of the new session; and that the old one is dead is not certain.
-      this.#held = undefined
-      this.#isAbandoned = true
-      await this.#config.store.end(ref).catch((failure: unknown) => reportFailure('save', failure))
-      throw error
-    }
-    this.#isNew = true
-    this.#publishCreated('login')
-    return { token: this.#held!.token, expiresAt: this.#held!.expiresAt }
-  }
-
-  /** Joins what other requests have written into the session that a login replaces. */
-  #join({ record }: LoadedSession, sessionId: string, seen: ReturnType<StoredData['seen']>): void {
-    for (const [key, { revision, text }] of record.data) {
-      const base = seen.get(key)
-      if (base?.revision === revision) continue
-      const theirs = this.#config.codec.decode(text, sessionId, key)
-      if (theirs !== undefined) this.#stored.merge(key, base?.text, theirs)
-    }
-  }
-
-  /** Stores an anonymous visitor's data for the first time. */
-  async #createAnonymous(): Promise<void> {
-    // The visitor may well have a session that could not be read: its cookie must not be replaced.
-    if (this.#opening.kind === 'failed') throw this.#opening.error
-    let place = this.#reserved
-    if (place === undefined) {
-      this.#exchange.refuseLate()
-      const ref = newRef(undefined, await this.#config.marks.key())
-      place = { ref, token: newToken(ref) }
-    }
-    await this.#create({ ...place, userId: undefined, options: {} })
-    this.#publishCreated('data')
-    if (this.#reserved === undefined) this.#issue()
-    this.#reserved = undefined
-  }
-
-  /** @returns the session that it replaced, if it was told of one */
-  async #create({ ref, token, userId, options, replaces }: Wanted): Promise<LoadedSession | undefined> {
-    const { codec, maxPerUser, store } = this.#config
-    const data = this.#stored
-    const { persistent, ...timeouts } = this.#lifetimeOf(options)
-    refuseInvalid(this.#config, data)
-    const entries = data.entries()
-    const digest = digestOf(token)
-    const created = await store.create(ref, {
-      digest,
-      userId,
-      client: userId === undefined ? '' : clientInfo(this.#config, ref.id, this.#exchange.req),
-      ...timeouts,
-      data: entries.map(([key, text]) => [key, codec.encode(text, ref.id, key)]),
-      maxPerUser,
-      persistent,
-      ...(replaces === undefined ? {} : { replaces }),
-    })
-    if (created.outcome === 'full') throw new TooManySessions(maxPerUser!.quota)
-    if (created.outcome === 'exists') throw new SessionMisuse('The id of the new session is taken.')
-    const { nowMs, evicted, replaced } = created
-    if (evicted > 0 && revokedChannel.hasSubscribers) {
-      revokedChannel.publish({ userId: userId!, by: 'quota', count: evicted })
-    }
-    data.created(entries)
-    this.#lifetime = undefined
-    this.#isAbandoned = false
-    this.#isUndelivered = true
-    this.#renewalIsDue = false
-    this.#seen({
-      ref,
-      token,
-      digest,
-      userId,
-      createdAt: nowMs,
-      lastSeenAt: nowMs,
-      authenticatedAt: userId === undefined ? undefined : nowMs,
-      expiresAt: nowMs + timeouts.absoluteTimeoutMs,
-      idleTimeoutMs: timeouts.idleTimeoutMs,
-      persistent,
-    })
-    return replaced
-  }
-
-  async #destroy(by: DestroyedMessage['by']): Promise<void> {
-    const held = this.#held
-    // A logout that only looks done would be the worst of all.
-    if (this.#opening.kind === 'failed' && held === undefined) throw this.#opening.error
-    this.#reserved = undefined
-    if (held !== undefined && (await this.#config.store.end(held.ref)) !== undefined) {
-      this.#publishDestroyed(held, by)
-    }
-    this.#held = undefined
-    this.#exchange.named(undefined)
-    this.#isUndelivered = false
-    this.#touchIsDue = false
-    this.#renewalIsDue = false
-    if (this.#opening.kind === 'opened' || held !== undefined) this.#exchange.clear()
-  }
-
-  async #reload(): Promise<void> {
-    const held = this.#held
-    if (held === undefined) {
-      this.#data = this.#dataOf()
-      return
-    }
-    // Only looks: that this request has a successor does not mean that its client has.
-    const opening = await openToken(this.#config, { token: held.token, via: NOWHERE }, null)
-    if (opening.kind === 'failed') throw opening.error
-    if (opening.kind !== 'opened') throw new SessionEnded()
-    this.#held = heldOf(opening)
-    this.#data = this.#dataOf(held.ref, opening.loaded.record.data)
-    this.#isAbandoned = false
-  }
-
-  #refuse(): never {
-    // Not a 401: the client would throw away a token that is good.
-    if (this.#opening.kind === 'failed') throw this.#opening.error
-    throw new SessionRequired(this.#exchange.challenge(this.#opening.kind === 'refused'))
-  }
-
-  /** Where a session will be stored whose cookie leaves before it is. @returns false if it has to be stored first */
-  #reserve(): boolean {
-    if (this.#held !== undefined || this.#reserved !== undefined || this.#opening.kind === 'failed')
-      return true
-    const { known } = this.#config.marks
-    if (known === undefined) return false
-    const ref = newRef(undefined, known.key)
-    this.#reserved = { ref, token: newToken(ref) }
-    const { absoluteTimeoutMs, persistent } = this.#lifetimeOf({})
-    this.#exchange.issue(this.#reserved.token, absoluteTimeoutMs, persistent)
-    return true
-  }
-
-  #issue(via?: readonly Transport[]): void {
-    const { ref, token, expiresAt, lastSeenAt, persistent } = this.#held!
-    this.#exchange.refuseLate()
-    this.#exchange.named(ref.id)
-    this.#exchange.issue(token, expiresAt - lastSeenAt, persistent, via)
-  }
-
-  /** What `cookie.maxAge` has told of a session that is stored already. */
-  #lifetimeToWrite(): SessionWrite['lifetime'] {
-    if (this.#lifetime === undefined) return undefined
-    const { maxAgeMs } = this.#lifetime
-    if (maxAgeMs === null) return { idleTimeoutMs: this.#held!.idleTimeoutMs, persistent: false }
-    return this.#lifetimeOf({})
-  }
-
-  #lifetimeOf(options: LoginOptions): Lifetime {
-    const { maxAgeMs = undefined } = this.#lifetime ?? {}
-    const told: LoginOptions =
-      maxAgeMs === undefined
-        ? {}
-        : maxAgeMs === null
-          ? { persistent: false }
-          : {
-              persistent: true,
-              idleTimeoutMs: maxAgeMs,
-              absoluteTimeoutMs: Math.max(maxAgeMs, this.#config.absoluteTimeoutMs),
-            }
-    return lifetimeOf(this.#config, { ...told, ...options })
-  }
-
-  #remainingMs(): number | null {
-    const told = this.#lifetime
-    if (told !== undefined) return told.maxAgeMs
-    const held = this.#held
-    if (held?.persistent !== true) return null
-    const sinceMs = performance.now() - this.#seenAt
-    return Math.round(Math.min(held.idleTimeoutMs, held.expiresAt - held.lastSeenAt) - sinceMs)
-  }
-
-  #seen(held: Held): void {
-    this.#held = held
-    this.#touchIsDue = false
-    this.#seenAt = performance.now()
-  }
-
-  #isSeenLongAgo(): boolean {
-    const { idleTimeoutMs = Number.POSITIVE_INFINITY } = this.#held ?? {}
-    return performance.now() - this.#seenAt >= idleTimeoutMs * Math.max(this.#config.touchAfterRatio, 0.01)
-  }
-
-  #publishCreated(by: 'login' | 'data'): void {
-    const { ref, userId } = this.#held!
-    if (createdChannel.hasSubscribers) createdChannel.publish({ id: ref.id, userId, by })
-  }
-
-  #publishDestroyed({ ref, userId }: Held, by: DestroyedMessage['by']): void {
-    if (destroyedChannel.hasSubscribers) destroyedChannel.publish({ id: ref.id, userId, by })
-  }
-
-  #dataOf(ref?: SessionRef, stored?: ReadonlyMap<string, StoredValue>): StoredData {
-    const { codec, schema } = this.#config
-    const onUnreadable: DataFormat['onUnreadable'] = (reason, keys) => {
-      if (!unreadableChannel.hasSubscribers) return
-      unreadableChannel.publish({ id: ref?.id ?? '', userId: this.#held?.userId, reason, keys })
-    }
-    return new StoredData({ codec, schema, onUnreadable }, ref?.id, stored)
   }
 
   #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
@@ -646,39 +258,12 @@ export class RequestSession implements Session<Record<string, unknown>> {
   }
 
   #unawaited(operation: 'save' | 'touch', work: () => Promise<void>): void {
-    this.#touchIsDue = false
+    this.#life.touchIsDue = false
     this.#inTurn(work).catch((error: unknown) => {
       // A session that ended meanwhile needs no touch.
       if (operation === 'save' || !(error instanceof SessionEnded)) reportFailure(operation, error)
     })
   }
-}
-
-function heldOf({ token, ref, digest, loaded }: Opened): Held {
-  const { userId, createdAt, lastSeenAt, authenticatedAt, expiresAt, idleTimeoutMs, persistent } =
-    loaded.record
-  return {
-    ref,
-    token,
-    digest,
-    userId,
-    createdAt,
-    lastSeenAt,
-    authenticatedAt,
-    expiresAt,
-    idleTimeoutMs,
-    persistent,
-  }
-}
-
-function lifetimeOf(config: SessionConfig, options: LoginOptions): Lifetime {
-  const { absoluteTimeoutMs = config.absoluteTimeoutMs, persistent } = options
-  const { idleTimeoutMs = Math.min(config.idleTimeoutMs, absoluteTimeoutMs) } = options
-  for (const [name, value] of Object.entries({ idleTimeoutMs, absoluteTimeoutMs })) {
-    const wanted = timeoutMs(value)
-    if (wanted !== undefined) throw new SessionMisuse(`login: \`${name}\` must be ${wanted}.`)
-  }
-  return { idleTimeoutMs, absoluteTimeoutMs, persistent }
 }
 
 /** Hands the outcome to a callback, if there is one; what the callback throws is not taken for a failure. */
