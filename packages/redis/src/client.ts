@@ -19,6 +19,7 @@ export interface RedisConnection {
   readonly status: string
   readonly stream?: unknown
   info?(): Promise<unknown>
+  once?(event: string, listener: () => void): unknown
 }
 
 /**

@@ -11,7 +11,8 @@ interface ClusterNode extends RedisConnection {
  * Makes the nodes of a Cluster client fit for requests, those it has and those it will find:
  *
  * - ioredis connects to a node when the first command wants to go there, and meanwhile refuses the commands that come
- *   after it. So primaries are connected as soon as they are known.
+ *   after it. So primaries are connected as soon as they are known; but not before the client is ready, whose own look at the
+ *   Cluster would meet a node that is just being connected, and start over.
  * - ioredis asks a node to accept a redirected command (ASKING) and does not look at the answer. If the node dies
  *   before it answers, that is an unhandled rejection, which ends the process.
  */
@@ -25,8 +26,12 @@ export function prepareClusterNodes(client: RedisClient): void {
       if (node.status === 'wait' && !node.options?.readOnly) node.connect?.().catch(() => {})
     }
   }
-  prepareNew()
-  client.on('+node', prepareNew)
+  const onNode = (): void => {
+    if (client.status === 'ready') prepareNew()
+  }
+  onNode()
+  client.on('ready', prepareNew)
+  client.on('+node', onNode)
 }
 
 function hearFailedAsking(node: ClusterNode): void {

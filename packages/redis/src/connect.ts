@@ -55,10 +55,7 @@ type Resolved = Omit<ReturnType<typeof resolveCreateRedisOptions>, 'guard'>
 
 function single(target: RedisTarget, options: Resolved): Redis {
   const reconnect = (attempt: number): number => reconnectDelayMs(attempt, options.maxReconnectDelayMs)
-  const where =
-    target.kind === 'sentinel'
-      ? { sentinels: target.addresses, name: target.name!, enableTLSForSentinelMode: target.tls }
-      : target.addresses[0]!
+  const where = target.kind === 'sentinel' ? sentinels(target, options) : target.addresses[0]!
   return new Redis({
     ...connectionOptions(target, options),
     ...where,
@@ -68,10 +65,35 @@ function single(target: RedisTarget, options: Resolved): Redis {
   })
 }
 
+/**
+ * The primary is followed: sentinels tell at once when it is another one (`failoverDetector`), a server is left that is not what it
+ * should be (ioredis looks at its role), and a sentinel that accepts and says nothing is passed over.
+ */
+function sentinels(target: RedisTarget, { sentinel, natMap, connectTimeoutMs }: Resolved) {
+  const username = sentinel?.username ?? target.sentinelUsername
+  const password = sentinel?.password ?? target.sentinelPassword
+  return {
+    sentinels: target.addresses,
+    name: target.name!,
+    enableTLSForSentinelMode: target.tls,
+    failoverDetector: true,
+    sentinelCommandTimeout: connectTimeoutMs,
+    ...(username === undefined ? {} : { sentinelUsername: username }),
+    ...(password === undefined ? {} : { sentinelPassword: password }),
+    ...(sentinel?.tls === undefined ? {} : { sentinelTLS: sentinel.tls }),
+    ...(natMap === undefined ? {} : { natMap }),
+  }
+}
+
+/** Names stay names, so that certificates can be held against them. */
+const keptName: NonNullable<CreateRedisOptions['dnsLookup']> = (name, callback) => callback(null, name)
+
 function cluster(target: RedisTarget, options: Resolved): Cluster {
   return new Cluster(target.addresses, {
     redisOptions: connectionOptions(target, options),
     enableOfflineQueue: false,
+    ...(target.tls || options.dnsLookup ? { dnsLookup: options.dnsLookup ?? keptName } : {}),
+    ...(options.natMap === undefined ? {} : { natMap: options.natMap }),
     // With either delay ioredis sends a command again whose fate it does not know.
     retryDelayOnFailover: 0,
     retryDelayOnClusterDown: 0,
@@ -87,13 +109,14 @@ function connectionOptions(target: RedisTarget, options: Resolved) {
     ...(target.password === undefined ? {} : { password: target.password }),
     ...(target.tls ? { tls: options.tls } : {}),
     ...(options.connectionName === undefined ? {} : { connectionName: options.connectionName }),
+    family: options.family ?? target.family ?? 0,
     connectTimeout: options.connectTimeoutMs,
+    // A peer that vanished answers no farewell either.
+    disconnectTimeout: 500,
     keepAlive: 10_000,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
-    // A demoted primary answers READONLY: look for the new one, but do not send the command again.
-    reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
   }
 }
 

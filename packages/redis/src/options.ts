@@ -1,6 +1,7 @@
 import type { ConnectionOptions } from 'node:tls'
 import {
   durationMs,
+  func,
   integer,
   type OptionChecks,
   object,
@@ -62,10 +63,34 @@ export interface CreateRedisOptions {
   maxReconnectDelayMs?: number
   /** Shown by CLIENT LIST. 1–64 characters without spaces. Default none */
   connectionName?: string
+  /** IP version of addresses: 0 for whichever there is, 4 or 6. Default: as the URL says, else 0 */
+  family?: 0 | 4 | 6
+  /** For Cluster: another way to resolve the names of nodes. Default: the system's; with TLS names stay names, which certificates are for */
+  dnsLookup?: (
+    name: string,
+    callback: (error: Error | null, address: string, family?: number) => void,
+  ) => void
+  /**
+   * For Cluster and Sentinel behind another network: where a server is found that is announced as `host:port`. Default: where it
+   * says
+   */
+  natMap?: Readonly<Record<string, { readonly host: string; readonly port: number }>>
+  /** For Sentinel: user, password and TLS of the sentinels themselves. Default: none of them, or as the URL says */
+  sentinel?: SentinelAccess
   /** For `rediss:`: what `tls.connect` takes, such as `ca`. Default `{}`: the system's authorities, names checked */
   tls?: ConnectionOptions
   /** Deadlines and breaker of the client's guard. Default: the guard's own */
   guard?: GuardOptions
+}
+
+/** How sentinels let somebody in. */
+export interface SentinelAccess {
+  /** Default: none */
+  username?: string
+  /** Default: none */
+  password?: string
+  /** What `tls.connect` takes. Default: no TLS */
+  tls?: ConnectionOptions
 }
 
 /** The defaults of {@link CreateRedisOptions}. */
@@ -84,6 +109,10 @@ const createRedisChecks: OptionChecks<CreateRedisOptions> = {
     typeof value === 'string' && /^[\x21-\x7e]{1,64}$/.test(value)
       ? undefined
       : '1 to 64 characters without spaces',
+  family: (value) => (value === 0 || value === 4 || value === 6 ? undefined : '0, 4 or 6'),
+  dnsLookup: func,
+  natMap: object,
+  sentinel: object,
   tls: object,
   guard: object,
 }

@@ -87,3 +87,29 @@ describe('parseRedisUrl', () => {
     )
   })
 })
+
+describe('parameters', () => {
+  it('say which IP version, and who the sentinels are told that this is', () => {
+    expect(parseRedisUrl('redis://h?family=0')).toMatchObject({ family: 0, db: 0 })
+    expect(parseRedisUrl('redis://h:1/3?family=6')).toMatchObject({ family: 6, db: 3 })
+    expect(parseRedisUrl('redis+cluster://a,b?family=4')).toMatchObject({ family: 4 })
+    const sentinel = 'redis+sentinel://u:p@a/name?sentinelUsername=s%40t&sentinelPassword=p%26w&family=0'
+    expect(parseRedisUrl(sentinel)).toMatchObject({
+      username: 'u',
+      sentinelUsername: 's@t',
+      sentinelPassword: 'p&w',
+      name: 'name',
+    })
+    expect(parseRedisUrl('redis://h')).toMatchObject({ family: undefined, sentinelPassword: undefined })
+  })
+
+  it.each([
+    'redis://h?family=5',
+    'redis://h?famly=6',
+    'redis://h?sentinelPassword=secret',
+    'redis://h?x=secret&family=4',
+  ])('are refused without a value being told: %s', (url) => {
+    expect(() => parseRedisUrl(url)).toThrow(InvalidRedisUrl)
+    expect(() => parseRedisUrl(url)).not.toThrow(/secret/)
+  })
+})

@@ -17,6 +17,7 @@ import type { ServerWord } from '../server-words.js'
 import { adviseOnServers } from './advice.js'
 import type { BreakerState } from './breaker-state.js'
 import { Deadlines } from './deadlines.js'
+import { endSilentHandshakes } from './handshake.js'
 import { Link, type Wire } from './link.js'
 import { Operation } from './operation.js'
 import type { OperationOptions, StoreGuard } from './port.js'
@@ -33,8 +34,8 @@ export class GuardedClient implements StoreGuard {
   readonly #links = new Map<string, Link>()
   readonly #only: Link | undefined
   #waiting = 0
-  /** Operations for a client that connects for the first time, because it was asked. */
-  #held: [Operation, send: () => void][] | undefined
+  /** Operations for a connection that is just being made for the first time, by its link. */
+  readonly #held = new Map<Link, [Operation, send: () => void][]>()
   #reconnectedAt: number = Number.NEGATIVE_INFINITY
   /** Commands that are written when this turn of the event loop ends. */
   #unsent: Operation[] = []
@@ -49,12 +50,13 @@ export class GuardedClient implements StoreGuard {
     client.on('ready', () => {
       const nowMs = performance.now()
       this.#only?.renewed(nowMs)
-      this.#releaseHeld((send) => send())
+      for (const link of this.#held.keys()) this.#release(link, (_, send) => send())
     })
     client.on('close', () => {
       this.#only?.unreachable()
-      this.#releaseHeld((_, operation) => operation.fail('not-ready'))
+      for (const link of this.#held.keys()) this.#release(link, (operation) => operation.fail('not-ready'))
     })
+    endSilentHandshakes(client, options.reconnectAfterMs)
     if (client.isCluster) prepareClusterNodes(client)
     warnOfRepeatedWrites(client)
     adviseOnServers(client)
@@ -124,11 +126,12 @@ export class GuardedClient implements StoreGuard {
         const reply = sendCommand(this.#client, command, args, options?.asBuffer === true)
         reply.then(operation.onReply, operation.onError)
       }
-      if (this.#held === undefined) {
+      const held = this.#held.get(link)
+      if (held === undefined) {
         send()
         return
       }
-      this.#held.push([operation, send])
+      held.push([operation, send])
       this.#deadlines.add(operation, patienceMs, startedAt)
     })
   }
@@ -143,11 +146,11 @@ export class GuardedClient implements StoreGuard {
   #refusal(link: Link, nowMs: number): UnavailableReason | undefined {
     const { status } = this.#client
     if (status === 'wait') {
-      this.#held = []
+      this.#held.set(link, [])
       // What goes wrong comes as `close`, and as an `error` to whoever listens.
       this.#client.connect?.().catch(() => {})
-    }
-    if (status !== 'ready' && this.#held === undefined) {
+    } else if (status === 'ready') this.#holdForNode(link)
+    if (status !== 'ready' && !this.#held.has(link)) {
       if (!this.#client.isCluster) link.unreachable()
       return 'not-ready'
     }
@@ -155,10 +158,20 @@ export class GuardedClient implements StoreGuard {
     return this.#waiting < this.#options.maxWaiting ? undefined : 'too-many-waiting'
   }
 
-  #releaseHeld(each: (send: () => void, operation: Operation) => void): void {
-    const held = this.#held
-    this.#held = undefined
-    for (const [operation, send] of held ?? []) if (!operation.settled) each(send, operation)
+  /** ioredis refuses what is for a node of a Cluster to which it is just connecting. */
+  #holdForNode(link: Link): void {
+    if (this.#only !== undefined || this.#held.has(link) || link.state === 'open') return
+    const [node] = connectionsOf(this.#client, link.node)
+    if (node?.once === undefined || (node.status !== 'connecting' && node.status !== 'connect')) return
+    this.#held.set(link, [])
+    node.once('ready', () => this.#release(link, (_, send) => send()))
+    node.once('close', () => this.#release(link, (operation) => operation.fail('not-ready')))
+  }
+
+  #release(link: Link, each: (operation: Operation, send: () => void) => void): void {
+    const held = this.#held.get(link)
+    this.#held.delete(link)
+    for (const [operation, send] of held ?? []) if (!operation.settled) each(operation, send)
   }
 
   readonly #onEnd = (_operation: Operation, word: ServerWord | undefined): void => {

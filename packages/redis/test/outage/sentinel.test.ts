@@ -1,6 +1,6 @@
 import { findRedisServer } from '@scale/devkit/redis-server'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { guardDefaults } from '../../src/index.js'
+import { createRedis, guardDefaults, storeGuard } from '../../src/index.js'
 import { type RedisSentinel, startRedisSentinel } from '../../src/testing/index.js'
 import { bothSentinelClients, type GuardedClient } from './clients.js'
 import { eventually, outcomeOf, PATIENT, traffic } from './traffic.js'
@@ -38,4 +38,28 @@ it('follows a primary that handed over, though the old one still answers', async
   const promoted = await group.failover('handover')
   await expectWritesToHeal()
   expect(await promoted.command('GET', 'counter')).toBe('4')
+})
+
+it('a client that is made while one of three sentinels says nothing is ready all the same', async () => {
+  const [frozen] = group.sentinels
+  frozen!.pause()
+  // Of a client that an app makes itself this is the app's to set: `sentinelCommandTimeout`.
+  const client = createRedis(group.url)
+  await eventually(() => expect(storeGuard(client).available()).toBe(true))
+  client.disconnect()
+  frozen!.resume()
+})
+
+it('a primary that is frozen is left as soon as another one is named (down-after scaled to a second)', async () => {
+  const old = await group.primary()
+  const store = clients[0]!.guard
+  old.pause()
+  const isAnother = async (): Promise<boolean> => (await group.primary()).port !== old.port
+  await eventually(async () => expect(await isAnother()).toBe(true))
+  const promotedAt = performance.now()
+  await eventually(async () =>
+    expect(await outcomeOf(store.call('incr', ['frozen'], { patience: 'long' }))).toBe('ok'),
+  )
+  expect(performance.now() - promotedAt).toBeLessThan(3_000)
+  old.resume()
 })
