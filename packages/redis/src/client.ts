@@ -71,6 +71,19 @@ function isClientStream(stream: unknown): stream is ClientStream {
   return typeof (stream as ClientStream | undefined)?.cork === 'function'
 }
 
+const connectionErrors = new WeakMap<RedisClient, Error>()
+
+/** Keeps why a client has no connection, for those who ask it meanwhile. `undefined`: it has one again. */
+export function rememberConnectionError(client: RedisClient, error: Error | undefined): void {
+  if (error === undefined) connectionErrors.delete(client)
+  else connectionErrors.set(client, error)
+}
+
+/** Why a client has no connection, as far as that is known: of those that `createRedis` makes. */
+export function connectionErrorOf(client: RedisClient): Error | undefined {
+  return connectionErrors.get(client)
+}
+
 /** Checks an option that takes a client: `undefined` if the value has a client's shape. */
 export function redisClient(value: unknown): string | undefined {
   const client = value as Partial<RedisClient> | null

@@ -1,5 +1,6 @@
 import { Cluster, Redis } from 'ioredis'
 import { connectionErrorChannel } from './channels.js'
+import { connectionErrorOf, rememberConnectionError } from './client.js'
 import { storeGuard } from './guard/store-guard.js'
 import { type CreateRedisOptions, resolveCreateRedisOptions } from './options.js'
 import { parseRedisUrl, type RedisTarget } from './url.js'
@@ -24,7 +25,9 @@ export function createRedis(
   const { guard, ...resolved } = resolveCreateRedisOptions(options)
   const target = parseRedisUrl(url)
   const client = target.kind === 'cluster' ? cluster(target, resolved) : single(target, resolved)
+  client.on('ready', () => rememberConnectionError(client, undefined))
   client.on('error', (error) => {
+    rememberConnectionError(client, error)
     if (connectionErrorChannel.hasSubscribers) connectionErrorChannel.publish({ error })
   })
   storeGuard(client, guard)
@@ -35,7 +38,7 @@ export function createRedis(
  * Waits until a client can be used, but not for ever.
  *
  * @param timeoutMs  longest wait, in ms
- * @returns false if it is not ready by then; an app may start all the same
+ * @returns false if it is not ready by then; an app may start all the same, and `connectionError(client)` tells why
  */
 export async function whenReady(client: Redis | Cluster, timeoutMs: number): Promise<boolean> {
   if (client.status === 'ready') return true
@@ -49,6 +52,11 @@ export async function whenReady(client: Redis | Cluster, timeoutMs: number): Pro
     const timer = setTimeout(() => end(false), timeoutMs)
     client.on('ready', onReady)
   })
+}
+
+/** Why a client of `createRedis` has no connection; `undefined` if it has one, or is just connecting for the first time. */
+export function connectionError(client: Redis | Cluster): Error | undefined {
+  return connectionErrorOf(client)
 }
 
 type Resolved = Omit<ReturnType<typeof resolveCreateRedisOptions>, 'guard'>

@@ -12,7 +12,7 @@ export {
   operationChannel,
 } from './channels.js'
 export { type RedisArgument, type RedisClient, type RedisConnection, redisClient } from './client.js'
-export { createRedis, whenReady } from './connect.js'
+export { connectionError, createRedis, whenReady } from './connect.js'
 export { InvalidRedisUrl, RedisUnavailable, type UnavailableReason } from './errors.js'
 export type { BreakerState } from './guard/breaker-state.js'
 export type { OperationOptions, StoreGuard } from './guard/port.js'

@@ -1,6 +1,7 @@
 import { type OperationMessage, operationChannel } from '../channels.js'
 import {
   type ClientStream,
+  connectionErrorOf,
   connectionsOf,
   nodeOf,
   type RedisArgument,
@@ -54,7 +55,8 @@ export class GuardedClient implements StoreGuard {
     })
     client.on('close', () => {
       this.#only?.unreachable()
-      for (const link of this.#held.keys()) this.#release(link, (operation) => operation.fail('not-ready'))
+      for (const link of this.#held.keys())
+        this.#release(link, (operation) => operation.fail('not-ready', connectionErrorOf(client)))
     })
     endSilentHandshakes(client, options.reconnectAfterMs)
     if (client.isCluster) prepareClusterNodes(client)
@@ -114,7 +116,8 @@ export class GuardedClient implements StoreGuard {
     const refusal = this.#refusal(link, startedAt)
     if (refusal !== undefined) {
       report({ operation: name, outcome: refusal, durationMs: 0 })
-      return Promise.reject(new RedisUnavailable(refusal, { retryAfterMs: link.retryAfterMs }))
+      const cause = refusal === 'not-ready' ? connectionErrorOf(this.#client) : undefined
+      return Promise.reject(new RedisUnavailable(refusal, { retryAfterMs: link.retryAfterMs, cause }))
     }
     return new Promise((resolve, reject) => {
       const patienceMs = this.#patienceMs(options)

@@ -5,6 +5,7 @@ import { Redis } from 'ioredis'
 import { Redis as Redis5 } from 'ioredis5'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import {
+  connectionError,
   createRedis,
   defineScript,
   type GuardOptions,
@@ -214,6 +215,11 @@ describe('createRedis', () => {
     client.disconnect()
     const away = createRedis('redis://127.0.0.1:1')
     expect(await whenReady(away, 50)).toBe(false)
+    await vi.waitFor(() => expect(connectionError(away)?.message).toMatch(/ECONNREFUSED/))
+    const error = await storeGuard(away)
+      .call('get', ['key'])
+      .catch((reason: unknown) => reason)
+    expect(error).toMatchObject({ reason: 'not-ready', message: expect.stringMatching(/ECONNREFUSED/) })
     away.disconnect()
   })
 
