@@ -308,6 +308,14 @@ describe('while an answer waits for the session', () => {
     ],
     ['end with a callback', (_req, res) => void res.end('abc', () => {}), 'abc'],
     [
+      'little by little, waiting for drain',
+      async (_req, res) => {
+        for (const part of ['a', 'b', 'c']) if (!res.write(part)) await once(res, 'drain')
+        res.end()
+      },
+      'abc',
+    ],
+    [
       'a stream that waits for drain',
       async (_req, res) => {
         if (!res.write(large)) await once(res, 'drain')

@@ -381,6 +381,13 @@ describe.each(topologies)('%s', (kind) => {
       spoil(one.data)
       await expect(one.save()).rejects.toThrow(message)
     })
+    it('is not stored for the first time if it is too much', async () => {
+      const visitor = await make().load({})
+      visitor.data.a = 'x'.repeat(70_000)
+      await expect(visitor.save()).rejects.toThrow(/maxDataBytes/)
+      await expect(visitor.login('ann')).rejects.toThrow(/maxDataBytes/)
+      expect([visitor.id, visitor.userId]).toEqual([undefined, undefined])
+    })
     it('keeps names of every kind', async () => {
       const sessions = make()
       const data = JSON.parse('{"__proto__":{"x":1},"constructor":1,"u":2,".":3,"":4}') as Data

@@ -49,7 +49,7 @@ export const changes: readonly Change[] = [
     file: 'request/exchange.ts',
     from: 'this.#isHeadOut = this.#res.headersSent',
     to: '',
-    tests: ['answers', 'late'],
+    tests: ['answers'],
   },
   {
     name: 'a body that could not be stored looks whole',
@@ -141,7 +141,7 @@ export const changes: readonly Change[] = [
     file: life,
     from: 'refuseInvalid(this.config, data)',
     to: '',
-    tests: ['creation'],
+    tests: ['session.test'],
   },
   {
     name: 'a schema is not asked at a save',

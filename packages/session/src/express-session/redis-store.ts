@@ -154,7 +154,12 @@ export class RedisStore extends BaseStore {
       conflict: 'merge' as const,
       maxDataBytes: MAX_DATA_BYTES,
     }
-    await writeSession(config, { ref, digest, userId: undefined }, read.data, { lifetime: { idleTimeoutMs } })
+    // `resave` writes what nobody has changed: of a session that is gone there is nothing to lose.
+    if (read.data.changes().length === 0) await this.#mark(sid, idleTimeoutMs)
+    else
+      await writeSession(config, { ref, digest, userId: undefined }, read.data, {
+        lifetime: { idleTimeoutMs },
+      })
     read.idleTimeoutMs = idleTimeoutMs
     read.touchIsDue = false
   }
@@ -268,7 +273,9 @@ function onUnreadable(reason: UnreadableMessage['reason'], keys: readonly string
 /** A session with the end of its cookie, which is not stored: it changes with every use. */
 function sessionOf(data: StoredData, { record, nowMs }: LoadedSession): StoredSession {
   const session = structuredClone(data.value) as StoredSession
-  const { cookie = {} } = session
+  const { cookie } = session
+  // What was stored without one stays so: express-session says that it cannot use it.
+  if (cookie === undefined) return session
   const remainingMs = record.lastSeenAt + record.idleTimeoutMs - nowMs
   const isSessionCookie = typeof cookie.originalMaxAge !== 'number'
   session.cookie = { ...cookie, expires: isSessionCookie ? null : new Date(Date.now() + remainingMs) }
@@ -277,7 +284,8 @@ function sessionOf(data: StoredData, { record, nowMs }: LoadedSession): StoredSe
 
 function plainOf(session: StoredSession): Record<string, unknown> {
   const plain = JSON.parse(JSON.stringify(session)) as StoredSession
-  const { expires: _, ...cookie } = plain.cookie ?? {}
+  if (plain.cookie === undefined) return plain
+  const { expires: _, ...cookie } = plain.cookie
   return { ...plain, cookie }
 }
 

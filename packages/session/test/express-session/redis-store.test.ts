@@ -99,6 +99,32 @@ describe.each(clients)('the store contract of express-session with %s', (_name, 
   })
 })
 
+it('has what apps read of the store of connect-redis', async () => {
+  const client = redis.client
+  const store = new RedisStore({ client, prefix: 'mine:', ttl: 60 })
+  expect([store.client, store.prefix, store.ttl]).toEqual([client, 'mine:', 60])
+  await store.set('s1', sample())
+  await store.set('s2', sample())
+  const ids = await store.ids()
+  expect(new Set(ids).size).toBe(2)
+  expect((await store.all()).map(({ id }) => id).sort()).toEqual(ids.sort())
+})
+
+it('keeps to express-session where a session is gone, or was never one', async () => {
+  const store = new RedisStore({ client: redis.client })
+  const app = await start(store, { resave: true })
+  const visitor = { cookie: cookieIn(await app.send('POST', '/set/n?n=7')) }
+  // Written anew by `resave` after it was destroyed: no error, and no session.
+  const slow = app.send('GET', '/slow', visitor)
+  await expect.poll(async () => (await app.send('GET', '/', visitor)).body).toEqual({ n: 7 })
+  await store.clear()
+  expect((await slow).status).toBe(200)
+  expect((await app.send('GET', '/', visitor)).body).toEqual({})
+  await store.set('no-cookie', { foo: 'bar' })
+  expect(await store.get('no-cookie')).toEqual({ foo: 'bar' })
+  await app.close()
+})
+
 it('refuses options of connect-redis that it cannot keep', () => {
   // @ts-expect-error not an option
   expect(() => new RedisStore({ client: redis.client, serializer: JSON })).toThrow(/serializer/)
@@ -121,6 +147,7 @@ async function start(store: unknown, options: object = {}): Promise<RunningApp> 
     const { cookie: _, ...rest } = sessionOf(req)
     res.json(rest)
   })
+  app.get('/slow', (_req, res) => void setTimeout(() => res.json({}), 300))
   app.post('/set/:key', (req, res) => {
     sessionOf(req)[req.params.key] = Number(req.query.n ?? 1)
     setTimeout(() => res.json({}), Number(req.query.ms ?? 0))
