@@ -1,10 +1,12 @@
 import { type Channel, channel } from '@scale/core'
 import type { Heartbeat } from './messages.js'
 import type { WorkerDecision } from './process/decision.js'
+import type { CheckState } from './worker/health.js'
 import type { EndReport } from './worker/serving.js'
 
-/** A worker's life. `ready` is what the worker says of itself after its start-up checks. */
-export type WorkerState = 'booting' | 'listening' | 'ready' | 'draining' | 'exited'
+/** A worker's life. `ready` is what the worker says of itself after its start-up
+ * checks; one that replaces another is `canary` until the old one is told to go. */
+export type WorkerState = 'booting' | 'listening' | 'canary' | 'ready' | 'draining' | 'exited'
 
 interface Line {
   level: 'debug' | 'info' | 'warn' | 'error'
@@ -97,6 +99,21 @@ export interface HeartbeatEvent extends Line {
   heartbeat: Heartbeat
 }
 
+/** A dependency of a worker went down or came back, or a start waits for one. */
+export interface CheckEvent extends Line {
+  type: 'check'
+  workerId: number
+  check: CheckState
+}
+
+/** `/readyz` of this copy changed its answer. */
+export interface ReadinessEvent extends Line {
+  type: 'readiness'
+  ready: boolean
+  /** As `/readyz` says them. */
+  reasons: string[]
+}
+
 /** Something that a person should look at. */
 export interface WarningEvent extends Line {
   type: 'warning'
@@ -114,6 +131,8 @@ export type ClusterEvent =
   | ReloadEvent
   | ScaledEvent
   | HeartbeatEvent
+  | CheckEvent
+  | ReadinessEvent
   | WarningEvent
   | StoppingEvent
   | DrainedEvent
@@ -128,6 +147,8 @@ const channels: { [Type in ClusterEvent['type']]: Channel<Extract<ClusterEvent, 
   reload: channel('scale:cluster:reload'),
   scaled: channel('scale:cluster:scaled'),
   heartbeat: channel('scale:cluster:heartbeat'),
+  check: channel('scale:cluster:check'),
+  readiness: channel('scale:cluster:readiness'),
   warning: channel('scale:cluster:warning'),
   stopping: channel('scale:cluster:stopping'),
   drained: channel('scale:cluster:drained'),

@@ -4,10 +4,12 @@ export { type DrainOptions, type DrainReport, drain } from './drain/drain.js'
 export { AdminNotListening, ControlFailed, NoServer, NotPrimary, ReloadFailed } from './errors.js'
 export type {
   BreakerEvent,
+  CheckEvent,
   ClusterEvent,
   DecidedEvent,
   DrainedEvent,
   HeartbeatEvent,
+  ReadinessEvent,
   ReadyEvent,
   RecycleEvent,
   ReloadEvent,

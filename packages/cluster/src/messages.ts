@@ -20,6 +20,8 @@ export interface Heartbeat {
 
 /** What a worker tells its primary. The primary never waits for an answer of a worker: a stuck one gives none. */
 export type FromWorker =
+  /** It loads no more: it hears what it is told. */
+  | { type: 'here' }
   | { type: 'listening' }
   | { type: 'ready'; checks: CheckState[] }
   | { type: 'health'; ok: boolean; checks: CheckState[] }
@@ -36,8 +38,6 @@ export type FromPrimary =
   | { type: 'drain'; delayMs: number; timeoutMs: number }
   /** Nothing more will be handed to the worker: it may stop accepting before its delay is over. */
   | { type: 'refuse' }
-  /** Every connection that was handed to the worker before it stopped accepting has reached it. */
-  | { type: 'goodbye' }
 
 /** Other messages travel on the same pipe: ours are wrapped. */
 const envelope = '@scale/cluster'

@@ -1,5 +1,16 @@
 import type { Server } from 'node:net'
-import { anyOf, durationMs, func, integer, number, object, oneOf, resolveOptions, string } from '@scale/core'
+import {
+  anyOf,
+  boolean,
+  durationMs,
+  func,
+  integer,
+  number,
+  object,
+  oneOf,
+  resolveOptions,
+  string,
+} from '@scale/core'
 import { type AdminOptions, resolveAdminOptions } from './admin/admin.js'
 import { type DrainOptions, sayGoingAway } from './drain/drain.js'
 import type { ClusterEvent } from './events.js'
@@ -76,6 +87,11 @@ export interface ClusterOptions {
   admin?: AdminOptions
   /** How long a worker may take to be ready. Default 60,000 */
   bootTimeoutMs?: number
+  /**
+   * Whether all connections from one address go to one worker, in a cluster that clients reach without a balancer in between, such as
+   * for the long polling of Socket.IO. Default false
+   */
+  sticky?: boolean
   /** Share of workers that must be ready for `/readyz`; at least one always. Default 0.5 */
   minReadyRatio?: number
   /** When and how the process ends. Default: each of its own */
@@ -108,10 +124,13 @@ export interface ClusterOptions {
 
 /** What holds where `runCluster` is told nothing. */
 export const clusterDefaults: Readonly<
-  Required<Pick<ClusterOptions, 'workers' | 'bootTimeoutMs' | 'minReadyRatio' | 'loadBalancerIdleMs'>>
+  Required<
+    Pick<ClusterOptions, 'workers' | 'bootTimeoutMs' | 'sticky' | 'minReadyRatio' | 'loadBalancerIdleMs'>
+  >
 > = Object.freeze({
   workers: 'auto',
   bootTimeoutMs: 60_000,
+  sticky: false,
   minReadyRatio: 0.5,
   loadBalancerIdleMs: 60_000,
 })
@@ -122,7 +141,7 @@ export type ResolvedClusterOptions = Readonly<
     Required<
       Pick<
         ClusterOptions,
-        'start' | 'workers' | 'bootTimeoutMs' | 'minReadyRatio' | 'loadBalancerIdleMs' | 'log'
+        'start' | 'workers' | 'bootTimeoutMs' | 'sticky' | 'minReadyRatio' | 'loadBalancerIdleMs' | 'log'
       >
     > & {
       admin: Required<AdminOptions> | undefined
@@ -145,6 +164,7 @@ export function resolveClusterOptions(given: ClusterOptions): ResolvedClusterOpt
       prepare: func,
       admin: object,
       bootTimeoutMs: durationMs(),
+      sticky: boolean,
       minReadyRatio: number(0, 1),
       drain: object,
       respawn: object,

@@ -73,8 +73,28 @@ export async function runCluster(options: ClusterOptions): Promise<RunningCluste
       : { workers: workers.count, source: 'prepare', reason: workers.reason, resources: resources() }
   const systemd = systemdNotifier(process.env)
   const emit = emitter(resolved.log, ...(systemd === undefined ? [] : [systemd]))
-  const start = decision.workers === 1 ? startSingle : startPrimary
+  const needsPrimary = decision.workers > 1 || onlyByAPrimary(options).length > 0
+  const start = needsPrimary ? startPrimary : startSingle
+  if (!needsPrimary) tellIgnored(options, emit)
   return start({ options: resolved, decision, prepared, env, emit })
+}
+
+/** What was asked for and only another process can do: then there is one, also for a single worker. */
+function onlyByAPrimary({ recycle, watchdog }: ClusterOptions): string[] {
+  const { maxAgeMs, maxRequests, maxRssBytes } = recycle ?? {}
+  const isLimited = (maxAgeMs ?? maxRequests ?? maxRssBytes) !== undefined
+  return [...(isLimited ? ['recycle'] : []), ...(watchdog === undefined ? [] : ['watchdog'])]
+}
+
+/** Options that mean nothing to a process without a primary. */
+function tellIgnored(options: ClusterOptions, emit: Emit): void {
+  const names = (['respawn', 'breaker', 'reload', 'minReadyRatio', 'sticky'] as const).filter((name) => {
+    const value = options[name]
+    return typeof value === 'object' ? Object.keys(value).length > 0 : value !== undefined
+  })
+  if (names.length === 0) return
+  const message = `one process alone has no use for ${names.map((name) => `\`${name}\``).join(', ')}`
+  emit({ type: 'warning', level: 'warn', message, workerId: 1 })
 }
 
 interface Start {

@@ -109,7 +109,9 @@ describe('health', () => {
     const { health } = await monitored(() => false, false)
     await health.start(never)
     expect(health.ok).toBe(true)
-    expect(health.report()).toEqual([{ name: 'dependency', ok: false, required: false }])
+    expect(health.report()).toEqual([
+      { name: 'dependency', ok: false, required: false, error: 'returned false' },
+    ])
     health.stop()
   })
 

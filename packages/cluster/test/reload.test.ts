@@ -84,7 +84,7 @@ test('SIGTTIN adds a worker, SIGTTOU takes one away, down to one', async () => {
 describe('recycling', () => {
   test('by requests: new before old, one at a time, nothing lost', async () => {
     const { app, url } = await running({
-      recycle: { maxRequests: 100 },
+      recycle: { maxRequests: 100, minAgeMs: 1 },
       watchdog: { intervalMs: 100, timeoutMs: 60_000 },
     })
     const load = new Load(url).start(clients)
@@ -104,7 +104,7 @@ describe('recycling', () => {
 
   test.for([
     { reason: 'age', limits: { maxAgeMs: 300 } },
-    { reason: 'memory', limits: { maxRssBytes: 1_000_000 } },
+    { reason: 'memory', limits: { maxRssBytes: 1_000_000, minAgeMs: 1 } },
   ])('by $reason', async ({ reason, limits }) => {
     const { app } = await running({ recycle: limits, watchdog: { intervalMs: 100, timeoutMs: 60_000 } })
     await app.said('recycle', { reason })

@@ -122,6 +122,8 @@ function clusterRules(): Record<`scale:${string}:${string}`, ChannelRule> {
     'recycle',
     'reload',
     'scaled',
+    'check',
+    'readiness',
     'warning',
     'stopping',
     'drained',

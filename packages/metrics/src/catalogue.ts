@@ -169,7 +169,7 @@ export const packageCatalogue: Catalogue<
   | 'clusterWarnings'
   | 'clusterReloads'
   | 'shutdownForced',
-  'redisBreakersOpen' | 'clusterWorkers' | 'clusterHeld',
+  'redisBreakersOpen' | 'clusterWorkers' | 'clusterHeld' | 'clusterReady',
   'redisOperation' | 'cacheLoads' | 'authKeySet' | 'clusterReloadDuration' | 'shutdownDuration'
 > = {
   redisOperation: histogram(
@@ -343,6 +343,12 @@ export const packageCatalogue: Catalogue<
     [],
     'sum',
     'Places of workers that stay empty for a while because their workers kept failing.',
+  ),
+  clusterReady: gauge(
+    'scale_cluster_ready',
+    [],
+    'sum',
+    '1 while `/readyz` says that this copy takes traffic.',
   ),
   clusterWarnings: counter(
     'scale_cluster_warnings_total',

@@ -59,6 +59,7 @@ interface Messages {
   'scale:cluster:respawn': { during: string }
   'scale:cluster:recycle': object
   'scale:cluster:breaker': { state: string }
+  'scale:cluster:readiness': { ready: boolean }
   'scale:cluster:warning': object
   'scale:cluster:reload': { state: string; tookMs?: number }
   'scale:cluster:drained': {

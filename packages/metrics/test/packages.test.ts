@@ -269,6 +269,12 @@ describe('each channel is counted', () => {
       { '': 1 },
     ],
     [
+      'cluster:readiness',
+      [{ ready: true }, { ready: false }, { ready: true }],
+      'scale_cluster_ready',
+      { '': 1 },
+    ],
+    [
       'cluster:reload',
       [{ state: 'started' }, { state: 'done', tookMs: 2_000 }, { state: 'failed', tookMs: 1 }],
       'scale_cluster_reloads_total',
@@ -314,6 +320,7 @@ describe('no channel of any package is forgotten', () => {
     'scale:cluster:decided': 'said once at the start: the gauge of workers shows the same',
     'scale:cluster:ready': 'the gauge of workers shows it',
     'scale:cluster:scaled': 'the gauge of workers shows it',
+    'scale:cluster:check': 'the line names the check; whether the copy is ready is counted',
     'scale:cluster:heartbeat': 'each process measures itself',
     'scale:cluster:stopping': 'the end of the drain is counted',
   }

@@ -2,7 +2,7 @@ import diagnostics from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import Module from 'node:module'
 import type { Server } from 'node:net'
-import { listenChannel } from '../drain/accept-queue.js'
+import { listenChannel } from '../process/node-internals.js'
 
 /**
  * Runs a file as if Node had been started with it, and finds out which servers it opens.

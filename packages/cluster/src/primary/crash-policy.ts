@@ -20,12 +20,10 @@ export const respawnDefaults: Readonly<Required<RespawnOptions>> = Object.freeze
 
 /** When a worker, or the whole, has failed too often. */
 export interface BreakerOptions {
-  /** Boot failures per worker that end the primary, before all have been ready once. Default 3 */
+  /** Boot failures in a row, of each worker that was never ready, that end the primary at its first boot. Default 3 */
   bootFailures?: number
-  /** Exits of one worker that leave its place empty. Default 5 */
+  /** Failures in a row that leave a worker's place empty. Default 5 */
   exits?: number
-  /** In which both are counted. Default 60,000 */
-  windowMs?: number
   /** How long a place stays empty. Default 60,000 */
   openMs?: number
 }
@@ -34,7 +32,6 @@ export interface BreakerOptions {
 export const breakerDefaults: Readonly<Required<BreakerOptions>> = Object.freeze({
   bootFailures: 3,
   exits: 5,
-  windowMs: 60_000,
   openMs: 60_000,
 })
 
@@ -49,59 +46,41 @@ export function resolveRespawn(given: RespawnOptions | undefined): Required<Resp
 /** @throws {InvalidOption} */
 export function resolveBreaker(given: BreakerOptions | undefined): Required<BreakerOptions> {
   return resolveOptions('runCluster: breaker', given, {
-    checks: { bootFailures: integer(1), exits: integer(1), windowMs: durationMs(), openMs: durationMs() },
+    checks: { bootFailures: integer(1), exits: integer(1), openMs: durationMs() },
     defaults: breakerDefaults,
   })
 }
 
-/** What a crash leads to. */
-export type CrashVerdict =
-  | { action: 'respawn'; delayMs: number }
-  /** The slot is left empty for a while: it failed too often, whatever starts there. */
-  | { action: 'hold'; delayMs: number }
-  /** The app cannot start at all: the primary ends. */
-  | { action: 'give-up' }
-
-type Policy = Pick<Required<RespawnOptions>, 'baseMs' | 'maxMs'> & Required<BreakerOptions>
-
-/** One slot's history. */
-export interface SlotHistory {
-  /** Consecutive failures, for the backoff. */
-  failures: number
-  /** When it failed, within the window. */
-  exitsAt: number[]
+/** How long a place stays empty after a failure, and whether that is because it failed too often. */
+export interface Pause {
+  delayMs: number
+  isHeld: boolean
 }
 
 /**
- * Counts crashes and says what follows; knows no process and no clock.
+ * What follows a failure of a place, of whatever kind and however long the attempt took: only how many there were in a
+ * row counts. (A boot that hangs for a minute is as much of a failure as one that throws at once.)
  *
- * A slot's failures lead to a longer wait each; too many within the window open its breaker. Before the first boot is
- * complete, failures of all slots count together: a build that cannot start should end with a status, not
- * fill the log for ever.
+ * @param failures  in a row, this one included
  */
-export class CrashPolicy {
-  private bootFailuresAt: number[] = []
+export function pauseAfter(
+  options: Pick<Required<RespawnOptions>, 'baseMs' | 'maxMs'> &
+    Pick<Required<BreakerOptions>, 'exits' | 'openMs'>,
+  failures: number,
+  random: () => number = Math.random,
+): Pause {
+  return failures >= options.exits
+    ? { delayMs: options.openMs, isHeld: true }
+    : { delayMs: backoffMs(options, failures - 1, random), isHeld: false }
+}
 
-  constructor(
-    private readonly options: Policy,
-    private readonly random: () => number = Math.random,
-  ) {}
-
-  onCrash(
-    slot: SlotHistory,
-    { isFirstBoot, workers, nowMs }: { isFirstBoot: boolean; workers: number; nowMs: number },
-  ): CrashVerdict {
-    const { windowMs, bootFailures, exits, openMs } = this.options
-    const recent = (at: number): boolean => nowMs - at < windowMs
-    const delayMs = backoffMs(this.options, slot.failures, this.random)
-    slot.failures++
-    if (isFirstBoot) {
-      this.bootFailuresAt = [...this.bootFailuresAt.filter(recent), nowMs]
-      return this.bootFailuresAt.length >= bootFailures * workers
-        ? { action: 'give-up' }
-        : { action: 'respawn', delayMs }
-    }
-    slot.exitsAt = [...slot.exitsAt.filter(recent), nowMs]
-    return slot.exitsAt.length >= exits ? { action: 'hold', delayMs: openMs } : { action: 'respawn', delayMs }
-  }
+/**
+ * Whether the app cannot start at all. Asked before the first boot is over: every place that has never been ready has
+ * failed so many times in a row.
+ */
+export function cannotStart(
+  places: readonly { failures: number; wasReady: boolean }[],
+  bootFailures: number,
+): boolean {
+  return places.every(({ failures, wasReady }) => wasReady || failures >= bootFailures)
 }

@@ -1,14 +1,16 @@
+import type { ChildProcess } from 'node:child_process'
 import cluster, { type Worker } from 'node:cluster'
 import type { WorkerState } from '../events.js'
 import { type FromPrimary, type FromWorker, type Heartbeat, unwrap, wrap } from '../messages.js'
 import { exitCodes } from '../process/exit-codes.js'
 import type { CheckState } from '../worker/health.js'
-import { takeBackOnDeath } from './handover.js'
 
 /** How a worker process ended. */
 export interface Exit {
   code: number | null
   signal: string | null
+  /** If it could not even be started: why. */
+  error?: string
 }
 
 /** After a worker's own time is over, how long until it is killed from outside. */
@@ -26,6 +28,8 @@ export class Member {
   /** Whether every required dependency is up, by its own word. */
   healthy = true
   checks: CheckState[] = []
+  /** The checks that have been told. */
+  told: CheckState[] = []
   heartbeat: Heartbeat | undefined
   /** `performance.now()` of the last message. */
   heardAt: number = performance.now()
@@ -35,8 +39,12 @@ export class Member {
   /** Resolves when ready; rejects, with a sentence, if it ends before. */
   readonly ready: Promise<void>
   readonly exited: Promise<Exit>
-  /** Handed over and not yet taken. */
-  readonly connectionsOnTheWay: () => number
+  /** Takes connections while it drains: until `refuse`. */
+  private isAccepting = false
+  /** Told to drain before it could hear anything. */
+  private order: FromPrimary | undefined
+  private isHere = false
+  private readonly isCanary: boolean
   private readonly worker: Worker
   private readonly onStateChange: (member: Member) => void
 
@@ -45,19 +53,25 @@ export class Member {
     env: Record<string, string | number>,
     options: {
       bootTimeoutMs: number
+      /** It replaces another, which goes on until this one has proved itself. */
+      isCanary: boolean
       onState: (member: Member) => void
       onMessage: (member: Member, message: FromWorker) => void
     },
   ) {
     this.onStateChange = options.onState
+    this.isCanary = options.isCanary
     this.worker = cluster.fork(env)
-    this.connectionsOnTheWay = takeBackOnDeath(this.worker)
-    // A pipe that breaks shows here; the worker's end is what counts.
-    this.worker.on('error', () => {})
     this.exited = new Promise((resolve) => {
       this.worker.once('exit', (code, signal) => {
         this.enter('exited')
         resolve({ code: signal === null ? code : null, signal })
+      })
+      this.worker.on('error', (error: NodeJS.ErrnoException) => {
+        // A pipe that breaks shows here as well; then the worker's end is what counts.
+        if (this.pid !== undefined) return
+        this.enter('exited')
+        resolve({ code: null, signal: null, error: error.code ?? error.message })
       })
     })
     this.ready = this.untilReady(options.bootTimeoutMs)
@@ -75,6 +89,16 @@ export class Member {
     return this.worker.process.pid
   }
 
+  get process(): ChildProcess {
+    return this.worker.process
+  }
+
+  /** Whom connections go to first; `undefined` while it is not ready, and once it has to go. */
+  get rank(): number | undefined {
+    if (this.state === 'ready' || this.state === 'canary') return this.healthy ? 0 : 1
+    return this.state === 'draining' && this.isAccepting ? 2 : undefined
+  }
+
   get hasExited(): boolean {
     return this.state === 'exited'
   }
@@ -82,16 +106,22 @@ export class Member {
   /** Asks the worker to drain, and kills it when it does not end in time. @returns its status; 1 if by a signal */
   async drain(delayMs: number, timeoutMs: number): Promise<number> {
     if (!this.hasExited) {
+      this.isAccepting = delayMs > 0 && this.wasReady
       this.enter('draining')
-      this.send({ type: 'drain', delayMs, timeoutMs })
+      this.order = { type: 'drain', delayMs, timeoutMs }
+      // While it loads its imports it has nothing to lose and hears nothing but signals.
+      if (this.isHere) this.send(this.order)
+      else this.process.kill('SIGTERM')
     }
     this.killAfter(timeoutMs)
-    const { code } = await this.exited
+    const { code, signal } = await this.exited
+    if (signal === 'SIGTERM' && !this.isHere) return exitCodes.drained
     return code ?? exitCodes.forced
   }
 
   /** Lets a draining worker stop accepting. */
   refuse(): void {
+    this.isAccepting = false
     this.send({ type: 'refuse' })
   }
 
@@ -121,6 +151,10 @@ export class Member {
   private note(message: FromWorker): void {
     this.heardAt = performance.now()
     switch (message.type) {
+      case 'here':
+        this.isHere = true
+        if (this.order !== undefined) this.send(this.order)
+        break
       case 'listening':
         if (this.state === 'booting') this.enter('listening')
         break
@@ -134,21 +168,29 @@ export class Member {
         break
       case 'failing':
         this.enter('draining')
-        break
-      case 'drained':
-        this.send({ type: 'goodbye' })
     }
+  }
+
+  /** Which required dependencies it waits for. */
+  private missing(): string {
+    const down = this.checks.filter(({ ok, required }) => required && !ok)
+    return down.length === 0
+      ? ''
+      : `: ${down.map(({ name, error }) => `${name} is down (${error})`).join(', ')}`
   }
 
   private untilReady(bootTimeoutMs: number): Promise<void> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => this.kill(`was not ready after ${bootTimeoutMs} ms`), bootTimeoutMs)
+      const timer = setTimeout(
+        () => this.kill(`was not ready after ${bootTimeoutMs} ms${this.missing()}`),
+        bootTimeoutMs,
+      )
       this.worker.on('message', (raw) => {
         if (unwrap<FromWorker>(raw)?.type !== 'ready') return
         clearTimeout(timer)
         this.wasReady = true
         // Asked to drain while it booted: it says so and drains.
-        if (this.state !== 'draining') this.enter('ready')
+        if (this.state !== 'draining') this.enter(this.isCanary ? 'canary' : 'ready')
         resolve()
       })
       void this.exited.then((exit) => {
@@ -159,6 +201,7 @@ export class Member {
   }
 }
 
-export function describeExit({ code, signal }: Exit): string {
+export function describeExit({ code, signal, error }: Exit): string {
+  if (error !== undefined) return `could not be started (${error})`
   return signal === null ? `exited with status ${code}` : `was ended by ${signal}`
 }

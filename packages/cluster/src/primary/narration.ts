@@ -1,7 +1,9 @@
 import type {
   BreakerEvent,
+  CheckEvent,
   DrainedEvent,
   HeartbeatEvent,
+  ReadinessEvent,
   RecycleEvent,
   RespawnEvent,
   WarningEvent,
@@ -9,6 +11,7 @@ import type {
 } from '../events.js'
 import type { Heartbeat } from '../messages.js'
 import { exitCodes } from '../process/exit-codes.js'
+import type { CheckState } from '../worker/health.js'
 import { describeEnd, type EndReport } from '../worker/serving.js'
 import { describeExit, type Exit, type Member } from './member.js'
 
@@ -32,6 +35,28 @@ export function beat(workerId: number, heartbeat: Heartbeat): HeartbeatEvent {
 
 export function warned(workerId: number, what: string): WarningEvent {
   return { type: 'warning', level: 'warn', message: `worker ${workerId}: ${what}`, workerId }
+}
+
+/** What has changed of the checks of a worker, each by name and with the reason. */
+export function checked(
+  workerId: number,
+  before: readonly CheckState[],
+  now: readonly CheckState[],
+): CheckEvent[] {
+  return now.flatMap((check) => {
+    const known = before.find(({ name }) => name === check.name)
+    if (check.ok === (known?.ok ?? true)) return []
+    const what = check.ok ? 'is up again' : `is down (${check.error ?? 'no reason given'})`
+    const level = check.ok ? 'info' : check.required ? 'error' : 'warn'
+    const message = `worker ${workerId}: ${check.name} ${what}`
+    return [{ type: 'check', level, message, workerId, check }]
+  })
+}
+
+/** `/readyz` gives another answer than before. */
+export function readiness(ready: boolean, reasons: string[]): ReadinessEvent {
+  const message = ready ? 'this copy is ready' : `this copy is not ready: ${reasons.join(', ')}`
+  return { type: 'readiness', level: ready ? 'info' : 'warn', message, ready, reasons }
 }
 
 export function drained(workerId: number, report: EndReport): DrainedEvent {

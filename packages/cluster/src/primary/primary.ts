@@ -1,15 +1,15 @@
 import cluster from 'node:cluster'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type HealthSource, startAdmin } from '../admin/admin.js'
-import { followListeners } from '../drain/accept-queue.js'
 import type { Emit, WorkerState } from '../events.js'
 import type { Heartbeat } from '../messages.js'
 import type { ResolvedClusterOptions } from '../options.js'
-import type { WorkerDecision } from '../process/decision.js'
+import { heapFlags, type WorkerDecision } from '../process/decision.js'
 import { exitCodes } from '../process/exit-codes.js'
 import { onOrder, onStopOrder, terminalClosed } from '../process/signals.js'
 import type { CheckState } from '../worker/health.js'
 import type { LifecycleRegistry } from '../worker/lifecycle.js'
+import { readiness } from './narration.js'
 import { type ReloadReport, reload } from './reload.js'
 import { Supervisor } from './supervisor.js'
 
@@ -23,20 +23,18 @@ export interface WorkerStatus {
   heartbeat: Heartbeat | undefined
 }
 
-/** How long accepted connections may take, at most, to be handed to workers. */
-const HANDOVER_MS = 1_000
-
 /** When a worker stops accepting if its primary does not say so. */
 const REFUSE_AT_LAST_MS = 3_000
 
 /** The process that owns the listening socket: answers probes and orders, and ends all workers. */
 export class Primary {
   private readonly supervisor: Supervisor
-  private closeListeners: () => Promise<void> = async () => {}
   private stopped: Promise<never> | undefined
   private running: Promise<ReloadReport> | undefined
   private queued: Promise<ReloadReport> | undefined
   private url: string | undefined
+  private wasReady = false
+  private isStopping = false
 
   constructor(
     private readonly options: ResolvedClusterOptions,
@@ -45,7 +43,13 @@ export class Primary {
     env: Record<string, string>,
     private readonly emit: Emit,
   ) {
-    this.supervisor = new Supervisor(options, env, emit, (code) => this.giveUp(code))
+    this.supervisor = new Supervisor(
+      options,
+      env,
+      emit,
+      (code) => this.giveUp(code),
+      () => this.tellReadiness(),
+    )
   }
 
   get adminUrl(): string | undefined {
@@ -67,10 +71,12 @@ export class Primary {
   async start(): Promise<void> {
     // Round-robin: this process owns the listening socket, so a worker can go without losing what queues on it.
     cluster.schedulingPolicy = cluster.SCHED_RR
+    const flags = heapFlags(this.decision, [...process.execArgv, process.env.NODE_OPTIONS ?? ''])
+    cluster.setupPrimary({ execArgv: [...process.execArgv, ...flags] })
     const admin = this.options.admin && (await startAdmin(this.options.admin, () => this.health()))
     this.url = admin?.url
     const { decision } = this
-    const message = `${decision.workers} workers (${decision.reason}), primary pid ${process.pid}`
+    const message = `${decision.workers} workers (${[decision.reason, ...flags].join(', ')}), primary pid ${process.pid}`
     this.emit({ type: 'decided', level: 'info', message, decision, adminUrl: this.url })
     onStopOrder(
       (order) => void this.stop(order),
@@ -83,7 +89,6 @@ export class Primary {
     })
     onOrder('SIGTTIN', () => void this.scale((workers) => workers + 1))
     onOrder('SIGTTOU', () => void this.scale((workers) => Math.max(1, workers - 1)))
-    this.closeListeners = followListeners()
     this.supervisor.addSlots(decision.workers)
     const startedAt = performance.now()
     await this.supervisor.booted
@@ -139,7 +144,9 @@ export class Primary {
     const { supervisor } = this
     const level = cleanCode === exitCodes.drained ? 'info' : 'error'
     this.emit({ type: 'stopping', level, message: `${reason}: draining`, reason })
+    this.isStopping = true
     supervisor.halt()
+    this.tellReadiness()
     this.prepared.beginDrain()
     const { timeoutMs } = this.options.drain
     const deadline = performance.now() + timeoutMs
@@ -148,8 +155,7 @@ export class Primary {
     )
     await Promise.race([sleep(delayMs), Promise.all(draining)])
     // First the sockets, then the workers: what was accepted finds somebody to take it.
-    await this.closeListeners()
-    await this.handOver()
+    await supervisor.distribution.close()
     for (const member of supervisor.members) member.refuse()
     const codes = await Promise.all(draining)
     const hooks = await this.prepared.stop(Math.max(1_000, deadline - performance.now()))
@@ -157,26 +163,27 @@ export class Primary {
     return process.exit(clean ? cleanCode : cleanCode || exitCodes.forced)
   }
 
-  /** Until every accepted connection has found its worker: one queues only while others are on their way. */
-  private async handOver(): Promise<void> {
-    const until = performance.now() + HANDOVER_MS
-    const isDone = (): boolean =>
-      [...this.supervisor.members].every((member) => member.connectionsOnTheWay() === 0)
-    while (!isDone() && performance.now() < until) await sleep(5)
-  }
-
   private killAll(code: number): never {
     for (const member of this.supervisor.members) member.kill('was ended by a second signal')
     return process.exit(code)
   }
 
+  private tellReadiness(): void {
+    const { ready, reasons } = this.health()
+    if (ready === this.wasReady) return
+    this.wasReady = ready
+    this.emit(readiness(ready, reasons))
+  }
+
   private health(): HealthSource {
     const { slots, members, isBooted } = this.supervisor
-    const isStopping = this.stopped !== undefined
+    const { isStopping } = this
     const ready = [...members].filter(({ state }) => state === 'ready')
     const able = ready.filter(({ healthy }) => healthy).length
     const needed = Math.max(1, Math.ceil(slots.length * this.options.minReadyRatio))
-    const checks = worstOf(ready.map((member) => member.checks))
+    // Before the first is ready, what the start waits for.
+    const seen = ready.length > 0 ? ready : [...members].filter(({ state }) => state !== 'draining')
+    const checks = worstOf(seen.map((member) => member.checks))
     const reasons: string[] = []
     if (isStopping) reasons.push('draining')
     else if (!isBooted) reasons.push('starting')

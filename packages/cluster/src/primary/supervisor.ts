@@ -3,15 +3,30 @@ import type { FromWorker } from '../messages.js'
 import type { ResolvedClusterOptions } from '../options.js'
 import { exitCodes } from '../process/exit-codes.js'
 import { workerIdVariable, workersVariable } from '../worker/worker.js'
-import { CrashPolicy, type SlotHistory } from './crash-policy.js'
+import { cannotStart, pauseAfter } from './crash-policy.js'
+import { Distribution } from './distribution.js'
 import { type Exit, Member } from './member.js'
-import { back, beat, changed, drained, exited, held, recycled, respawned, warned } from './narration.js'
-import { jittered, recycleReason } from './recycle.js'
+import {
+  back,
+  beat,
+  changed,
+  checked,
+  drained,
+  exited,
+  held,
+  recycled,
+  respawned,
+  warned,
+} from './narration.js'
+import { jittered, RecycleFloor, recycleDefaults, recycleReason } from './recycle.js'
 import { watch } from './watchdog.js'
 
 /** A place that should always have one ready worker. */
-export interface Slot extends SlotHistory {
+export interface Slot {
   readonly id: number
+  /** In a row, whatever time each attempt took. */
+  failures: number
+  wasReady: boolean
   /** Who serves here. */
   current?: Member | undefined
   /** Who will serve here once it has proved itself. */
@@ -19,6 +34,7 @@ export interface Slot extends SlotHistory {
   /** Its breaker is open: it failed too often. */
   isHeld: boolean
   limits: ReturnType<typeof jittered>
+  readonly floor: RecycleFloor
   /** A replacement waits for its turn. */
   replacing: boolean
   respawnTimer?: NodeJS.Timeout
@@ -38,7 +54,7 @@ export class Supervisor {
   /** Resolves when every slot has had a ready worker; then the first boot is over. */
   readonly booted: Promise<void>
   isBooted: boolean = false
-  private readonly crashes: CrashPolicy
+  readonly distribution: Distribution
   private readonly stopWatching: () => void
   private stopping = false
   private turn: Promise<unknown> = Promise.resolve()
@@ -50,8 +66,17 @@ export class Supervisor {
     private readonly emit: Emit,
     /** The app cannot start at all. */
     private readonly onGiveUp: (code: number) => void,
+    /** Something changed that readiness is made of. */
+    private readonly onChange: () => void,
   ) {
-    this.crashes = new CrashPolicy({ ...options.respawn, ...options.breaker })
+    this.distribution = new Distribution(options.sticky, () =>
+      emit(
+        warned(
+          0,
+          `Node ${process.version} distributes connections by itself, also to workers that are not ready`,
+        ),
+      ),
+    )
     this.booted = new Promise((resolve) => {
       this.onBooted = resolve
     })
@@ -68,9 +93,10 @@ export class Supervisor {
       (_, index): Slot => ({
         id: lastId + 1 + index,
         failures: 0,
-        exitsAt: [],
+        wasReady: false,
         isHeld: false,
         limits: {},
+        floor: new RecycleFloor(this.options.recycle.minAgeMs ?? recycleDefaults.minAgeMs),
         replacing: false,
       }),
     )
@@ -107,38 +133,41 @@ export class Supervisor {
   async replace(slot: Slot, canaryMs: number): Promise<void> {
     if (this.stopping) throw new Error('the cluster is stopping')
     clearTimeout(slot.respawnTimer)
-    const next = this.fork(slot)
+    const next = this.fork(slot, true)
     slot.next = next
     try {
       await next.ready
       await lasts(next, canaryMs)
     } catch (error) {
       slot.next = undefined
-      // When all stop, this one drains with the others.
-      if (!this.stopping) next.kill('failed as a replacement')
-      await next.exited
-      if (slot.current === undefined && !this.stopping) this.respawn(slot, 0)
+      // When all stop, this one drains with the others. It may have clients: it is not cut.
+      if (!this.stopping) await next.drain(0, this.options.drain.timeoutMs)
+      else await next.exited
+      if (slot.current === undefined) this.fail(slot, next, await next.exited)
       throw error
     }
     const old = slot.current
     slot.current = next
     slot.next = undefined
+    next.enter('ready')
     // A worker that failed by itself meanwhile is already on its way out.
     await old?.drain(0, this.options.drain.timeoutMs)
   }
 
-  private fork(slot: Slot): Member {
+  private fork(slot: Slot, isCanary = false): Member {
     slot.limits = jittered(this.options.recycle)
     const member = new Member(
       slot.id,
       { ...this.env, [workerIdVariable]: slot.id, [workersVariable]: this.slots.length },
       {
         bootTimeoutMs: this.options.bootTimeoutMs,
+        isCanary,
         onState: (member) => this.onState(member),
         onMessage: (member, message) => this.onMessage(slot, member, message),
       },
     )
     this.members.add(member)
+    this.distribution.add(member)
     this.onState(member)
     void member.ready.then(
       () => this.onReady(slot, member),
@@ -149,6 +178,7 @@ export class Supervisor {
   }
 
   private onReady(slot: Slot, member: Member): void {
+    slot.wasReady = true
     setTimeout(() => {
       if (slot.current === member && member.state === 'ready') slot.failures = 0
     }, this.options.respawn.resetAfterMs).unref()
@@ -158,6 +188,7 @@ export class Supervisor {
     }
     if (this.isBooted || !this.slots.every(({ current }) => current?.wasReady)) return
     this.isBooted = true
+    this.onChange()
     this.onBooted()
   }
 
@@ -166,10 +197,23 @@ export class Supervisor {
       case 'heartbeat': {
         const { heartbeat } = message
         this.emit(beat(slot.id, heartbeat))
-        const reason = recycleReason(slot.limits, heartbeat, Date.now() - member.startedAt)
-        if (reason !== undefined && member.state === 'ready') this.retire(slot, member, reason)
+        const ageMs = Date.now() - member.startedAt
+        const reason = recycleReason(slot.limits, heartbeat, ageMs, slot.floor.ageMs)
+        if (reason === undefined || member.state !== 'ready' || !this.retire(slot, member, reason)) break
+        if (reason !== 'age' && slot.floor.recycledAt(ageMs)) {
+          this.emit(
+            warned(slot.id, `reached its limit of ${reason} early; the next one has ${slot.floor.ageMs} ms`),
+          )
+        }
         break
       }
+      case 'ready':
+      case 'health':
+        for (const event of checked(slot.id, member.told, message.checks)) this.emit(event)
+        member.told = message.checks
+        this.distribution.update()
+        this.onChange()
+        break
       case 'stop-asked':
         this.retire(slot, member, message.reason)
         break
@@ -186,8 +230,8 @@ export class Supervisor {
   }
 
   /** Replaces a worker that is well, for a reason, when it is its turn. */
-  private retire(slot: Slot, member: Member, reason: string): void {
-    if (slot.replacing || this.stopping || slot.current !== member) return
+  private retire(slot: Slot, member: Member, reason: string): boolean {
+    if (slot.replacing || this.stopping || slot.current !== member) return false
     slot.replacing = true
     this.emit(recycled(slot.id, reason))
     this.inTurn(async () => {
@@ -204,6 +248,7 @@ export class Supervisor {
         }, RETRY_REPLACEMENT_MS).unref()
       },
     )
+    return true
   }
 
   private onExit(slot: Slot, member: Member, exit: Exit): void {
@@ -220,22 +265,28 @@ export class Supervisor {
       this.onGiveUp(exitCodes.badConfig)
       return
     }
-    const verdict = this.crashes.onCrash(slot, {
-      isFirstBoot: !this.isBooted && !member.wasReady,
-      workers: this.slots.length,
-      nowMs: performance.now(),
-    })
-    if (verdict.action === 'give-up') {
+    this.fail(slot, member, exit)
+  }
+
+  /** One more failure of a place: it is filled again after a while, unless the app cannot start at all. */
+  private fail(slot: Slot, member: Member, exit: Exit): void {
+    if (this.stopping || !this.slots.includes(slot)) return
+    slot.failures++
+    if (!this.isBooted && cannotStart(this.slots, this.options.breaker.bootFailures)) {
       this.onGiveUp(exit.code || exitCodes.breakerOpen)
       return
     }
-    if (verdict.action === 'hold' && !slot.isHeld) {
+    const { delayMs, isHeld } = pauseAfter(
+      { ...this.options.respawn, ...this.options.breaker },
+      slot.failures,
+    )
+    if (isHeld && !slot.isHeld) {
       slot.isHeld = true
-      this.emit(held(slot.id, verdict.delayMs))
+      this.emit(held(slot.id, delayMs))
     }
-    this.emit(respawned(member, slot.failures, verdict.delayMs))
+    this.emit(respawned(member, slot.failures, delayMs))
     // A replacement that is on its way takes the place.
-    if (slot.next === undefined) this.respawn(slot, verdict.delayMs)
+    if (slot.next === undefined) this.respawn(slot, delayMs)
   }
 
   private respawn(slot: Slot, delayMs: number): void {
@@ -245,6 +296,8 @@ export class Supervisor {
   }
 
   private onState(member: Member): void {
+    this.distribution.update()
+    this.onChange()
     // Its end is told with its status.
     if (member.state !== 'exited') this.emit(changed(member))
   }
@@ -254,7 +307,7 @@ export class Supervisor {
 async function lasts(member: Member, canaryMs: number): Promise<void> {
   const until = performance.now() + canaryMs
   for (;;) {
-    if (member.state !== 'ready') throw new Error(`worker ${member.slotId} did not last as a canary`)
+    if (member.state !== 'canary') throw new Error(`worker ${member.slotId} did not last as a canary`)
     if (!member.healthy) throw new Error(`worker ${member.slotId} lost a dependency as a canary`)
     const left = until - performance.now()
     if (left <= 0) return

@@ -33,13 +33,22 @@ export interface CheckState {
   name: string
   ok: boolean
   required: boolean
+  /** Why not, while it is down: the code of what the check threw, or its name. Never its message, which may hold a secret. */
+  error?: string
+}
+
+interface State {
+  ok: boolean
+  failures: number
+  running: boolean
+  error?: string
 }
 
 /**
  * Runs the checks of all resources on its own clock: one at a time each, with a time limit, and with hysteresis.
  */
 export class HealthMonitor {
-  private readonly states = new Map<string, { ok: boolean; failures: number; running: boolean }>()
+  private readonly states = new Map<string, State>()
   private timer: NodeJS.Timeout | undefined
 
   constructor(
@@ -58,6 +67,7 @@ export class HealthMonitor {
       name,
       required,
       ok: this.states.get(name)?.ok ?? false,
+      ...errorOf(this.states.get(name)),
     }))
   }
 
@@ -81,27 +91,38 @@ export class HealthMonitor {
   }
 
   private async run(name: string, check: Check, threshold: number): Promise<void> {
-    const state = this.states.get(name) ?? { ok: false, failures: 0, running: false }
+    const known = this.states.get(name)
+    const state: State = known ?? { ok: false, failures: 0, running: false }
     this.states.set(name, state)
     // A check that outlived its time is not started again; it fails until it comes back.
     const passed = !state.running && (await this.passes(check, state))
     state.failures = passed ? 0 : state.failures + 1
     const ok = passed || (state.ok && state.failures < threshold)
-    if (ok === state.ok) return
+    // The first result is told, too: a start that waits says what for.
+    if (ok === state.ok && known !== undefined) return
     state.ok = ok
     this.onChange()
   }
 
-  private async passes(check: Check, state: { running: boolean }): Promise<boolean> {
+  private async passes(check: Check, state: State): Promise<boolean> {
     const controller = new AbortController()
     let timer: NodeJS.Timeout | undefined
     const timeout = new Promise<false>((resolve) => {
-      timer = setTimeout(resolve, this.options.timeoutMs, false)
+      timer = setTimeout(() => {
+        state.error = 'timeout'
+        resolve(false)
+      }, this.options.timeoutMs)
     })
     state.running = true
     const answer = (async () => (await check({ signal: controller.signal })) !== false)()
-      // What it threw is the client's to report; here only whether it can be used matters.
-      .catch(() => false)
+      .then((passed) => {
+        if (!passed) state.error = 'returned false'
+        return passed
+      })
+      .catch((error: NodeJS.ErrnoException | undefined) => {
+        state.error = String(error?.code ?? error?.name ?? 'rejected')
+        return false
+      })
       .finally(() => {
         state.running = false
       })
@@ -112,4 +133,8 @@ export class HealthMonitor {
       controller.abort()
     }
   }
+}
+
+function errorOf(state: State | undefined): { error?: string } {
+  return state === undefined || state.ok || state.error === undefined ? {} : { error: state.error }
 }

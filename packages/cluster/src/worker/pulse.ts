@@ -99,8 +99,9 @@ function startThread(
   const thread = new Worker(pulseThreadSource, {
     eval: true,
     workerData,
-    // Not the app's loaders and preloads.
+    // Not the app's loaders and preloads, nor those of NODE_OPTIONS: an agent does not fit into this thread.
     execArgv: [],
+    env: {},
     resourceLimits: { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 2, stackSizeMb: 1 },
   })
   // Without it the worker still works; the primary still sees its silence.

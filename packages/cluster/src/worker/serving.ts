@@ -1,11 +1,11 @@
 import diagnostics from 'node:diagnostics_channel'
 import { Server } from 'node:net'
-import { listenChannel } from '../drain/accept-queue.js'
 import { trackConnections } from '../drain/connections.js'
 import { type DrainReport, drain } from '../drain/drain.js'
 import { NoServer } from '../errors.js'
 import type { Heartbeat } from '../messages.js'
 import type { ResolvedClusterOptions, StartContext } from '../options.js'
+import { listenChannel } from '../process/node-internals.js'
 import { HealthMonitor } from './health.js'
 import { fitKeepAlive } from './keep-alive.js'
 import { LifecycleRegistry, type StopReport } from './lifecycle.js'
@@ -60,7 +60,10 @@ export class ServingProcess {
    * @throws whatever `start` throws, or a server's listen error
    */
   async boot(context: Pick<StartContext, 'workerId' | 'workers'>, onListening: () => void): Promise<void> {
-    const stopTracking = trackFromListen()
+    // An end that comes before `start` has returned finds what listens by then.
+    const opened: Server[] = []
+    this.servers = opened
+    const stopTracking = trackFromListen((server) => opened.push(server))
     try {
       const { lifecycle } = this
       this.servers = serversOf(await this.options.start({ ...context, lifecycle, signal: this.end.signal }))
@@ -118,9 +121,11 @@ export class ServingProcess {
 }
 
 /** A server that listens before `start` returns may have connections by then: it is tracked from its `listen` on. */
-function trackFromListen(): () => void {
+function trackFromListen(onServer: (server: Server) => void): () => void {
   const onListen = (message: unknown): void => {
-    trackConnections((message as { server: Server }).server)
+    const { server } = message as { server: Server }
+    trackConnections(server)
+    onServer(server)
   }
   diagnostics.subscribe(listenChannel, onListen)
   return () => diagnostics.unsubscribe(listenChannel, onListen)

@@ -1,10 +1,12 @@
 import { type HealthSource, startAdmin } from '../admin/admin.js'
 import type { Emit } from '../events.js'
 import type { ResolvedClusterOptions } from '../options.js'
+import { checked, readiness } from '../primary/narration.js'
 import type { WorkerDecision } from '../process/decision.js'
 import { exitCodes } from '../process/exit-codes.js'
 import { exitCodeOf, onUncaught, writeError } from '../process/fatal.js'
 import { onOrder, onStopOrder, terminalClosed } from '../process/signals.js'
+import type { CheckState } from './health.js'
 import type { LifecycleRegistry } from './lifecycle.js'
 import { describeEnd, ServingProcess } from './serving.js'
 
@@ -16,9 +18,21 @@ export async function runSingle(
   emit: Emit,
 ): Promise<{ adminUrl: string | undefined; stop: () => Promise<void> }> {
   let state: 'starting' | 'ready' | 'draining' = 'starting'
+  let told: CheckState[] = []
+  let wasReady = false
+  const tellReadiness = (): void => {
+    const { ready, reasons } = health()
+    if (ready !== wasReady) emit(readiness(ready, reasons))
+    wasReady = ready
+  }
   const serving = new ServingProcess(
     options,
-    () => {},
+    () => {
+      const checks = serving.health.report()
+      for (const event of checked(1, told, checks)) emit(event)
+      told = checks
+      tellReadiness()
+    },
     (message) => emit({ type: 'warning', level: 'warn', message, workerId: 1 }),
   )
   const health = (): HealthSource => {
@@ -29,11 +43,16 @@ export async function runSingle(
     return { started: state !== 'starting', ready: isReady, reasons, checks }
   }
 
-  const end = async (cleanCode: number, delayMs: number): Promise<never> => {
+  let status: number = exitCodes.drained
+  /** A failure while it drains changes how it ends, not when. */
+  const end = async (code: number, delayMs: number): Promise<void> => {
+    status ||= code
+    if (state === 'draining') return
     state = 'draining'
+    tellReadiness()
     const { timeoutMs } = options.drain
     const deadline = performance.now() + timeoutMs
-    setTimeout(() => process.exit(cleanCode || exitCodes.forced), timeoutMs + 1_000)
+    setTimeout(() => process.exit(status || exitCodes.forced), timeoutMs + 1_000)
     const report = await serving.drain(delayMs, timeoutMs)
     const hooks = await prepared.stop(Math.max(100, deadline - performance.now()))
     const clean = report.clean && hooks.failed.length === 0
@@ -44,14 +63,17 @@ export async function runSingle(
       workerId: 1,
       report,
     })
-    process.exit(clean ? cleanCode : cleanCode || exitCodes.forced)
+    process.exit(status || (clean ? exitCodes.drained : exitCodes.forced))
   }
-  const stop = (reason: string): Promise<never> => {
+  const stop = (reason: string): Promise<void> => {
     emit({ type: 'stopping', level: 'info', message: `${reason}: draining`, reason })
     return end(exitCodes.drained, options.drain.delayMs)
   }
 
-  onStopOrder(stop, () => process.exit(exitCodes.forced))
+  onStopOrder(
+    (order) => void stop(order),
+    () => process.exit(exitCodes.forced),
+  )
   onOrder('SIGHUP', () => {
     if (terminalClosed()) return void stop('the terminal was closed')
     const message = 'SIGHUP: one process alone cannot be reloaded; start another and stop this one'
@@ -69,6 +91,7 @@ export async function runSingle(
     await serving.boot({ workerId: 1, workers: 1 }, () => {})
     clearTimeout(giveUp)
     if (state === 'starting') state = 'ready'
+    tellReadiness()
     const tookMs = performance.now() - startedAt
     emit({ type: 'ready', level: 'info', message: `ready in ${Math.round(tookMs)} ms`, tookMs })
     // pm2 with `wait_ready` waits for this word.

@@ -1,5 +1,4 @@
 import cluster from 'node:cluster'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { type FromPrimary, type FromWorker, unwrap, wrap } from '../messages.js'
 import type { ResolvedClusterOptions } from '../options.js'
 import { exitCodes } from '../process/exit-codes.js'
@@ -12,9 +11,6 @@ import { ServingProcess } from './serving.js'
 export const workerIdVariable = 'SCALE_CLUSTER_WORKER'
 /** How many workers there are. */
 export const workersVariable = 'SCALE_CLUSTER_WORKERS'
-
-/** How long a worker that has drained waits for its primary to let it go. */
-const GOODBYE_TIMEOUT_MS = 1_000
 
 /** Whether this process was forked by `runCluster`. */
 export function isOurWorker(): boolean {
@@ -34,16 +30,17 @@ export async function runWorker(options: ResolvedClusterOptions): Promise<void> 
     (message) => send({ type: 'warning', message }),
   )
 
-  const end = async (delayMs: number, timeoutMs: number, cleanCode: number): Promise<never> => {
+  let isEnding = false
+  let status: number = exitCodes.drained
+  /** A failure while it drains changes how it ends, not when. */
+  const end = async (delayMs: number, timeoutMs: number, code: number): Promise<void> => {
+    status ||= code
+    if (isEnding) return
+    isEnding = true
     const report = await serving.drain(delayMs, timeoutMs, told('refuse'))
-    // A connection that the primary had just handed over when this worker stopped accepting is still on its way; the
-    // worker must live to give it back, or its client would wait for ever. The pipe keeps order: what comes before
-    // `goodbye` is all.
-    await Promise.race([
-      told('goodbye'),
-      send({ type: 'drained', report }).then(() => sleep(GOODBYE_TIMEOUT_MS)),
-    ])
-    process.exit(report.clean ? cleanCode : cleanCode || exitCodes.forced)
+    // What is still on its way here goes to another worker: the primary takes it back.
+    await send({ type: 'drained', report })
+    process.exit(status || (report.clean ? exitCodes.drained : exitCodes.forced))
   }
 
   ignoreGroupSignals()
@@ -62,6 +59,7 @@ export async function runWorker(options: ResolvedClusterOptions): Promise<void> 
     void end(0, timeoutMs, exitCodes.uncaught)
   })
 
+  void send({ type: 'here' })
   try {
     await serving.boot({ workerId, workers }, () => send({ type: 'listening' }))
     startPulse(
@@ -73,8 +71,7 @@ export async function runWorker(options: ResolvedClusterOptions): Promise<void> 
     await send({ type: 'ready', checks: serving.health.report() })
   } catch (error) {
     writeError(error)
-    await serving.drain(0, timeoutMs)
-    process.exit(exitCodeOf(error))
+    await end(0, timeoutMs, exitCodeOf(error))
   }
 }
 

@@ -1,0 +1,214 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { RecycleFloor, recycleReason } from '../src/primary/recycle.js'
+import { decideWorkers, heapFlags } from '../src/process/decision.js'
+import { type AppProcess, freePort, startApp, temporaryFolder } from './app-process.js'
+
+describe.concurrent('before it is ready', () => {
+  test('a worker gets no connection, although it listens: another answers, or the client waits', async ({
+    expect,
+  }) => {
+    const { app, url } = await launched({ warmUpMs: 1_500 })
+    await app.said('warming')
+    const answer = await get(url)
+    expect(app.of('worker', { state: 'ready' })).not.toEqual([])
+    expect(Number(answer)).toBe(app.of('worker', { state: 'ready' })[0]!.pid)
+  })
+
+  test('a new build whose required check never passes serves nobody; what it waits for is told', async ({
+    expect,
+  }) => {
+    const { app, url, build } = await launched({ version: '1' }, { bootTimeoutMs: 3_000 })
+    await app.said('running', { role: 'primary' })
+    build({ version: '2', boot: 'unready' })
+    process.kill(app.pid, 'SIGUSR2')
+    await app.said('worker', { state: 'listening' }, 3)
+    for (let request = 0; request < 30; request++) {
+      const response = await fetch(url, { headers: { connection: 'close' } })
+      expect(response.headers.get('x-version')).toBe('1')
+    }
+    expect(await app.said('check')).toMatchObject({
+      message: expect.stringContaining('database is down (ECONNREFUSED)'),
+      check: { name: 'database', ok: false, required: true, error: 'ECONNREFUSED' },
+    })
+    expect(await app.said('reload-rejected')).toMatchObject({
+      message: expect.stringContaining('database is down (ECONNREFUSED)'),
+      kept: 2,
+    })
+    expect(app.transcript()).not.toContain('secret')
+  })
+
+  test('at the first boot /readyz names what it waits for', async ({ expect }) => {
+    const adminPort = await freePort()
+    const { app } = await launched({ boot: 'unready' }, { admin: { port: adminPort } })
+    await app.said('check')
+    const readyz = await fetch(`http://127.0.0.1:${adminPort}/readyz`)
+    expect(readyz.status).toBe(503)
+    expect(await readyz.json()).toMatchObject({
+      reasons: expect.arrayContaining(['starting']),
+      checks: [
+        { name: 'resource', ok: true },
+        { name: 'database', ok: false, error: 'ECONNREFUSED' },
+      ],
+    })
+  })
+})
+
+describe.concurrent('SIGTERM at each point of a start ends it soon, with 0', () => {
+  test.for([
+    ['importing', { importMs: 60_000 }],
+    ['boot', { boot: 'hang' }],
+    ['warming', { warmUpMs: 60_000 }],
+    ['check', { boot: 'unready' }],
+  ] as const)('%s', async ([point, content], { expect }) => {
+    const { app } = await launched(content)
+    await app.said(point, {}, 2)
+    const orderedAt = performance.now()
+    process.kill(app.pid, 'SIGTERM')
+    expect(await app.exited).toEqual({ code: 0, signal: null })
+    expect(performance.now() - orderedAt).toBeLessThan(10_000)
+  })
+
+  test('one process alone that warms up after `listen`: what it was asked is answered', async ({
+    expect,
+  }) => {
+    const { app, url } = await launched({ warmUpMs: 60_000 }, { workers: 1 })
+    await app.said('warming')
+    const slow = get(`${url}/slow?ms=700`)
+    await app.said('request', { path: '/slow' })
+    process.kill(app.pid, 'SIGTERM')
+    expect(Number(await slow)).toBe(app.pid)
+    expect(await app.exited).toEqual({ code: 0, signal: null })
+  })
+})
+
+test.for([1, 2])(
+  '%i: an uncaught error during a drain is no clean end, and the hooks run once',
+  async (workers) => {
+    const { app, url } = await launched({}, { workers })
+    await app.said('running', { role: workers === 1 ? 'single' : 'primary' })
+    const slow = get(`${url}/throw-later?ms=1000`)
+    await app.said('request', { path: '/throw-later' })
+    process.kill(app.pid, 'SIGTERM')
+    await slow.catch(() => {})
+    expect((await app.exited).code).toBe(workers === 1 ? 70 : 1)
+    expect(app.of('resource-stopped')).toHaveLength(workers)
+    expect(app.of('prepared-stopped')).toHaveLength(1)
+  },
+)
+
+test('an agent in NODE_OPTIONS is not loaded into the thread of the watchdog: the report is written', async () => {
+  const folder = temporaryFolder()
+  const agent = join(folder, 'agent.cjs')
+  writeFileSync(
+    agent,
+    `if (!require('node:worker_threads').isMainThread) process._rawDebug('agent in a thread')`,
+  )
+  const { app, url } = await launched(
+    {},
+    { watchdog: { intervalMs: 200, timeoutMs: 4_000, reportDirectory: folder } },
+    { NODE_OPTIONS: `--require=${agent}` },
+  )
+  await app.said('running', { role: 'primary' })
+  fetch(`${url}/block`).catch(() => {})
+  await app.said('worker', { state: 'exited' })
+  expect(app.transcript()).not.toContain('agent in a thread')
+  expect(app.transcript()).toContain('diagnostic report')
+})
+
+test('a worker that cannot be started is one more failure: it is tried again', async () => {
+  const folder = temporaryFolder()
+  const { app } = await launched({}, { respawn: { baseMs: 20, maxMs: 200 } }, { BREAK_SPAWN: folder })
+  await app.said('running', { role: 'primary' })
+  writeFileSync(join(folder, 'broken'), '')
+  process.kill(app.workerPids()[0]!, 'SIGKILL')
+  expect(await app.said('worker', { state: 'exited' }, 2)).toMatchObject({
+    message: expect.stringContaining('could not be started (ENOENT)'),
+  })
+  writeFileSync(join(folder, 'mended'), '')
+  await app.said('worker', { state: 'ready' }, 3)
+})
+
+describe.concurrent('one worker', () => {
+  test('is recycled and watched by a primary, if that is asked for', async ({ expect }) => {
+    const { app } = await launched(
+      {},
+      { workers: 1, recycle: { maxAgeMs: 300 }, watchdog: { intervalMs: 100, timeoutMs: 60_000 } },
+    )
+    expect(await app.said('recycle')).toMatchObject({ reason: 'age' })
+  })
+
+  test('alone says which options mean nothing to it', async ({ expect }) => {
+    const { app } = await launched({}, { workers: 1, breaker: { exits: 3 }, reload: {} })
+    expect(await app.said('warning')).toMatchObject({ message: 'one process alone has no use for `breaker`' })
+  })
+})
+
+test('readiness is told when it changes', async () => {
+  const { app } = await launched({})
+  expect(await app.said('readiness')).toMatchObject({ ready: true, message: 'this copy is ready' })
+  process.kill(app.pid, 'SIGTERM')
+  expect(await app.said('readiness', { ready: false })).toMatchObject({ reasons: ['draining'] })
+})
+
+test('the connections of one address go to one worker, if they are sticky', async () => {
+  const { app, url } = await launched({}, { sticky: true })
+  await app.said('running', { role: 'primary' })
+  const pids = new Set<string>()
+  for (let request = 0; request < 10; request++) pids.add(await get(url))
+  expect(pids.size).toBe(1)
+})
+
+describe('resources', () => {
+  const MIB = 2 ** 20
+  test.for([
+    [{ cpus: 8, cpuQuota: undefined, memoryBytes: 1_024 * MIB }, 4, 'memory'],
+    [{ cpus: 8, cpuQuota: 2, memoryBytes: 1_024 * MIB }, 2, 'quota'],
+    [{ cpus: 2, cpuQuota: undefined, memoryBytes: 1_024 * MIB }, 2, 'cpus'],
+    [{ cpus: 8, cpuQuota: undefined, memoryBytes: 100 * MIB }, 1, 'memory'],
+  ] as const)('%o: %i workers by %s', ([resources, workers, source]) => {
+    expect(decideWorkers({ resources, env: {} })).toMatchObject({ workers, source })
+  })
+
+  test('the heap of a worker stays within its share; a size that somebody has set is left alone', () => {
+    const resources = { cpus: 3, cpuQuota: undefined, memoryBytes: 1_024 * MIB }
+    const decision = decideWorkers({ resources, env: {} })
+    expect(heapFlags(decision, [])).toEqual(['--max-old-space-size=192'])
+    expect(heapFlags(decision, ['--max_old_space_size=100'])).toEqual([])
+    expect(heapFlags(decision, ['--enable-source-maps --max-heap-size=100'])).toEqual([])
+    expect(heapFlags({ ...decision, resources: { ...resources, memoryBytes: undefined } }, [])).toEqual([])
+  })
+})
+
+test('a limit below what a worker needs replaces it more and more rarely', () => {
+  const floor = new RecycleFloor(60_000)
+  const heartbeat = { rssBytes: 2, requests: 0 } as Parameters<typeof recycleReason>[1]
+  const waits = Array.from({ length: 5 }, () => {
+    const { ageMs } = floor
+    expect(recycleReason({ maxRssBytes: 1 }, heartbeat, ageMs - 1, ageMs)).toBeUndefined()
+    expect(recycleReason({ maxRssBytes: 1 }, heartbeat, ageMs, ageMs)).toBe('memory')
+    floor.recycledAt(ageMs)
+    return ageMs / 60_000
+  })
+  expect(waits).toEqual([1, 2, 4, 8, 8])
+  expect(floor.recycledAt(2 * floor.ageMs)).toBe(false)
+  expect(floor.ageMs).toBe(60_000)
+})
+
+async function launched(
+  content: object,
+  options: object = {},
+  env: Record<string, string> = {},
+): Promise<{ app: AppProcess; url: string; build: (content: object) => void }> {
+  const buildFile = join(temporaryFolder(), 'build.json')
+  const build = (next: object): void => writeFileSync(buildFile, JSON.stringify(next))
+  build(content)
+  const port = await freePort()
+  const app = await startApp({ port, buildFile, options: { workers: 2, ...options } }, { env })
+  return { app, url: `http://127.0.0.1:${port}`, build }
+}
+
+async function get(url: string): Promise<string> {
+  return (await fetch(url, { headers: { connection: 'close' } })).text()
+}
