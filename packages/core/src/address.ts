@@ -124,6 +124,12 @@ export function addressGroup(bits: AddressBits, prefix: number): string {
   return `${text}/${prefix}`
 }
 
+/** Some proxies write the port of the client along: `203.0.113.7:4711`, `[2001:db8::1]:4711`. */
+function withoutPort(text: string): string {
+  const match = /^(?:\[([\da-f:.%\w]+)\]|([\d.]+))(?::\d{1,5})?$/i.exec(text.slice(0, 80))
+  return match?.[1] ?? match?.[2] ?? text
+}
+
 /** A request as Express gives it: `ip` follows the app's `trust proxy`. */
 export interface AddressedRequest {
   ip?: string | undefined
@@ -139,8 +145,8 @@ export interface ClientAddress {
 }
 
 /**
- * The client's address as Express sees it: `req.ip`, which obeys `trust proxy`, else the socket's. Forwarding
- * headers are never read here: only the app knows which proxy to believe.
+ * The client's address as Express sees it: `req.ip`, which obeys `trust proxy`, else the socket's; without a port, if a proxy
+ * wrote one along. Forwarding headers are never read here: only the app knows which proxy to believe.
  *
  * @param req  an Express request, or any with a socket
  * @param options.ipv6Prefix  bits of an IPv6 address that name one subscriber, 1–128. Default 56
@@ -151,7 +157,7 @@ export function clientAddress(
   options: { ipv6Prefix?: number } = {},
 ): ClientAddress | undefined {
   const text = req.ip ?? req.socket?.remoteAddress
-  const bits = text === undefined ? undefined : parseAddress(text)
+  const bits = text === undefined ? undefined : parseAddress(withoutPort(text))
   if (bits === undefined) return undefined
   return {
     address: formatAddress(bits),

@@ -134,7 +134,8 @@ const PROBE = '0probe0'
 
 /**
  * The template of a mount that only its behaviour tells. A segment is a parameter if the layer takes another word in
- * its place; where a pattern refuses the word, if it is the parameter's value.
+ * its place; where a pattern refuses the word, if it is the parameter's value. A segment that is none is written in small letters
+ * where capitals would do as well: how a client spells it is no part of the program.
  */
 function probedTemplate(layer: Layer, { path, params }: Match): string {
   const segments = path.split('/')
@@ -146,9 +147,17 @@ function probedTemplate(layer: Layer, { path, params }: Match): string {
   return segments
     .map((segment, index) => {
       const name = names[index] ?? refused.find(([, value]) => value === segment)?.[0]
-      return name === undefined ? segment : `:${name}`
+      if (name !== undefined) return `:${name}`
+      const other = segments.with(index, otherCase(segment)).join('/')
+      return matchOf(layer, other) === undefined ? segment : segment.toLowerCase()
     })
     .join('/')
+}
+
+/** The same word in the other case. */
+function otherCase(word: string): string {
+  const upper = word.toUpperCase()
+  return upper === word ? word.toLowerCase() : upper
 }
 
 function pathText(path: unknown): string {

@@ -37,6 +37,8 @@ export class CountedPolicy<Request extends IncomingMessage> {
   /** Whether quota and cost are the same for all requests. */
   readonly isConstant: boolean
   readonly knownEarly: boolean
+  /** Whether it costs something else than the limiter says. */
+  readonly hasOwnCost: boolean
   readonly #options: ResolvedPolicy<Request>
   readonly #cost: number | ((req: Request) => number)
   readonly #limiter: LimiterTerms<Request>
@@ -49,6 +51,7 @@ export class CountedPolicy<Request extends IncomingMessage> {
     this.partitionKey = options.partitionKey
     this.#options = options
     this.#cost = options.cost ?? limiter.cost
+    this.hasOwnCost = options.cost !== undefined
     const format = algorithm === 'strict' ? `${algorithm}-${buckets}` : algorithm
     this.keySuffix = `:${keyPart(limiter.name)}:${keyPart(name)}:${format}:${countedWindowMs(options, limiter)}`
     this.isConstant = typeof quota === 'number' && typeof this.#cost === 'number'

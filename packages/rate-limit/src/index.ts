@@ -19,6 +19,7 @@ export {
   rateLimitDefaults,
 } from './options.js'
 export {
+  address,
   byAddress,
   byHeader,
   byRoute,

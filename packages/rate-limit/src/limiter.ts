@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { assertMemoryStoreAllowed } from '@scale/core'
 import { mostAdmitted, type PolicyBound } from './bound.js'
 import { type RateLimitStoreErrorMessage, storeErrorChannel } from './channels.js'
+import { costFor, type PolicyCosts } from './costs.js'
 import { type Decision, toDecision } from './decision.js'
 import { RateLimitStoreUnavailable } from './errors.js'
 import { type Fleet, fleetOf } from './fleet.js'
@@ -16,6 +17,8 @@ import { redisStore } from './stores/redis.js'
 /** What a decision took, and from where. */
 interface Receipt {
   readonly store: QuotaStore
+  /** By the order of the charges. */
+  readonly policies: readonly { readonly name: string }[]
   readonly charges: readonly Charge[]
   readonly balances: readonly Balance[]
 }
@@ -64,7 +67,7 @@ export class Limiter<Request extends IncomingMessage> {
     const allowed = count > 0 ? reply.granted > 0 : reply.balances.every(({ waitMs }) => waitMs === 0)
     const decision = toDecision(policies, reply, allowed)
     if (allowed && count > 0 && this.#options.settle !== undefined) {
-      this.#receipts.set(decision, { store, charges, balances: reply.balances })
+      this.#receipts.set(decision, { store, policies, charges, balances: reply.balances })
     }
     return decision
   }
@@ -87,13 +90,15 @@ export class Limiter<Request extends IncomingMessage> {
   }
 
   /**
-   * Replaces what a decision took by what the request really cost; once. A decision that took nothing is left alone.
+   * Replaces what a decision took by what the request really cost; once. A decision that took nothing is left alone, and so are
+   * policies of which nothing is said.
    *
-   * @throws {InvalidOption} the cost is not an integer of 0 or more; what was taken stays taken
+   * @throws {InvalidOption} a cost is not an integer of 0 or more, or not meant for these policies; what was taken stays taken
    * @throws what the store throws
    */
-  async settle(decision: Decision, cost: number): Promise<void> {
-    assertCost(cost)
+  async settle(decision: Decision, costs: PolicyCosts): Promise<void> {
+    this.spendings.assertMeant(costs)
+    for (const cost of typeof costs === 'object' ? Object.values(costs) : [costs]) assertCost(cost)
     const receipt = this.#receipts.get(decision)
     if (receipt === undefined) return
     this.#receipts.delete(decision)
@@ -101,7 +106,7 @@ export class Limiter<Request extends IncomingMessage> {
       .map(({ key, quota, cost: taken }, index) => ({
         key,
         quota,
-        units: cost - taken,
+        units: (costFor(receipt.policies[index]!.name, costs) ?? taken) - taken,
         windowId: receipt.balances[index]!.windowId,
       }))
       .filter(({ units }) => units !== 0)

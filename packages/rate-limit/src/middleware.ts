@@ -3,6 +3,7 @@ import { InvalidOption, type Middleware, type Next, prefetch, requestSlot } from
 import { Announcer } from './announce.js'
 import type { PolicyBound } from './bound.js'
 import { decisionChannel } from './channels.js'
+import type { PolicyCosts } from './costs.js'
 import type { Decision } from './decision.js'
 import { refusal } from './errors.js'
 import { Limiter } from './limiter.js'
@@ -20,13 +21,13 @@ export interface RateLimit<Request extends IncomingMessage = LimitedRequest> {
    * Takes `cost` units from the quotas of one partition, from all or from none.
    *
    * @param subject  who is counted: one key for all policies, or one for each by its name; those not named are left out
-   * @param cost     units, an integer of 0 or more. Default: the option `cost`
+   * @param cost     units, an integer of 0 or more, under all policies or under each by its name. Default: the option `cost`
    * @throws {InvalidOption} the subject names no policy, or an unknown one; a partition or the cost is none
    * @throws {RateLimitStoreUnavailable} no answer, and `onStoreError` is `'closed'`; the cost may have been taken
    */
-  consume(subject: Subject, cost?: number): Promise<Decision>
+  consume(subject: Subject, cost?: PolicyCosts): Promise<Decision>
   /** The same without taking anything. */
-  peek(subject: Subject, cost?: number): Promise<Decision>
+  peek(subject: Subject, cost?: PolicyCosts): Promise<Decision>
   /** Makes the quotas of one partition whole again, and ends penalties. @throws {RedisUnavailable} no answer */
   reset(subject: Subject): Promise<void>
   /**
@@ -41,11 +42,12 @@ export interface RateLimit<Request extends IncomingMessage = LimitedRequest> {
    * much goes back to the window that it was taken from, or nowhere if that is over.
    *
    * @param decision  from `consume` or `decisionOf`
-   * @param cost      units, an integer of 0 or more
+   * @param cost      units, an integer of 0 or more: under all policies, or under each by its name, where policies have costs of
+   * their own
    * @throws {InvalidOption} the cost is something else; what was taken stays taken
    * @throws {RedisUnavailable} no answer
    */
-  settle(decision: Decision, cost: number): Promise<void>
+  settle(decision: Decision, cost: PolicyCosts): Promise<void>
   /** The most that each policy lets one partition have. Quotas that are functions are asked without a request. */
   bound(): PolicyBound[]
   /** What was decided for a request; `undefined` before that, and for one that was skipped. */
@@ -132,9 +134,8 @@ export function rateLimit<Request extends IncomingMessage = LimitedRequest>(
         limiter.report('settle', error)
       }
     }
-    // The client may have left while the store was being asked.
-    if (res.closed) setImmediate(settleNow)
-    else res.once('close', settleNow)
+    // Who leaves before the answer gets nothing back: nobody knows what the request would have come to.
+    res.once('finish', settleNow)
   }
 
   const middleware = rateLimit as RateLimit<Request>
@@ -164,7 +165,7 @@ export function rateLimit<Request extends IncomingMessage = LimitedRequest>(
   return middleware satisfies Middleware<Request>
 }
 
-type CostOf<Request> = (req: Request, res: ServerResponse) => number
+type CostOf<Request> = (req: Request, res: ServerResponse) => PolicyCosts
 
 /** What is kept on a request. */
 interface Asked {

@@ -16,6 +16,7 @@ import {
 import { keyPrefix, type RedisClient, redisClient } from '@scale/redis'
 import type { AlgorithmName } from './algorithms/index.js'
 import { algorithms } from './algorithms/index.js'
+import type { PolicyCosts } from './costs.js'
 import { type HeaderStyle, headerStyles } from './headers.js'
 import type { LimitedRequest, PartitionKeyOf } from './partition-key.js'
 import type { QuotaStore } from './store.js'
@@ -60,10 +61,11 @@ export interface RateLimitOptions<Request extends IncomingMessage = LimitedReque
   /** Units that a request costs, an integer of 0 or more. Default 1 */
   cost?: number | ((req: Request) => number)
   /**
-   * The real cost, known when the response has ended or the client has left; what was too much is given back, what was
-   * too little is charged. `true`: the app calls `limiter.settle` itself. Default none
+   * The real cost, known when the response has been sent; what was too much is given back, what was too little is charged. One
+   * number for all policies, or one for each by its name. If the client leaves before, what was taken stays taken. `true`: the app
+   * calls `limiter.settle` itself. Default none
    */
-  settle?: true | ((req: Request, res: ServerResponse) => number)
+  settle?: true | ((req: Request, res: ServerResponse) => PolicyCosts)
   /**
    * While the store does not answer: `local` counts in this process, with its share of the quota; `open` lets
    * everything pass; `closed` answers 503. Default 'local'

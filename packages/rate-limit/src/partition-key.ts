@@ -1,6 +1,12 @@
 import { createHash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
-import { type AddressedRequest, clientAddress, InvalidOption } from '@scale/core'
+import {
+  type AddressedRequest,
+  clientAddress,
+  InvalidOption,
+  type RoutedRequest,
+  routeTemplate,
+} from '@scale/core'
 import { keyPart } from '@scale/redis'
 import { Memo } from './memo.js'
 
@@ -27,7 +33,8 @@ export type LimitedRequest = IncomingMessage &
   }
 
 /**
- * Counts by network address: IPv4 by itself, IPv6 by its prefix. Obeys Express' `trust proxy`.
+ * Counts by network address: IPv4 by itself, IPv6 by its prefix. Obeys Express' `trust proxy`; a port that a proxy wrote along is
+ * no part of the address. Requests whose address cannot be read (a Unix socket, a name) are counted together, with one warning.
  *
  * @param options.ipv6Prefix  bits of an IPv6 address that name one subscriber, 1–128. Default 56
  */
@@ -36,12 +43,38 @@ export function byAddress(
 ): (req: AddressedRequest) => readonly string[] {
   const memo = new Memo<EscapedParts>(10_000)
   return known((req) => {
-    const address = req.ip ?? req.socket?.remoteAddress ?? ''
-    return (
-      memo.get(address) ??
-      memo.set(address, escapedParts(['ip', clientAddress(req, options)?.group ?? 'unknown']))
-    )
+    const text = req.ip ?? req.socket?.remoteAddress ?? ''
+    return memo.get(text) ?? memo.set(text, escapedParts(address(text, options)))
   })
+}
+
+/**
+ * The partition of one network address, as `byAddress` counts it: for `consume`, `peek`, `reset` and `penalty`.
+ *
+ * @param text  IPv4 or IPv6, with or without a port
+ * @param options.ipv6Prefix  as for `byAddress`
+ */
+export function address(text: string, options: { ipv6Prefix?: number } = {}): readonly [string, string] {
+  const group = clientAddress({ ip: text }, options)?.group
+  if (group === undefined) warnOfUnreadable(text)
+  return ['ip', group ?? 'unknown']
+}
+
+let isWarned = false
+
+/** Its shape and never its value: digits as 9, letters as a. */
+function warnOfUnreadable(text: string): void {
+  if (isWarned) return
+  isWarned = true
+  const shape = text.slice(0, 40).replace(/\d/g, '9').replace(/[a-z]/gi, 'a')
+  const seen =
+    text === ''
+      ? 'There is no client address (a Unix socket?)'
+      : `No client address can be read from «${shape}»`
+  process.emitWarning(
+    `${seen}: such requests are counted together, under one quota. Set Express' \`trust proxy\` so that \`req.ip\` is an address, or give \`partitionKey\`.`,
+    { code: 'SCALE_RATE_LIMIT_ADDRESS' },
+  )
 }
 
 const escaped: unique symbol = Symbol('escaped')
@@ -102,8 +135,9 @@ export function byHeader(name: string): (req: IncomingMessage) => readonly strin
 }
 
 /**
- * Counts each route by itself, within who is counted. By the route's pattern, not by the URL: a client cannot make up
- * new ones.
+ * Counts each route by itself, within who is counted. By the template of the route through all routers, never by the URL: a
+ * client cannot make up new ones by capitals, parameters of a mount or HEAD, which counts as GET. Before a route is found, such as
+ * in `app.use`, there is one for all.
  *
  * @param within  who is counted. Default: by address
  */
@@ -113,12 +147,9 @@ export function byRoute<Request extends LimitedRequest>(
   return (req) => {
     const who = within(req)
     if (who === false || who === undefined) return who
-    const path = (req.route as { path?: unknown } | undefined)?.path ?? ''
-    return [
-      req.method ?? '',
-      `${req.baseUrl ?? ''}${String(path)}`,
-      ...(typeof who === 'string' ? [who] : who),
-    ]
+    const { method = '' } = req
+    const route = routeTemplate(req as RoutedRequest) ?? ''
+    return [method === 'HEAD' ? 'GET' : method, route, ...(typeof who === 'string' ? [who] : who)]
   }
 }
 

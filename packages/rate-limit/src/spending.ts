@@ -1,11 +1,13 @@
 import type { IncomingMessage } from 'node:http'
-import { InvalidOption } from '@scale/core'
+import { InvalidOption, parseAddress } from '@scale/core'
 import { keyPart, keyspace } from '@scale/redis'
+import { costFor, type PolicyCosts } from './costs.js'
 import { CountedPolicy, REMEMBERED_PARTITIONS } from './counted-policy.js'
 import type { DescribedPolicy } from './headers.js'
 import { Memo } from './memo.js'
 import type { ResolvedRateLimitOptions } from './options.js'
 import {
+  address,
   byAddress,
   escapePartition,
   isKnownEarly,
@@ -35,11 +37,13 @@ export class Spendings<Request extends IncomingMessage> {
   /** Decides the hash slot where policies count different partitions; else the partition does. */
   readonly #slot: string | undefined
   readonly #partitionKey: PartitionKeyOf<Request>
+  readonly #countsAddresses: boolean
   /** Spendings by partition, where they depend on nothing else. */
   readonly #known: Memo<Spending> | undefined
 
   constructor(options: ResolvedRateLimitOptions<Request>) {
     this.#partitionKey = options.partitionKey ?? (byAddress() as PartitionKeyOf<Request>)
+    this.#countsAddresses = options.partitionKey === undefined
     this.#policies = options.policies.map((policy) => new CountedPolicy(policy, options))
     this.#settles = options.settle !== undefined || options.mode === 'leased'
     this.#keyBase = keyspace(options.prefix, 'rate-limit', 1).plain()
@@ -91,18 +95,45 @@ export class Spendings<Request extends IncomingMessage> {
   /**
    * What a subject spends.
    *
-   * @param cost  units under every policy. Default: what the options say, if that is a number, else 1
+   * @param cost  units under every policy, or under each by its name. Default: what the options say, if that is a number, else 1
    */
-  ofSubject(subject: Subject, cost?: number): Spending {
+  ofSubject(subject: Subject, cost?: PolicyCosts): Spending {
     if (this.#known !== undefined && cost === undefined && isPartitionKey(subject)) {
-      return this.#ofPartition(subject, this.#known)
+      return this.#ofPartition(this.#addressed(subject), this.#known)
     }
     const partitions = isPartitionKey(subject) ? undefined : this.#assertNamed(subject)
+    if (typeof cost === 'object') this.#assertPolicies(cost)
     return this.#of(
-      ({ name }) => (partitions === undefined ? (subject as PartitionKey) : (partitions[name] ?? false)),
-      (policy) => cost ?? policy.costOf(undefined),
+      ({ name }) =>
+        partitions === undefined ? this.#addressed(subject as PartitionKey) : (partitions[name] ?? false),
+      (policy) => costFor(policy.name, cost) ?? policy.costOf(undefined),
       undefined,
     )
+  }
+
+  /** Where addresses are counted, one that is named by itself is who is counted. */
+  #addressed(subject: PartitionKey): PartitionKey {
+    const isAddress =
+      typeof subject === 'string' && this.#countsAddresses && parseAddress(subject) !== undefined
+    return isAddress ? address(subject) : subject
+  }
+
+  /** A number means the same under all policies only if none has a cost of its own. */
+  assertMeant(cost: PolicyCosts): void {
+    if (typeof cost === 'object') this.#assertPolicies(cost)
+    else if (this.#policies.length > 1 && this.#policies.some(({ hasOwnCost }) => hasOwnCost)) {
+      throw new InvalidOption(
+        'rateLimit: policies with costs of their own are settled by name: `{ policy: units }`, not by one number for all.',
+      )
+    }
+  }
+
+  #assertPolicies(costs: Readonly<Record<string, number>>): void {
+    for (const name of Object.keys(costs)) {
+      if (!this.#policies.some((policy) => policy.name === name)) {
+        throw new InvalidOption(`rateLimit: there is no policy \`${name.slice(0, 64)}\`.`)
+      }
+    }
   }
 
   /** A policy that is misspelled, or whose partition was not there, would not be counted. */

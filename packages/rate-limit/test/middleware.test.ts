@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events'
 import { compose, InvalidOption, MemoryStoreRefused, prefetch } from '@scale/core'
 import { testRedis } from '@scale/devkit/redis-server'
 import { createRedis, whenReady } from '@scale/redis'
@@ -329,9 +330,11 @@ describe('rateLimit', () => {
     const unsubscribe = storeErrorChannel.subscribe((message) => seen.push(message))
     try {
       const limiter = rateLimit(shared({ partitionKey: () => 'odd', settle: () => Number.NaN }))
+      const response = Object.assign(new EventEmitter(), fakeResponse())
       await new Promise((resolve) => {
-        limiter({ headers: {}, socket: {} } as Request, fakeResponse() as never, resolve)
+        limiter({ headers: {}, socket: {} } as Request, response as never, resolve)
       })
+      response.emit('finish')
       await vi.waitFor(() =>
         expect(seen).toMatchObject([{ operation: 'settle', error: expect.any(InvalidOption) }]),
       )
@@ -341,12 +344,20 @@ describe('rateLimit', () => {
     }
   })
 
-  it('gives back what a client that has left did not cost', async () => {
+  it('gives nothing back to a client that has left, and what the answer says once it is sent', async () => {
     const limiter = rateLimit(shared({ partitionKey: () => 'gone', settle: () => 0 }))
-    await new Promise((resolve) => {
-      limiter({ headers: {}, socket: {} } as Request, fakeResponse() as never, resolve)
-    })
-    await vi.waitFor(async () => expect((await limiter.peek('gone')).policies[0]!.remaining).toBe(10))
+    const ask = async (): Promise<EventEmitter> => {
+      const response = Object.assign(new EventEmitter(), fakeResponse())
+      await new Promise((resolve) => {
+        limiter({ headers: {}, socket: {} } as Request, response as never, resolve)
+      })
+      return response
+    }
+    ;(await ask()).emit('close')
+    const sent = await ask()
+    expect((await limiter.peek('gone')).policies[0]!.remaining).toBe(8)
+    sent.emit('finish')
+    await vi.waitFor(async () => expect((await limiter.peek('gone')).policies[0]!.remaining).toBe(9))
   })
 
   it('keeps one partition in one slot, and a client from choosing it', async () => {
