@@ -148,7 +148,7 @@ export const changes: readonly Change[] = [
     file: 'data/write.ts',
     from: 'if (changes.length > 0) refuseInvalid(config, data!)',
     to: '',
-    tests: ['session.test'],
+    tests: ['answers'],
   },
   {
     name: 'what was merged is not seen',
