@@ -1,6 +1,8 @@
 import { Cluster, Redis } from 'ioredis'
 import { connectionErrorChannel } from './channels.js'
 import { connectionErrorOf, rememberConnectionError } from './client.js'
+import { type ConnectorOptions, directConnector, sentinelConnector } from './connection/connectors.js'
+import { type PlainRedisOptions, Sentinels } from './connection/sentinels.js'
 import { storeGuard } from './guard/store-guard.js'
 import { type CreateRedisOptions, resolveCreateRedisOptions } from './options.js'
 import { parseRedisUrl, type RedisTarget } from './url.js'
@@ -24,14 +26,23 @@ export function createRedis(
 ): Redis | Cluster {
   const { guard, ...resolved } = resolveCreateRedisOptions(options)
   const target = parseRedisUrl(url)
-  const client = target.kind === 'cluster' ? cluster(target, resolved) : single(target, resolved)
+  const onError = (error: Error): void => hearError(client, error)
+  const connector: ConnectorOptions = { dnsLookup: resolved.dnsLookup, onError }
+  const make = target.kind === 'cluster' ? cluster : target.kind === 'sentinel' ? bySentinels : single
+  const client: Redis | Cluster = make(target, resolved, connector)
   client.on('ready', () => rememberConnectionError(client, undefined))
-  client.on('error', (error) => {
-    rememberConnectionError(client, error)
-    if (connectionErrorChannel.hasSubscribers) connectionErrorChannel.publish({ error })
-  })
+  client.on('error', onError)
   storeGuard(client, guard)
   return client
+}
+
+/** An error may be told twice, by the socket and by the client that had it; that of the socket is the cause of the others. */
+function hearError(client: Redis | Cluster, error: Error): void {
+  const known = connectionErrorOf(client)
+  if (error === known) return
+  const isEcho = error.message === 'Connection is closed.' || 'lastNodeError' in error
+  if (known === undefined || !isEcho) rememberConnectionError(client, error)
+  if (connectionErrorChannel.hasSubscribers) connectionErrorChannel.publish({ error })
 }
 
 /**
@@ -61,71 +72,92 @@ export function connectionError(client: Redis | Cluster): Error | undefined {
 
 type Resolved = Omit<ReturnType<typeof resolveCreateRedisOptions>, 'guard'>
 
-function single(target: RedisTarget, options: Resolved): Redis {
-  const reconnect = (attempt: number): number => reconnectDelayMs(attempt, options.maxReconnectDelayMs)
-  const where = target.kind === 'sentinel' ? sentinels(target, options) : target.addresses[0]!
+function single(target: RedisTarget, options: Resolved, connector: ConnectorOptions): Redis {
   return new Redis({
-    ...connectionOptions(target, options),
-    ...where,
+    ...connectionOptions(target, options, connector),
+    ...target.addresses[0]!,
     db: target.db,
-    retryStrategy: reconnect,
-    sentinelRetryStrategy: reconnect,
+    retryStrategy: reconnectDelay(options),
   })
 }
 
-/**
- * The primary is followed: sentinels tell at once when it is another one (`failoverDetector`), a server is left that is not what it
- * should be (ioredis looks at its role), and a sentinel that accepts and says nothing is passed over.
- */
-function sentinels(target: RedisTarget, { sentinel, natMap, connectTimeoutMs }: Resolved) {
-  const username = sentinel?.username ?? target.sentinelUsername
-  const password = sentinel?.password ?? target.sentinelPassword
-  return {
-    sentinels: target.addresses,
-    name: target.name!,
-    enableTLSForSentinelMode: target.tls,
-    failoverDetector: true,
-    sentinelCommandTimeout: connectTimeoutMs,
-    ...(username === undefined ? {} : { sentinelUsername: username }),
-    ...(password === undefined ? {} : { sentinelPassword: password }),
-    ...(sentinel?.tls === undefined ? {} : { sentinelTLS: sentinel.tls }),
-    ...(natMap === undefined ? {} : { natMap }),
-  }
+function bySentinels(target: RedisTarget, options: Resolved, connector: ConnectorOptions): Redis {
+  const retryStrategy = reconnectDelay(options)
+  const sentinels = sentinelsOf(target, options)
+  return new Redis({
+    ...connectionOptions(target, options, connector),
+    Connector: sentinelConnector(sentinels, retryStrategy, connector),
+    db: target.db,
+    retryStrategy,
+  })
 }
 
-/** Names stay names, so that certificates can be held against them. */
-const keptName: NonNullable<CreateRedisOptions['dnsLookup']> = (name, callback) => callback(null, name)
+function sentinelsOf(target: RedisTarget, options: Resolved): Sentinels {
+  const { sentinel, natMap, connectTimeoutMs, maxReconnectDelayMs, dnsLookup } = options
+  const username = sentinel?.username ?? target.sentinelUsername
+  const password = sentinel?.password ?? target.sentinelPassword
+  return new Sentinels({
+    addresses: target.addresses,
+    name: target.name!,
+    timeoutMs: connectTimeoutMs,
+    lingerMs: 2 * maxReconnectDelayMs,
+    retryDelayMs: reconnectDelay(options),
+    mapped: (address) => natMap?.[`${address.host}:${address.port}`] ?? address,
+    connection: {
+      ...(username === undefined ? {} : { username }),
+      ...(password === undefined ? {} : { password }),
+      ...(sentinel?.tls === undefined ? {} : { tls: sentinel.tls }),
+      // What is wrong with one of them is no error of the client, as long as another one answers.
+      Connector: directConnector({ dnsLookup, onError: () => {} }),
+      family: options.family ?? target.family ?? 0,
+      connectTimeout: connectTimeoutMs,
+      keepAlive: KEEP_ALIVE_MS,
+    },
+  })
+}
 
-function cluster(target: RedisTarget, options: Resolved): Cluster {
+function cluster(target: RedisTarget, options: Resolved, connector: ConnectorOptions): Cluster {
   return new Cluster(target.addresses, {
-    redisOptions: connectionOptions(target, options),
+    redisOptions: connectionOptions(target, options, connector),
     enableOfflineQueue: false,
-    ...(target.tls || options.dnsLookup ? { dnsLookup: options.dnsLookup ?? keptName } : {}),
+    // Names stay names, so that certificates can be held against them: the sockets resolve them.
+    dnsLookup: (name, callback) => callback(null, name),
     ...(options.natMap === undefined ? {} : { natMap: options.natMap }),
     // With either delay ioredis sends a command again whose fate it does not know.
     retryDelayOnFailover: 0,
     retryDelayOnClusterDown: 0,
     slotsRefreshTimeout: options.connectTimeoutMs,
     slotsRefreshInterval: 5_000,
-    clusterRetryStrategy: (attempt) => reconnectDelayMs(attempt, options.maxReconnectDelayMs),
+    clusterRetryStrategy: reconnectDelay(options),
   })
 }
 
-function connectionOptions(target: RedisTarget, options: Resolved) {
+const KEEP_ALIVE_MS = 10_000
+
+function connectionOptions(
+  target: RedisTarget,
+  options: Resolved,
+  connector: ConnectorOptions,
+): PlainRedisOptions {
   return {
     ...(target.username === undefined ? {} : { username: target.username }),
     ...(target.password === undefined ? {} : { password: target.password }),
     ...(target.tls ? { tls: options.tls } : {}),
     ...(options.connectionName === undefined ? {} : { connectionName: options.connectionName }),
+    Connector: directConnector(connector),
     family: options.family ?? target.family ?? 0,
     connectTimeout: options.connectTimeoutMs,
     // A peer that vanished answers no farewell either.
     disconnectTimeout: 500,
-    keepAlive: 10_000,
+    keepAlive: KEEP_ALIVE_MS,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
   }
+}
+
+function reconnectDelay({ maxReconnectDelayMs }: Resolved): (attempt: number) => number {
+  return (attempt) => reconnectDelayMs(attempt, maxReconnectDelayMs)
 }
 
 /** Full jitter: anything up to an exponentially growing bound, so that a fleet does not return in step. */

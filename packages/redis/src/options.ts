@@ -65,7 +65,7 @@ export interface CreateRedisOptions {
   connectionName?: string
   /** IP version of addresses: 0 for whichever there is, 4 or 6. Default: as the URL says, else 0 */
   family?: 0 | 4 | 6
-  /** For Cluster: another way to resolve the names of nodes. Default: the system's; with TLS names stay names, which certificates are for */
+  /** Another way to resolve host names. Default: the system's */
   dnsLookup?: (
     name: string,
     callback: (error: Error | null, address: string, family?: number) => void,

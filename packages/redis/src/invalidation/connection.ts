@@ -1,5 +1,9 @@
 import type { RedisClient } from '../client.js'
+import { endSilentHandshakes } from '../connection/handshake.js'
 import type { OwnConnection } from './transport.js'
+
+/** How long a server may say nothing while it is connected to, in ms: as long as later on this connection. */
+const SILENT_HANDSHAKE_MS = 5_000
 
 interface Duplicable {
   duplicate?(...args: unknown[]): OwnConnection
@@ -33,5 +37,6 @@ export function ownConnection(client: RedisClient): OwnConnection | undefined {
     : duplicate.call(client, options)
   // Without a listener ioredis writes errors to the console; the app hears of them from its own client.
   connection.on('error', () => {})
+  endSilentHandshakes(connection as unknown as RedisClient, SILENT_HANDSHAKE_MS)
   return connection
 }
