@@ -28,6 +28,11 @@ interface Answer {
   readonly epoch: number
 }
 
+/** What ioredis' clients have and its types do not show. It goes to Sentinels only: no user of a Redis needs the right to it. */
+interface SentinelCommands {
+  sentinel(subcommand: string, name: string): Promise<unknown>
+}
+
 type Listener = (primary: RedisAddress) => void
 
 /**
@@ -139,12 +144,12 @@ export class Sentinels {
     }
   }
 
-  async #question(redis: Redis): Promise<Answer> {
+  async #question(redis: Redis & Partial<SentinelCommands>): Promise<Answer> {
     const { name, mapped } = this.#options
     const [named, primary, others] = await Promise.all([
-      redis.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', name),
-      redis.call('SENTINEL', 'MASTER', name),
-      redis.call('SENTINEL', 'SENTINELS', name),
+      redis.sentinel!('GET-MASTER-ADDR-BY-NAME', name),
+      redis.sentinel!('MASTER', name),
+      redis.sentinel!('SENTINELS', name),
     ])
     const [host, port] = named as string[]
     for (const other of others as unknown[]) this.#learn(fieldsOf(other))
