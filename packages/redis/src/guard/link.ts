@@ -46,8 +46,10 @@ export class Link implements Waiting {
   readonly #wire: Wire
   readonly #deadlines: Deadlines
   #state: BreakerState = 'closed'
-  /** Commands that were written and not answered. */
+  /** Commands that were written and may still be answered. */
   #owed = 0
+  /** Whether somebody has asked and nothing has come since, also if the client has given up waiting for it. */
+  #isAsked = false
   /** The last sign of life; or since when somebody waits for one. */
   #aliveAt: number = Number.NEGATIVE_INFINITY
   /** Of the connection that was looked at last. */
@@ -80,7 +82,9 @@ export class Link implements Waiting {
 
   /** A command has been written. */
   wrote(nowMs: number): void {
-    if (this.#owed++ > 0) return
+    this.#owed++
+    if (this.#isAsked) return
+    this.#isAsked = true
     this.#wasIdle = Number.isFinite(this.#aliveAt) && nowMs - this.#aliveAt > IDLE_MS
     this.#aliveAt = nowMs
     this.#look()
@@ -96,15 +100,19 @@ export class Link implements Waiting {
     this.#alive(nowMs)
   }
 
-  /** A command will not be answered: the connection broke. */
+  /**
+   * A command will not be answered. If the connection is still there, the client gave up by itself (`commandTimeout`, too many
+   * redirections): that is a miss and no loss, and the silence goes on.
+   */
   lost(): void {
     this.#owed--
-    this.unreachable()
+    if (!this.#wire.isReady()) this.unreachable()
   }
 
   /** There is no connection. */
   unreachable(): void {
     this.#look()
+    this.#isAsked = this.#owed > 0
     this.#become('open', 'lost')
   }
 
@@ -122,15 +130,17 @@ export class Link implements Waiting {
     if (silentMs >= (this.#wasIdle ? this.#policy.silenceMs : this.#policy.reconnectAfterMs)) {
       // A peer that vanished without a word leaves a connection that is open for ever.
       this.#aliveAt = nowMs
+      this.#isAsked = this.#owed > 0
       this.#wire.cut()
     }
-    if (this.#owed === 0) return
+    if (!this.#isAsked) return
     this.#isWatched = true
     this.#deadlines.add(this, this.#policy.silenceMs / LOOKS, nowMs)
   }
 
   #alive(nowMs: number): void {
     this.#aliveAt = nowMs
+    this.#isAsked = this.#owed > 0
     this.#wasIdle = false
     this.#become('closed', 'answered')
   }

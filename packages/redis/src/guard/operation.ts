@@ -57,7 +57,8 @@ export class Operation implements Waiting {
   readonly onError = (error: unknown): void => {
     if ((error as Error).name !== 'ReplyError') {
       if (this.#isWritten) this.link.lost()
-      if (!this.settled) this.fail(this.#isWritten ? 'connection' : 'not-ready', error)
+      const reason = (error as Error).message === 'Command timed out' ? 'timeout' : 'connection'
+      if (!this.settled) this.fail(this.#isWritten ? reason : 'not-ready', error)
       return
     }
     this.#heard()

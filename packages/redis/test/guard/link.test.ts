@@ -197,3 +197,39 @@ describe('a connection', () => {
     expect(scene.isWatched).toBe(false)
   })
 })
+
+describe('a command on which the client gave up, over a connection that is there', () => {
+  const giveUp = (): void => {
+    scene.write()
+    scene.pass(100)
+    scene.link.lost()
+  }
+
+  it('is a miss: it opens nothing', () => {
+    giveUp()
+    expect(scene.link.state).toBe('closed')
+    expect(scene.link.admits(scene.nowMs)).toBe(true)
+  })
+
+  it('ends no silence: that opens it in its time, and the connection is cut in its own', () => {
+    for (let i = 0; i < 9; i++) giveUp()
+    expect(scene.link.state).toBe('closed')
+    scene.pass(policy.silenceMs / 4)
+    expect(scene.link.state).toBe('open')
+    scene.pass(policy.reconnectAfterMs)
+    expect(scene.cuts).toBe(1)
+    scene.stream = {}
+    scene.isReady = true
+    expect(scene.link.admits(scene.nowMs)).toBe(true)
+    scene.pass(2 * policy.reconnectAfterMs)
+    expect(scene.cuts).toBe(1)
+    expect(scene.isWatched).toBe(false)
+  })
+
+  it('may be answered all the same: the bytes of that are a sign of life', () => {
+    giveUp()
+    scene.bytes += 5
+    scene.pass(2 * policy.reconnectAfterMs)
+    expect([scene.link.state, scene.cuts, scene.isWatched]).toEqual(['closed', 0, false])
+  })
+})

@@ -11,6 +11,7 @@ import {
   guardDefaults,
   lateReplyChannel,
   type OperationOptions,
+  type StoreGuard,
   storeGuard,
 } from '../../src/index.js'
 import { type FaultProxy, type RedisServer, startFaultProxy } from '../../src/testing/index.js'
@@ -319,4 +320,36 @@ it('a write whose answer is lost is not repeated, and its late answer is counted
     await eventually(async () => expect(await outcomeOf(guard.call('get', ['key']))).toBe('ok'))
   }
   expect(await server.command('GET', 'counter')).toBe('4')
+})
+
+describe('a client that gives up on commands by itself (commandTimeout), sooner than the guard', () => {
+  let own: Redis
+  let guard: StoreGuard
+
+  beforeEach(async () => {
+    own = new Redis(proxy.url, {
+      commandTimeout: 50,
+      enableOfflineQueue: false,
+      autoResendUnfulfilledCommands: false,
+      maxRetriesPerRequest: 0,
+    })
+    own.on('error', () => {})
+    guard = storeGuard(own)
+    await eventually(() => expect(guard.available()).toBe(true))
+  })
+  afterEach(() => own.disconnect())
+
+  it('is served again after a pause, over the connection that it has', async () => {
+    const { connections } = proxy
+    await proxy.set({ holdReplies: true })
+    expect(await outcomeOf(guard.call('get', ['key'], PATIENT))).toBe('timeout')
+    await proxy.clear()
+    await eventually(async () => expect(await outcomeOf(guard.call('get', ['key'], PATIENT))).toBe('ok'))
+    expect(proxy.connections).toBe(connections)
+  })
+
+  it('is rid of a connection whose other end is gone', async () => {
+    proxy.halfOpen()
+    await eventually(async () => expect(await outcomeOf(guard.call('get', ['key'], PATIENT))).toBe('ok'))
+  })
 })
