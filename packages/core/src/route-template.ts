@@ -148,10 +148,39 @@ function probedTemplate(layer: Layer, { path, params }: Match): string {
     .map((segment, index) => {
       const name = names[index] ?? refused.find(([, value]) => value === segment)?.[0]
       if (name !== undefined) return `:${name}`
+      const partial = partOf(layer, segments, index, refused)
+      if (partial !== undefined) return partial
       const other = segments.with(index, otherCase(segment)).join('/')
       return matchOf(layer, other) === undefined ? segment : segment.toLowerCase()
     })
     .join('/')
+}
+
+/** A segment of which a parameter is a part, such as `teams-:team`. The value may be elsewhere in it too: where, is tried. */
+function partOf(
+  layer: Layer,
+  segments: readonly string[],
+  index: number,
+  params: readonly [name: string, value: unknown][],
+): string | undefined {
+  const segment = decoded(segments[index]!)
+  for (const [name, value] of params) {
+    if (typeof value !== 'string' || value === '') continue
+    for (let at = segment.indexOf(value); at !== -1; at = segment.indexOf(value, at + 1)) {
+      const [before, after] = [segment.slice(0, at), segment.slice(at + value.length)]
+      const probed = matchOf(layer, segments.with(index, before + PROBE + after).join('/'))
+      if (probed?.params[name] === PROBE) return `${before}:${name}${after}`
+    }
+  }
+  return undefined
+}
+
+function decoded(segment: string): string {
+  try {
+    return decodeURIComponent(segment)
+  } catch {
+    return segment
+  }
 }
 
 /** The same word in the other case. */

@@ -3,7 +3,6 @@ import type { HistogramSeries } from '../instruments.js'
 import type { Registry } from '../registry.js'
 import { methodOf } from './labels.js'
 import type { Recorder } from './recorder.js'
-import { routeTemplate } from './route-template.js'
 import { SeriesTree } from './series-tree.js'
 
 /** One histogram with the names that most dashboards know; a client that left counts as 499. */
@@ -13,12 +12,12 @@ export function legacyRecorder(registry: Registry, bounds: readonly number[]): R
 
   return {
     begin(req) {
-      return ({ res, seconds, ending, answered: { prefix, path } }) => {
+      return ({ res, seconds, ending, route }) => {
         const status = ending === 'client_disconnect' ? '499' : String(res.statusCode)
-        const key = { method: methodOf(req), scheme: '', status, errorType: '', prefix, path }
+        const key = { method: methodOf(req), scheme: '', status, errorType: '', route }
         let series = tree.get(key)
         if (series === undefined) {
-          series = duration.with(key.method, routeTemplate(key), status)
+          series = duration.with(key.method, route, status)
           if (!duration.isOverflow(series)) tree.set(key, series)
         }
         series.observe(seconds)

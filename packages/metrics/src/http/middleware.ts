@@ -1,10 +1,10 @@
+import { routeTemplate } from '@scale/core'
 import type { RequestHandler } from 'express'
 import { type HttpMetricsOptions, resolveHttpMetricsOptions } from '../options.js'
 import { defaultRegistry } from '../registry.js'
 import { endingOf } from './labels.js'
 import { legacyRecorder } from './legacy.js'
 import { otelRecorder } from './otel.js'
-import { answeredBy, watchMounts } from './route-template.js'
 
 /**
  * Measures every request: its duration, how many are under way, the sizes of bodies. Labels are method, scheme, status,
@@ -22,12 +22,13 @@ export function httpMetrics(options?: HttpMetricsOptions): RequestHandler {
 
   return function httpMetrics(req, res, next) {
     const startedAt = performance.now()
-    watchMounts(req)
+    // The app that the request came to first; a mounted one may have it by the end.
+    const { app } = req
     const end = recorder.begin(req)
     // It comes after `finish`, and also when there is none because the connection broke.
     res.on('close', () => {
       const seconds = (performance.now() - startedAt) / 1_000
-      end({ res, seconds, ending: endingOf(req, res), answered: answeredBy(req) })
+      end({ res, seconds, ending: endingOf(req, res), route: routeTemplate(req, app) ?? '' })
     })
     next()
   }

@@ -4,7 +4,6 @@ import type { GaugeSeries, HistogramSeries } from '../instruments.js'
 import type { Registry } from '../registry.js'
 import { errorTypeOf, methodOf, schemeOf, statusOf } from './labels.js'
 import type { Recorder } from './recorder.js'
-import { routeTemplate } from './route-template.js'
 import { type SeriesKey, SeriesTree } from './series-tree.js'
 
 /** The series of all requests with the same labels. */
@@ -29,7 +28,7 @@ export function otelRecorder(registry: Registry, bounds: readonly number[], body
   function seriesOf(key: SeriesKey): RouteSeries {
     const known = tree.get(key)
     if (known !== undefined) return known
-    const labels = [key.method, key.scheme, key.status, routeTemplate(key), key.errorType]
+    const labels = [key.method, key.scheme, key.status, key.route, key.errorType]
     const made = duration.with(...labels)
     const series = {
       duration: made,
@@ -48,10 +47,10 @@ export function otelRecorder(registry: Registry, bounds: readonly number[], body
       const underWay = active(method, scheme)
       underWay.add(1)
       const written = bodySizes ? req.socket.bytesWritten : 0
-      return ({ res, seconds, ending, answered: { prefix, path } }) => {
+      return ({ res, seconds, ending, route }) => {
         underWay.add(-1)
         const status = statusOf(ending, res)
-        const series = seriesOf({ method, scheme, status, errorType: errorTypeOf(ending, res), prefix, path })
+        const series = seriesOf({ method, scheme, status, errorType: errorTypeOf(ending, res), route })
         series.duration.observe(seconds)
         if (!bodySizes) return
         series.requestSize!.observe(requestBytes(req))

@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Ending } from './labels.js'
-import type { Answered } from './route-template.js'
 
 /** What is known when a response is over. */
 export interface Observation {
@@ -8,7 +7,8 @@ export interface Observation {
   /** From the request's arrival at the middleware, on a clock that never jumps. */
   seconds: number
   ending: Ending
-  answered: Answered
+  /** Template of the route that answered; the empty text if none matched. */
+  route: string
 }
 
 /** Writes requests into metrics of one naming scheme. */

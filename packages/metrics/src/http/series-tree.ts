@@ -4,11 +4,10 @@ export interface SeriesKey {
   scheme: string
   status: string
   errorType: string
-  prefix: string
-  path: unknown
+  route: string
 }
 
-type Tree<Value> = Map<unknown, Tree<Value> | Value>
+type Tree<Value> = Map<string, Tree<Value> | Value>
 
 /**
  * Finds what belongs to a request by a few look-ups of strings that are there already, where a joined key would have to be
@@ -17,18 +16,17 @@ type Tree<Value> = Map<unknown, Tree<Value> | Value>
 export class SeriesTree<Value extends object> {
   private readonly root: Tree<Value> = new Map()
 
-  get({ method, scheme, status, errorType, prefix, path }: SeriesKey): Value | undefined {
+  get({ method, scheme, status, errorType, route }: SeriesKey): Value | undefined {
     let node: Tree<Value> | undefined = this.root.get(method) as Tree<Value> | undefined
-    node = node?.get(path) as Tree<Value> | undefined
+    node = node?.get(route) as Tree<Value> | undefined
     node = node?.get(status) as Tree<Value> | undefined
-    node = node?.get(prefix) as Tree<Value> | undefined
     node = node?.get(scheme) as Tree<Value> | undefined
     return node?.get(errorType) as Value | undefined
   }
 
-  set({ method, scheme, status, errorType, prefix, path }: SeriesKey, value: Value): void {
+  set({ method, scheme, status, errorType, route }: SeriesKey, value: Value): void {
     let node = this.root
-    for (const key of [method, path, status, prefix, scheme]) {
+    for (const key of [method, route, status, scheme]) {
       let next = node.get(key) as Tree<Value> | undefined
       if (next === undefined) {
         next = new Map()
