@@ -124,6 +124,11 @@ export class Limiter<Request extends IncomingMessage> {
     await this.#store.reset(charges)
   }
 
+  /** Gives back what was taken in advance; what could not be is reported. */
+  async close(): Promise<void> {
+    if (this.#store instanceof LeasedStore) await this.#store.close()
+  }
+
   /** What each policy admits at most. */
   bound(): PolicyBound[] {
     const { mode, leaseMs, redis, store, onStoreError } = this.#options

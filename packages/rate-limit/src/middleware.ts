@@ -48,6 +48,12 @@ export interface RateLimit<Request extends IncomingMessage = LimitedRequest> {
    * @throws {RedisUnavailable} no answer
    */
   settle(decision: Decision, cost: PolicyCosts): Promise<void>
+  /**
+   * Gives back the quota that this process took in advance (`mode: 'leased'`); to be called as the process ends, before
+   * the client is closed. What is asked afterwards is decided by the store, request by request. Never rejects: what
+   * cannot be given back is reported on the channel `scale:rate-limit:store-error`, and free again as its window ends.
+   */
+  close(): Promise<void>
   /** The most that each policy lets one partition have. Quotas that are functions are asked without a request. */
   bound(): PolicyBound[]
   /** What was decided for a request; `undefined` before that, and for one that was skipped. */
@@ -160,6 +166,7 @@ export function rateLimit<Request extends IncomingMessage = LimitedRequest>(
     await limiter.penalize(spendings.ofSubject(subject), blockMs)
   }
   middleware.settle = (decision, cost) => limiter.settle(decision, cost)
+  middleware.close = () => limiter.close()
   middleware.bound = () => limiter.bound()
   middleware.decisionOf = (req) => asked.get(req)?.decided
   return middleware satisfies Middleware<Request>

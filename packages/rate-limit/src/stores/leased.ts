@@ -41,7 +41,10 @@ export class LeasedStore implements QuotaStore {
   readonly #maxKeys: number
   readonly #onError: (error: unknown) => void
   readonly #leases = new Map<string, Lease>()
+  /** What the store has been asked for or given back, and has not answered yet. */
+  readonly #underWay = new Set<Promise<void>>()
   #sweep: NodeJS.Timeout | undefined
+  #closed = false
 
   /**
    * @param store              whom to take from
@@ -69,7 +72,7 @@ export class LeasedStore implements QuotaStore {
   }
 
   consume(charges: readonly Charge[], count: number, divisor: number): StoreReply | Promise<StoreReply> {
-    if (count !== 1) return this.#store.consume(charges, count, divisor)
+    if (count !== 1 || this.#closed) return this.#store.consume(charges, count, divisor)
     const id = idOf(charges)
     const nowMs = this.#clock()
     let lease = this.#leases.get(id)
@@ -111,6 +114,14 @@ export class LeasedStore implements QuotaStore {
     }
   }
 
+  /** Takes nothing in advance any more, and gives back what is left, also of leases that are still being asked for. */
+  async close(): Promise<void> {
+    this.#closed = true
+    clearInterval(this.#sweep)
+    for (const lease of this.#leases.values()) this.#giveBack(lease)
+    while (this.#underWay.size > 0) await Promise.all(this.#underWay)
+  }
+
   #renew(lease: Lease, nowMs: number): StoreReply | Promise<StoreReply> {
     if (lease.waiting !== undefined) return wait(lease.waiting)
     if (lease.left > 0) this.#giveBack(lease)
@@ -119,11 +130,13 @@ export class LeasedStore implements QuotaStore {
     if (!(reply instanceof Promise)) return this.#take(lease, reply, nowMs)
     lease.waiting = []
     const first = wait(lease.waiting)
-    reply.then(
-      (known) => this.#serve(lease, known, nowMs),
-      (error: unknown) => {
-        for (const { reject } of drain(lease)) reject(error)
-      },
+    this.#follow(
+      reply.then(
+        (known) => this.#serve(lease, known, nowMs),
+        (error: unknown) => {
+          for (const { reject } of drain(lease)) reject(error)
+        },
+      ),
     )
     return first
   }
@@ -160,6 +173,8 @@ export class LeasedStore implements QuotaStore {
       else if (lease.left > 0 && nowMs < lease.until) resolve(spend(lease, nowMs))
       else Promise.resolve(this.#renew(lease, nowMs)).then(resolve, reject)
     }
+    // Nobody will spend what is left.
+    if (this.#closed) this.#giveBack(lease)
   }
 
   #giveBack(lease: Lease): void {
@@ -176,7 +191,12 @@ export class LeasedStore implements QuotaStore {
         windowId: balances[index]!.windowId,
       }))
       .filter(({ units }) => units < 0)
-    Promise.resolve(this.#store.settle(settlements)).catch(this.#onError)
+    this.#follow(Promise.resolve(this.#store.settle(settlements)).catch(this.#onError))
+  }
+
+  #follow(work: Promise<void>): void {
+    const followed = work.finally(() => this.#underWay.delete(followed))
+    this.#underWay.add(followed)
   }
 
   #drop(charges: readonly Charge[]): void {
