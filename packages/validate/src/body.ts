@@ -1,7 +1,9 @@
 import type { Request } from 'express'
+import { type ArrayMembers, arrayMembers } from './array-members.js'
 import { BodyNotParsed, BodyOnGet, UnsupportedBodyType } from './errors.js'
 import { Fault } from './fault.js'
 import type { Rules } from './options.js'
+import type { Schema } from './schema.js'
 
 /**
  * What the schema of the body is given: `req.body`, or `undefined` if the request has no body.
@@ -16,10 +18,19 @@ import type { Rules } from './options.js'
  */
 export type BodyReader = (req: Request) => unknown
 
-/** Compiles `bodyTypes` once. */
-export function bodyReader(rules: Pick<Rules, 'bodyTypes' | 'maxBodyDepth'>): BodyReader {
+/**
+ * Compiles `bodyTypes` once.
+ *
+ * @param schema  asked at the first form for the fields that are arrays however often they come
+ */
+export function bodyReader(
+  rules: Pick<Rules, 'bodyTypes' | 'maxBodyDepth'>,
+  schema: Schema | undefined,
+): BodyReader {
   const { bodyTypes, maxBodyDepth } = rules
   const accepted = new RegExp(`^(?:${bodyTypes.map(pattern).join('|')})$`)
+
+  let arrays: ArrayMembers | undefined
 
   return function readBody(req) {
     if (req.method === 'GET' || req.method === 'HEAD') {
@@ -32,8 +43,22 @@ export function bodyReader(rules: Pick<Rules, 'bodyTypes' | 'maxBodyDepth'>): Bo
     if (isUnparsed(req)) {
       throw isPlainlyNamed(req, bodyTypes) ? new BodyNotParsed(type) : new UnsupportedBodyType(bodyTypes)
     }
-    return faultOf(req.body, maxBodyDepth) ?? req.body
+    const fault = faultOf(req.body, maxBodyDepth)
+    if (fault !== undefined || schema === undefined || !forms.has(type)) return fault ?? req.body
+    arrays ??= arrayMembers(schema)
+    return withArrays(req.body, arrays)
   }
+}
+
+const forms = new Set(['application/x-www-form-urlencoded', 'multipart/form-data'])
+
+/** A form says nothing of a field that comes once: where only an array will do, it is one. `req.body` stays. */
+function withArrays(body: unknown, arrays: ArrayMembers): unknown {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) return body
+  const single = Object.entries(body).filter(
+    ([name, value]) => typeof value === 'string' && arrays.get(name) === 'always',
+  )
+  return single.length === 0 ? body : { ...body, ...Object.fromEntries(single.map(([n, v]) => [n, [v]])) }
 }
 
 function pattern(type: string): string {

@@ -23,7 +23,7 @@ export function partReaders(rules: Rules): PartReader[] {
     query: query === undefined ? () => undefined : queryReader(rules, query),
     headers: (req) => req.headers,
     cookies: readCookies,
-    body: bodyReader(rules),
+    body: bodyReader(rules, rules.body),
   }
   return parts.flatMap((part) => {
     const schema = rules[part]

@@ -78,13 +78,41 @@ export class BodyOnGet extends ScaleError {
   }
 }
 
-/** A response does not match its schema. The issues are on the channel `scale:validate:response-failure`. */
+/**
+ * A response does not match its schema. Where and why is in the message and in `issues`, never with a value of the
+ * response; the client is shown neither.
+ */
 export class ResponseMismatch extends ScaleError {
-  constructor(status: number, cause?: unknown) {
-    super(`validate: the response with status ${status} does not match its schema.`, {
-      code: 'ERR_SCALE_VALIDATION_RESPONSE',
-      cause,
-    })
+  /** At most 100; `omitted` counts the rest. */
+  readonly issues: readonly Omit<ReportedIssue, 'in'>[]
+  readonly omitted: number
+
+  constructor(
+    status: number,
+    issues: readonly Omit<ReportedIssue, 'in'>[],
+    omitted: number,
+    cause?: unknown,
+  ) {
+    const named = issues.slice(0, 5).map(({ pointer, detail }) => `${pointer}: ${detail}`)
+    const more = issues.length + omitted - named.length
+    super(
+      `validate: the response with status ${status} does not match its schema. ${named.join(' ')}` +
+        (more === 0 ? '' : ` And ${more} more.`),
+      { code: 'ERR_SCALE_VALIDATION_RESPONSE', cause },
+    )
+    this.issues = issues
+    this.omitted = omitted
+  }
+}
+
+/** A handler of `route` returned nothing and did not answer, though a response is declared. */
+export class HandlerWithoutAnswer extends ScaleError {
+  constructor() {
+    super(
+      'route: the handler returned undefined and has not answered. ' +
+        'Return the body (or `{ status, body }`), or return `res` if it answers later through that.',
+      { code: 'ERR_SCALE_VALIDATION_NO_ANSWER' },
+    )
   }
 }
 

@@ -8,6 +8,7 @@ export { type Contracted, contract, type RouteContract } from './contract.js'
 export {
   BodyNotParsed,
   BodyOnGet,
+  HandlerWithoutAnswer,
   JsonSchemaUnavailable,
   NotValidated,
   QueryTooLarge,

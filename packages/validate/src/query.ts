@@ -1,9 +1,10 @@
 import { unescape as decodePercent } from 'node:querystring'
 import type { Request } from 'express'
+import { type ArrayMembers, arrayMembers } from './array-members.js'
 import { QueryTooLarge } from './errors.js'
 import { Fault } from './fault.js'
 import type { DuplicatePolicy, Rules } from './options.js'
-import { jsonSchemaConverter, type Schema } from './schema.js'
+import type { Schema } from './schema.js'
 
 /** What the schema of the query is given: no prototype, one string or an array of strings per name. */
 export type Query = Record<string, string | string[]>
@@ -24,11 +25,12 @@ export function queryReader(
   schema: Schema,
 ): QueryReader {
   const { duplicates, maxQueryBytes, maxQueryParameters } = rules
-  let arrays: ReadonlySet<string> | undefined = rules.queryArrays && new Set(rules.queryArrays)
+  let arrays: ArrayMembers | undefined =
+    rules.queryArrays && new Map(rules.queryArrays.map((name) => [name, 'always']))
 
   return function readQuery(req) {
     // Not at construction: a lazy schema may refer to one that is defined later.
-    arrays ??= arrayNames(schema)
+    arrays ??= arrayMembers(schema)
     const query: Query = Object.create(null)
     const start = req.url.indexOf('?') + 1
     if (start === 0) return query
@@ -44,7 +46,7 @@ export function queryReader(
 function collect(
   query: Query,
   pairs: readonly string[],
-  arrays: ReadonlySet<string>,
+  arrays: ArrayMembers,
   duplicates: DuplicatePolicy,
 ): Set<string> | undefined {
   let repeated: Set<string> | undefined
@@ -55,9 +57,13 @@ function collect(
     const value = equals === -1 ? '' : decode(pair.slice(equals + 1))
     if (name === '__proto__') continue
     const earlier = query[name]
-    if (arrays.has(name)) {
-      if (earlier === undefined) query[name] = [value]
-      else (earlier as string[]).push(value)
+    const kind = arrays.get(name)
+    if (kind !== undefined && Array.isArray(earlier)) {
+      earlier.push(value)
+    } else if (kind === 'always') {
+      query[name] = [value]
+    } else if (kind === 'repeated') {
+      query[name] = earlier === undefined ? value : [earlier as string, value]
     } else if (earlier === undefined || duplicates === 'last') {
       query[name] = value
     } else if (duplicates === 'array') {
@@ -80,20 +86,4 @@ function repeatedFault(names: ReadonlySet<string>): Fault {
 function decode(text: string): string {
   if (!/[%+]/.test(text)) return text
   return decodePercent(text.replaceAll('+', ' '))
-}
-
-/** The members of an object schema that can only be arrays, if the schema can tell. */
-function arrayNames(schema: Schema): ReadonlySet<string> {
-  try {
-    const json = jsonSchemaConverter(schema)?.input({
-      target: 'draft-2020-12',
-      // zod gives up on a schema with one member that JSON Schema cannot express, unless told not to.
-      libraryOptions: { unrepresentable: 'any' },
-    })
-    const { properties = {} } = (json ?? {}) as { properties?: Record<string, { type?: unknown }> }
-    return new Set(Object.keys(properties).filter((name) => properties[name]?.type === 'array'))
-  } catch {
-    // A schema that cannot be converted still validates; its arrays are then named in `queryArrays`.
-    return new Set()
-  }
 }

@@ -2,7 +2,7 @@ import type { Next } from '@scale/core'
 import type { Request, Response } from 'express'
 import { responseFailure } from './channels.js'
 import { ResponseMismatch } from './errors.js'
-import { describeIssues } from './issues.js'
+import { describeIssues, type ReportedIssue } from './issues.js'
 import type { ResponseKey, ResponseMap, ResponseMode, Rules } from './options.js'
 import { routePath } from './route-path.js'
 import type { Schema, SchemaIssue, SchemaResult } from './schema.js'
@@ -24,11 +24,13 @@ export function responseGuard(rules: Pick<Rules, 'response' | 'responseMode'>): 
     const send = res.json
 
     function fail(body: unknown, issues: readonly SchemaIssue[], cause?: unknown): Response {
-      publishFailure(req, res.statusCode, mode as FailureMode, issues, body)
+      const described = describeIssues(issues.slice(0, MAX_ISSUES), body)
+      const omitted = issues.length - described.length
+      publishFailure(req, res.statusCode, mode as FailureMode, described, omitted)
       if (mode === 'log') return send.call(res, body)
       // The error handler may answer with `res.json` too, and its answer is not this route's.
       res.json = send
-      next(new ResponseMismatch(res.statusCode, cause))
+      next(new ResponseMismatch(res.statusCode, described, omitted, cause))
       return res
     }
 
@@ -51,6 +53,7 @@ export function responseGuard(rules: Pick<Rules, 'response' | 'responseMode'>): 
         return fail(body, [threw], error)
       }
       if (!(result instanceof Promise)) return settle(body, result)
+      answering.add(res)
       result
         .then(
           (settled) => settle(body, settled),
@@ -62,6 +65,14 @@ export function responseGuard(rules: Pick<Rules, 'response' | 'responseMode'>): 
   }
 }
 
+/** Responses whose body an async schema is still looking at: answered, though nothing has left yet. */
+const answering = new WeakSet<Response>()
+
+/** True if an answer has begun, or has been given to a schema that takes its time. */
+export function hasAnswer(res: Response): boolean {
+  return res.headersSent || res.writableEnded || answering.has(res)
+}
+
 type FailureMode = Exclude<ResponseMode, 'off'>
 
 const threw: SchemaIssue = { message: 'The schema threw an error.' }
@@ -70,29 +81,22 @@ const threw: SchemaIssue = { message: 'The schema threw an error.' }
  * The schema of a status: the number's own, else its class's, else the default. A success that is not declared
  * breaks the contract; an error that is not declared is the error handler's business.
  */
-function schemaFor(schemas: ResponseMap, status: number): Schema | null | undefined | 'undeclared' {
+export function schemaFor(schemas: ResponseMap, status: number): Schema | null | undefined | 'undeclared' {
   const keys: ResponseKey[] = [status, `${Math.floor(status / 100)}XX` as ResponseKey, 'default']
   const key = keys.find((candidate) => schemas[candidate] !== undefined)
   if (key !== undefined) return schemas[key]
   return status >= 200 && status < 300 ? 'undeclared' : undefined
 }
 
-const MAX_PUBLISHED = 100
+const MAX_ISSUES = 100
 
 function publishFailure(
   req: Request,
   status: number,
   mode: FailureMode,
-  issues: readonly SchemaIssue[],
-  body: unknown,
+  issues: readonly Omit<ReportedIssue, 'in'>[],
+  omitted: number,
 ): void {
   if (!responseFailure.hasSubscribers) return
-  responseFailure.publish({
-    status,
-    mode,
-    issues: describeIssues(issues.slice(0, MAX_PUBLISHED), body),
-    omitted: Math.max(0, issues.length - MAX_PUBLISHED),
-    method: req.method,
-    route: routePath(req),
-  })
+  responseFailure.publish({ status, mode, issues, omitted, method: req.method, route: routePath(req) })
 }

@@ -2,8 +2,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { InvalidOption, type Next } from '@scale/core'
 import type { Request, Response } from 'express'
 import { type Contracted, contract } from './contract.js'
+import { HandlerWithoutAnswer } from './errors.js'
 import { createValidator } from './middleware.js'
 import { type Part, type ResponseMap, resolveRules, type ValidateOptions } from './options.js'
+import { hasAnswer, schemaFor } from './response.js'
 import { type InputOf, isSchema, type Schema } from './schema.js'
 import type { MaybeSchema, Results } from './valid.js'
 
@@ -45,7 +47,8 @@ export interface RouteOptions<Body, Query, Params, Headers, Cookies, Declared>
   extends ValidateOptions<Body, Query, Params, Headers, Cookies, Declared> {
   /**
    * Answers the request with what it returns, as JSON: the body, with status 200, where `response` is one schema
-   * or missing; `{ status, body }` where it is a map. A handler that answers through `res` returns `undefined`.
+   * or missing; `{ status, body }` where it is a map. A handler that answers through `res` returns `res`,
+   * or `undefined`; with `response`, `undefined` without an answer that has begun is an error, not a request that hangs.
    */
   handler: RouteHandler<RouteInput<Body, Query, Params, Headers, Cookies>, Declared>
 }
@@ -72,9 +75,9 @@ export function route<
 >(options: RouteOptions<Body, Query, Params, Headers, Cookies, Declared>): Route {
   const { handler, ...given } = options
   if (typeof handler !== 'function') throw new InvalidOption('route: `handler` must be a function.')
-  const check = createValidator(resolveRules('route', given))
-  const repliesWithStatus = given.response !== undefined && !isSchema(given.response)
-  const respond = repliesWithStatus ? sendReply : sendBody
+  const rules = resolveRules('route', given)
+  const check = createValidator(rules)
+  const respond = responder(rules.response, !isSchema(given.response))
 
   function route(req: Request, res: Response, next: Next): void {
     // A failure without a value would read as success: `next(undefined)` goes on to the next route.
@@ -103,19 +106,30 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof (value as { then?: unknown } | null | undefined)?.then === 'function'
 }
 
-/** `return res.json(…)` is a habit: the response itself is no body. */
-function isAnswered(res: Response, output: unknown): boolean {
-  return output === undefined || output === res
+/** Sends what a handler returned. `return res.json(…)` is a habit: the response itself is no body. */
+function responder(
+  schemas: ResponseMap | undefined,
+  hasStatuses: boolean,
+): (res: Response, output: unknown) => void {
+  return function respond(res, output) {
+    if (output === res) return
+    if (output === undefined) {
+      if (schemas !== undefined && !hasAnswer(res)) throw new HandlerWithoutAnswer()
+    } else if (schemas !== undefined && hasStatuses) {
+      sendReply(res, schemas, output as { status: number; body?: unknown })
+    } else {
+      res.json(output)
+    }
+  }
 }
 
-function sendBody(res: Response, body: unknown): void {
-  if (!isAnswered(res, body)) res.json(body)
-}
-
-function sendReply(res: Response, reply: unknown): void {
-  if (isAnswered(res, reply)) return
-  const { status, body } = reply as { status: number; body?: unknown }
+/** Without a body, and where the status may have none, there is nothing for the guard to look at. */
+function sendReply(
+  res: Response,
+  schemas: ResponseMap,
+  { status, body }: { status: number; body?: unknown },
+): void {
   res.status(status)
-  if (body === undefined) res.end()
+  if (body === undefined && !schemaFor(schemas, status)) res.end()
   else res.json(body)
 }

@@ -48,6 +48,38 @@ describe.each(majors)('%s', (_name, express) => {
     },
   )
 
+  it.each([false, true])(
+    'reads a field of a form that comes once as the array it is (extended: %s)',
+    async (extended) => {
+      const Tags = z.array(z.string()).nullish()
+      const schema = z.object({ tag: Tags, one: z.string(), any: z.union([z.string(), Tags]) })
+      const made = express().use(express.urlencoded({ extended }))
+      const bodyTypes = ['application/x-www-form-urlencoded']
+      made.post('/', validate({ body: schema, bodyTypes }), (req, res) => {
+        res.json({ valid: req.valid.body, raw: req.body })
+      })
+      made.use(showError)
+      const send = await serve(made)
+      const post = async (body: string) =>
+        (await send('/', { method: 'POST', headers: { 'content-type': bodyTypes[0]! }, body })).json
+      expect(await post('tag=a&one=b&any=c')).toEqual({
+        valid: { tag: ['a'], one: 'b', any: 'c' },
+        raw: { tag: 'a', one: 'b', any: 'c' },
+      })
+      expect((await post('tag=a&tag=b&one=c&any=d&any=e')).valid).toEqual({
+        tag: ['a', 'b'],
+        one: 'c',
+        any: ['d', 'e'],
+      })
+      expect((await post('one=b&one=c&any=d')).errors).toMatchObject([{ pointer: '#/one' }])
+    },
+  )
+
+  it('leaves a string in JSON a string, where the schema wants an array', async () => {
+    const send = await app({ body: z.object({ tag: z.array(z.string()) }) }, express.json())
+    expect((await send('/', { method: 'POST', body: { tag: 'a' } })).status).toBe(422)
+  })
+
   it('reads forms if asked to', async () => {
     const options = { bodyTypes: ['application/x-www-form-urlencoded', 'application/json'] }
     const send = await app(options, express.urlencoded({ extended: false }))

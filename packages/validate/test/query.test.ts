@@ -77,6 +77,70 @@ describe('an array parameter', () => {
     expect(query('/?tags=a&tags=b', { query: schema, ...options })).toEqual({ tags: ['a', 'b'] })
   })
 
+  const list = z.array(z.string())
+  const Named = z.array(z.string()).meta({ id: 'issue-21-named' })
+  const ByKind = z
+    .discriminatedUnion('kind', [
+      z.object({ kind: z.literal('a'), tag: list }),
+      z.object({ kind: z.literal('b'), tag: list, other: z.string().optional() }),
+    ])
+    .meta({ id: 'issue-21-by-kind' })
+  const Tree: z.ZodType = z.object({
+    tag: list,
+    get child() {
+      return Tree.optional()
+    },
+  })
+
+  it.each<[string, Schema]>([
+    ['named by an id', z.object({ tag: Named })],
+    ['nullish', z.object({ tag: list.nullish() })],
+    ['named and nullish', z.object({ tag: Named.nullish() })],
+    ['with a default', z.object({ tag: Named.default([]) })],
+    ['a union of arrays', z.object({ tag: z.union([list, z.array(z.enum(['a'])).min(2), z.null()]) })],
+    ['a tuple', z.object({ tag: z.tuple([z.string()], z.string()) })],
+    ['lazy', z.object({ tag: z.lazy(() => list) })],
+    ['in a schema that is named as a whole', z.object({ tag: list }).meta({ id: 'issue-21-whole' })],
+    ['in an intersection', z.object({ tag: list }).and(z.object({ more: z.string().optional() }))],
+    ['in a schema that refers to itself', Tree],
+    ['of arktype, or null', type({ tag: 'string[] | null' })],
+  ])('is found in a schema that is %s', (_name, schema) => {
+    expect(query('/?tag=a', { query: schema })).toEqual({ tag: ['a'] })
+    expect(query('/?tag=a&tag=b&tag=c', { query: schema })).toEqual({ tag: ['a', 'b', 'c'] })
+  })
+
+  it('is found in every branch of a discriminated union', () => {
+    expect(query('/?kind=a&tag=x', { query: ByKind })).toEqual({ kind: 'a', tag: ['x'] })
+    expect(query('/?kind=b&tag=x&other=y', { query: ByKind })).toEqual({ kind: 'b', tag: ['x'], other: 'y' })
+    expect(query('/?kind=b&tag=x&other=y&other=z', { query: ByKind })).toMatchObject({
+      errors: [{ pointer: '#/other', detail: 'Given more than once.' }],
+    })
+  })
+
+  it.each<[string, Schema]>([
+    ['zod', z.object({ tag: z.union([z.string(), Named]).nullish() })],
+    ['arktype', type({ 'tag?': 'string | string[] | null' })],
+  ])('that may be a single value too is one where it comes once: %s', (_name, schema) => {
+    expect(query('/?tag=a', { query: schema })).toEqual({ tag: 'a' })
+    expect(query('/?tag=a&tag=b&tag=c', { query: schema })).toEqual({ tag: ['a', 'b', 'c'] })
+  })
+
+  it.each<[string, Schema]>([
+    ['anything', z.object({ tag: z.any() })],
+    ['a string or a number', z.object({ tag: z.union([z.coerce.number(), z.string()]) })],
+    [
+      'a list that is split from a string',
+      z.object({
+        tag: z
+          .string()
+          .transform((s) => s.split(','))
+          .pipe(list),
+      }),
+    ],
+  ])('is not seen in %s', (_name, schema) => {
+    expect(query('/?tag=a&tag=b', { query: schema })).toMatchObject({ status: 422 })
+  })
+
   it('is taken from the option if it is there, not from the schema', () => {
     const schema = z.object({ tags: z.array(z.string()) })
     expect(query('/?tags=a', { query: schema, queryArrays: [] })).toMatchObject({ status: 422 })

@@ -1,6 +1,13 @@
+import type { ErrorRequestHandler } from 'express'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { z } from 'zod'
-import { type ResponseFailureMessage, type ResponseMode, responseFailure, validate } from '../src/index.js'
+import {
+  type ResponseFailureMessage,
+  ResponseMismatch,
+  type ResponseMode,
+  responseFailure,
+  validate,
+} from '../src/index.js'
 import { majors, serve, showError } from './support/apps.js'
 import { asyncLibraries, libraries } from './support/schemas.js'
 
@@ -58,6 +65,27 @@ describe.each(majors)('%s', (_name, express) => {
       ])
     },
   )
+
+  it('says in the error which member, and what was expected, without anyone listening', async () => {
+    const made = express()
+    let error: ResponseMismatch | undefined
+    made.get('/', validate({ response: z.array(User) }), (_req, res) => {
+      res.json(Array(150).fill(wrong))
+    })
+    made.use(((thrown, _req, res, _next) => {
+      error = thrown
+      res.status(500).end()
+    }) satisfies ErrorRequestHandler)
+    const send = await serve(made)
+    await send('/')
+    expect(error).toBeInstanceOf(ResponseMismatch)
+    expect(error?.message).toMatch(
+      /status 200 .*#\/0\/id: Invalid input: expected number, received string .*#\/4\/id.* And 145 more\.$/,
+    )
+    expect(error?.issues).toHaveLength(100)
+    expect(error?.omitted).toBe(50)
+    expect(`${error?.message}${JSON.stringify(error)}`).not.toMatch(/not-a-number|Ada/)
+  })
 
   it('mode log publishes a mismatch', async () => {
     const messages = heard()

@@ -87,6 +87,55 @@ describe.each(majors)('%s', (_name, express) => {
     expect((await send('/c')).status).toBe(404)
   })
 
+  it.each<[string, () => unknown]>([
+    ['returns undefined', () => undefined],
+    ['resolves to undefined', async () => undefined],
+  ])('does not hang when a handler with a declared response %s', async (_how, handler) => {
+    for (const response of [User, { 200: User, 204: null }]) {
+      const app = express()
+      app.get('/', route({ response, handler } as never))
+      app.use(showError)
+      const send = await serve(app)
+      expect((await send('/')).json).toMatchObject({ status: 500, code: 'ERR_SCALE_VALIDATION_NO_ANSWER' })
+    }
+  })
+
+  it('waits for an answer that an async schema looks at, and for a handler that returns res', async () => {
+    const slow = User.refine(
+      (user) => new Promise<boolean>((resolve) => setImmediate(() => resolve(user.id > 0))),
+    )
+    const app = express()
+    app.get('/slow', route({ response: slow, handler: ({ res }) => void res.json({ id: 1, name: 'Ada' }) }))
+    app.get(
+      '/later',
+      route({
+        response: User,
+        handler({ res }) {
+          setImmediate(() => res.json({ id: 2, name: 'Bob' }))
+          return res
+        },
+      }),
+    )
+    app.use(showError)
+    const send = await serve(app)
+    expect((await send('/slow')).json).toEqual({ id: 1, name: 'Ada' })
+    expect((await send('/later')).json).toEqual({ id: 2, name: 'Bob' })
+  })
+
+  it('takes a reply without a body, where the status has one or is not declared, for a mismatch', async () => {
+    const app = express()
+    const response = { 200: User, 204: null }
+    app.get('/:status', (req, res, next) =>
+      route({ response, handler: () => ({ status: Number(req.params.status) }) } as never)(req, res, next),
+    )
+    app.use(showError)
+    const send = await serve(app)
+    expect((await send('/200')).json.code).toBe('ERR_SCALE_VALIDATION_RESPONSE')
+    expect((await send('/202')).json.code).toBe('ERR_SCALE_VALIDATION_RESPONSE')
+    expect(await send('/204')).toMatchObject({ status: 204, text: '' })
+    expect(await send('/404')).toMatchObject({ status: 404, text: '' })
+  })
+
   it('does not let a wrong answer out', async () => {
     const app = express()
     app.get('/', route({ response: User, handler: () => ({ id: 'x' }) as never }))
