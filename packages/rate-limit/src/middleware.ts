@@ -31,7 +31,8 @@ export interface RateLimit<Request extends IncomingMessage = LimitedRequest> {
   /** Makes the quotas of one partition whole again, and ends penalties. @throws {RedisUnavailable} no answer */
   reset(subject: Subject): Promise<void>
   /**
-   * Refuses one partition under all policies for a time.
+   * Refuses one partition under all policies for a time, whatever quota its requests have; under `gcra` a request with a
+   * larger `burst` is let through earlier.
    *
    * @param options.blockMs  at least so long, in ms; longer where the window would have lasted longer
    * @throws {RedisUnavailable} no answer

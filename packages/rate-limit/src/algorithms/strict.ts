@@ -1,5 +1,6 @@
 import type { Quota } from '../policy.js'
 import type { Algorithm, State } from './algorithm.js'
+import { BLOCKED } from './fixed.js'
 
 /**
  * Strict window: a ring of buckets that covers the window and one bucket more. The oldest bucket, which lies only
@@ -40,8 +41,8 @@ export const strict: Algorithm = {
     const width = bucketMs(quota)
     // The first bucket that is still counted when the block ends; it may lie ahead, and then time waits for it.
     const wanted = Math.ceil((nowMs + blockMs) / width) - quota.buckets - 1
-    const ahead = strict.advance(state, quota, Math.max(wanted, state[0]!) * width)
-    return ahead.with(-1, Math.max(quota.quota, ahead.at(-1)!))
+    // It outlasts the others, which are left out so that what is spent stays exact.
+    return [Math.max(wanted, state[0]!), ...zeros(quota.buckets), BLOCKED]
   },
   bound: ({ quota }) => quota,
 }

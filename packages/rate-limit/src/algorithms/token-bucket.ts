@@ -4,6 +4,7 @@ import type { Algorithm } from './algorithm.js'
  * Token bucket: holds up to `burst` units, and fills at `quota` units per window.
  *
  * State `[level, at]`: the level in units × windowMs, so that a fill of `quota` per ms is exact, and the time it is of.
+ * A penalty sets that time ahead, and the level below one unit: until then nothing fills, whatever the quota of a request.
  * Known error: up to burst + quota in a window.
  */
 export const tokenBucket: Algorithm = {
@@ -15,10 +16,10 @@ export const tokenBucket: Algorithm = {
   },
   available: (state, { windowMs }) => Math.floor(state[0]! / windowMs),
   debit: ([level, at], { windowMs }, units) => [level! - units * windowMs, at!],
-  refund: ([level, at], { windowMs, burst }, units) => [
-    Math.min(burst * windowMs, level! + units * windowMs),
-    at!,
-  ],
+  refund: (state, { windowMs, burst }, units, _, nowMs) => {
+    const [level, at] = state
+    return nowMs < at! ? state : [Math.min(burst * windowMs, level! + units * windowMs), at!]
+  },
   windowId: () => 0,
   waitMs: ([level, at], { quota, windowMs, burst }, units, nowMs) => {
     const missing = units * windowMs - level!
@@ -27,9 +28,9 @@ export const tokenBucket: Algorithm = {
   },
   ttlMs: ([level, at], { quota, windowMs, burst }, nowMs) =>
     Math.max(1, Math.ceil((burst * windowMs - level!) / Math.max(1, quota)) + at! - nowMs),
-  penalize: ([level, at], { quota, windowMs }, blockMs, nowMs) => [
-    Math.min(level!, windowMs - (nowMs + blockMs - at!) * quota),
-    at!,
-  ],
+  penalize: (state, quota, blockMs, nowMs) => {
+    const [level, at] = tokenBucket.advance(state, quota, nowMs + blockMs)
+    return [Math.min(level!, quota.windowMs - 1), at!]
+  },
   bound: ({ quota, windowMs, burst }) => burst + Math.floor((quota * (windowMs - 1)) / windowMs),
 }

@@ -1,15 +1,17 @@
 /** Twin of `algorithms/token-bucket.ts`. O(1). */
 export const tokenBucketLua = `
+local function fill(s, q, now)
+  local full = q.burst * q.windowMs
+  if not s then return { full, now } end
+  if now <= s[2] then return s end
+  return { math.min(full, s[1] + (now - s[2]) * q.quota), now }
+end
 A['token-bucket'] = {
-  advance = function(s, q, now)
-    local full = q.burst * q.windowMs
-    if not s then return { full, now } end
-    if now <= s[2] then return s end
-    return { math.min(full, s[1] + (now - s[2]) * q.quota), now }
-  end,
+  advance = fill,
   available = function(s, q) return math.floor(s[1] / q.windowMs) end,
   debit = function(s, q, units) return { s[1] - units * q.windowMs, s[2] } end,
-  refund = function(s, q, units)
+  refund = function(s, q, units, id, now)
+    if now < s[2] then return s end
     return { math.min(q.burst * q.windowMs, s[1] + units * q.windowMs), s[2] }
   end,
   windowId = function() return 0 end,
@@ -23,7 +25,8 @@ A['token-bucket'] = {
     return math.max(1, math.ceil((q.burst * q.windowMs - s[1]) / math.max(1, q.quota)) + s[2] - now)
   end,
   penalize = function(s, q, blockMs, now)
-    return { math.min(s[1], q.windowMs - (now + blockMs - s[2]) * q.quota), s[2] }
+    local to = fill(s, q, now + blockMs)
+    return { math.min(to[1], q.windowMs - 1), to[2] }
   end,
 }
 `

@@ -33,6 +33,11 @@ async function remaining(prefix: string, algorithm: AlgorithmName): Promise<numb
   return (await leased(prefix, algorithm).peek('user')).policies[0]!.remaining
 }
 
+async function scripts(): Promise<number> {
+  const stats = String(await redis.call('info', ['commandstats']))
+  return Number(stats.match(/cmdstat_evalsha:calls=(\d+)/)?.[1])
+}
+
 describe('leases of a process that ends', () => {
   it.each(['fixed', 'strict', 'token-bucket', 'gcra'] as const)(
     '%s: five restarts of three processes lose nothing',
@@ -75,8 +80,11 @@ describe('leases of a process that ends', () => {
     const limiter = leased(prefix, 'fixed')
     for (let request = 0; request < 30; request++) await limiter.consume('user')
     await limiter.close()
+    const before = await scripts()
     for (let request = 0; request < 30; request++)
       expect((await limiter.consume('user')).source).toBe('redis')
+    // Nothing is given back either.
+    expect((await scripts()) - before).toBe(30)
     await limiter.close()
     expect(await remaining(prefix, 'fixed')).toBe(QUOTA - 60)
   })
