@@ -35,6 +35,8 @@ export function partReaders(rules: Rules): PartReader[] {
 export interface Check {
   received: readonly unknown[]
   results: readonly SchemaResult[]
+  /** True if every schema answered at once: then asking it again starts nothing. */
+  atOnce: boolean
 }
 
 /** All parts are read before the first schema runs, so that a part that cannot be read leaves no promise behind. */
@@ -42,8 +44,8 @@ export function checkParts(readers: readonly PartReader[], req: Request): Check 
   const received = readers.map(({ read }) => read(req))
   const results = readers.map(({ schema }, index) => applySchema(schema, received[index]))
   return results.some((result) => result instanceof Promise)
-    ? Promise.all(results).then((settled) => ({ received, results: settled }))
-    : { received, results: results as SchemaResult[] }
+    ? Promise.all(results).then((settled) => ({ received, results: settled, atOnce: false }))
+    : { received, results: results as SchemaResult[], atOnce: true }
 }
 
 /** What a schema throws is a promise like what an async one rejects with: then no other part's promise is left. */
@@ -59,12 +61,16 @@ function applySchema(schema: Schema, received: unknown): SchemaResult | Promise<
 /** What the schemas found, or `undefined` if all of them agree. */
 export function failuresOf(readers: readonly PartReader[], check: Check): PartFailure[] | undefined {
   let failures: PartFailure[] | undefined
-  for (const [index, { part }] of readers.entries()) {
+  for (const [index, { part, schema }] of readers.entries()) {
     const result = check.results[index]!
     if (result.issues === undefined) continue
     failures ??= []
     const received = check.received[index]
-    failures.push({ part, issues: result.issues, received: received instanceof Fault ? undefined : received })
+    failures.push(
+      received instanceof Fault
+        ? { part, issues: result.issues, received: undefined }
+        : { part, issues: result.issues, received, schema: check.atOnce ? schema : undefined },
+    )
   }
   return failures
 }

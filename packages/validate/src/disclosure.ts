@@ -1,11 +1,15 @@
 /** A library may cut a long value short before it quotes it: this many characters in a row count as a quote. */
 const WINDOW = 12
+/** Of any run of a whole window, one run of this length starts at a multiple of it. */
+const HALF = WINDOW / 2
 /** Text shorter than this is found in any sentence: it counts only where it stands as a word of its own. */
 const SHORT = 4
-/** Beyond this much received text the search is not worth its time, and every message counts as a quote. */
-const MAX_CHARACTERS = 16_384
-const MAX_LEAVES = 1_000
+/** Beyond this much received text the search is not worth its time, and every sentence counts as a quote. */
+const MAX_CHARACTERS = 1_048_576
+const MAX_LEAVES = 100_000
 const MAX_LEVELS = 1_000
+/** More different values than this in one set of sentences are no coincidence. */
+const MAX_REPEATED = 64
 
 /**
  * True for what may be shown as a name: an array index, or up to 64 letters, digits and common separators, as in
@@ -16,69 +20,126 @@ export function isPlainName(name: string): boolean {
 }
 
 /**
- * Everything a client sent in one part, to tell whether a sentence repeats any of it.
+ * What of a received part stands in `text`: its strings, numbers and booleans, each as text.
  *
  * Schema libraries quote values in their messages, each in its own way: raw, as JSON, cut short. Found here are
  * a whole string, number or boolean of the part, as it is, trimmed or as JSON, in either case of letters; and
- * any twelve characters in a row of a longer one. Names that do not look like names count as values.
+ * any twelve characters in a row of a longer one. Names that do not look like names count as values. Time grows with the
+ * sum of both lengths.
+ *
+ * @returns `undefined` if too much was received to tell, or something that cannot be looked into
  */
-export class ReceivedText {
-  readonly #words: string[] = []
-  readonly #windows: Set<string> = new Set()
-  #characters = 0
-  #leaves = 0
-  #tooMuch = false
+export function repeatedIn(text: Sentences, received: unknown): ReadonlySet<string> | undefined {
+  const repeated = new Set<string>()
+  let characters = 0
+  let leaves = 0
 
-  constructor(received: unknown) {
-    this.#collect(received, 0)
+  function add(leaf: string): void {
+    characters += leaf.length
+    if (characters > MAX_CHARACTERS) throw tooMuch
+    if (text.repeats(leaf) && repeated.add(leaf).size > MAX_REPEATED) throw tooMuch
   }
 
-  /** True if `text` repeats something received, or if too much was received to tell. */
-  occursIn(text: string): boolean {
-    if (this.#tooMuch) return true
-    const sentence = text.toUpperCase()
-    for (let start = 0; this.#windows.size > 0 && start + WINDOW <= sentence.length; start++) {
-      if (this.#windows.has(sentence.slice(start, start + WINDOW))) return true
-    }
-    return this.#words.some((word) =>
-      word.length < SHORT ? isWordOf(sentence, word) : sentence.includes(word),
-    )
-  }
-
-  #collect(value: unknown, level: number): void {
-    if (this.#tooMuch || value === null || value === undefined) return
-    if (level > MAX_LEVELS || ++this.#leaves > MAX_LEAVES) {
-      this.#tooMuch = true
-    } else if (typeof value !== 'object') {
-      this.#add(String(value))
-    } else if (ArrayBuffer.isView(value)) {
-      this.#tooMuch = true
+  function collect(value: unknown, level: number): void {
+    if (value === null || value === undefined) return
+    if (level > MAX_LEVELS || ++leaves > MAX_LEAVES || ArrayBuffer.isView(value)) throw tooMuch
+    if (typeof value !== 'object') {
+      add(String(value))
+    } else if (Array.isArray(value)) {
+      for (const element of value) collect(element, level + 1)
     } else {
-      for (const [name, member] of Object.entries(value)) {
-        if (!isPlainName(name)) this.#add(name)
-        this.#collect(member, level + 1)
+      for (const name of Object.keys(value)) {
+        if (!isPlainName(name)) add(name)
+        collect((value as Record<string, unknown>)[name], level + 1)
       }
     }
   }
 
-  #add(raw: string): void {
-    this.#characters += raw.length
-    if (this.#characters > MAX_CHARACTERS) {
-      this.#tooMuch = true
-      return
-    }
-    const forms = new Set([raw, raw.trim(), JSON.stringify(raw).slice(1, -1)])
+  try {
+    collect(received, 0)
+    return repeated
+  } catch {
+    return undefined
+  }
+}
+
+/** What JSON writes as an escape; a pair of surrogates only looks like it. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: JSON escapes them
+const escaped = /["\\\0-\x1f\ud800-\udfff]/
+
+const tooMuch = new Error('too much to search')
+
+/** Sentences that may quote something, prepared for a search by many values. */
+export class Sentences {
+  readonly #text: string
+  /** Where each run of half a window stands. */
+  #runs: Map<string, number[]> | undefined
+  /** A bit of each such run, as most of what is looked up is not there. */
+  #traits: Uint8Array | undefined
+
+  constructor(sentences: Iterable<string>) {
     // Upper case, as lower case depends on the next letter: a final sigma is another one.
-    for (const form of forms) this.#addText(form.toUpperCase())
+    this.#text = [...sentences].join('\n').toUpperCase()
   }
 
-  #addText(text: string): void {
-    if (text === '') return
-    if (text.length < WINDOW) this.#words.push(text)
-    for (let start = 0; start + WINDOW <= text.length; start++) {
-      this.#windows.add(text.slice(start, start + WINDOW))
-    }
+  /** True if a sentence holds `value` in one of the forms in which libraries quote. */
+  repeats(value: string): boolean {
+    const trimmed = value.trim()
+    return (
+      this.#holds(value) ||
+      (trimmed !== value && trimmed.length < WINDOW && this.#holds(trimmed)) ||
+      (escaped.test(value) &&
+        (this.#holds(JSON.stringify(value).slice(1, -1)) ||
+          this.#holds(JSON.stringify(trimmed).slice(1, -1))))
+    )
   }
+
+  #holds(form: string): boolean {
+    if (form === '') return false
+    const word = form.toUpperCase()
+    if (word.length >= WINDOW) return this.#holdsRunOf(word)
+    return word.length < SHORT ? isWordOf(this.#text, word) : this.#text.includes(word)
+  }
+
+  #holdsRunOf(word: string): boolean {
+    const text = this.#text
+    if (text.length < WINDOW) return false
+    this.#runs ??= this.#collectRuns()
+    for (let at = 0; at + HALF <= word.length; at += HALF) {
+      if (this.#traits?.[traitOf(word, at)] === 0) continue
+      for (const found of this.#runs.get(word.slice(at, at + HALF)) ?? []) {
+        let before = 0
+        while (before < HALF && at > before && word[at - before - 1] === text[found - before - 1]) before++
+        let length = before + HALF
+        while (length < WINDOW && same(word[at - before + length], text[found - before + length])) length++
+        if (length === WINDOW) return true
+      }
+    }
+    return false
+  }
+
+  #collectRuns(): Map<string, number[]> {
+    const text = this.#text
+    const traits = new Uint8Array(4_096)
+    this.#traits = traits
+    const runs = new Map<string, number[]>()
+    for (let at = 0; at + HALF <= text.length; at++) {
+      const run = text.slice(at, at + HALF)
+      const places = runs.get(run)
+      if (places === undefined) runs.set(run, [at])
+      else places.push(at)
+      traits[traitOf(text, at)] = 1
+    }
+    return runs
+  }
+}
+
+function same(a: string | undefined, b: string | undefined): boolean {
+  return a !== undefined && a === b
+}
+
+function traitOf(text: string, at: number): number {
+  return (text.charCodeAt(at) * 961 + text.charCodeAt(at + 2) * 31 + text.charCodeAt(at + 5)) & 4_095
 }
 
 /** True if `word` stands in `sentence` with no letter or digit on either side. */

@@ -23,8 +23,12 @@ export function responseGuard(rules: Pick<Rules, 'response' | 'responseMode'>): 
   return function guardResponse(req, res, next) {
     const send = res.json
 
-    function fail(body: unknown, issues: readonly SchemaIssue[], cause?: unknown): Response {
-      const described = describeIssues(issues.slice(0, MAX_ISSUES), body)
+    function fail(
+      body: unknown,
+      issues: readonly SchemaIssue[],
+      { cause, schema }: { cause?: unknown; schema?: Schema } = {},
+    ): Response {
+      const described = describeIssues(issues.slice(0, MAX_ISSUES), body, schema)
       const omitted = issues.length - described.length
       publishFailure(req, res.statusCode, mode as FailureMode, described, omitted)
       if (mode === 'log') return send.call(res, body)
@@ -34,8 +38,8 @@ export function responseGuard(rules: Pick<Rules, 'response' | 'responseMode'>): 
       return res
     }
 
-    function settle(body: unknown, result: SchemaResult): Response {
-      if (result.issues !== undefined) return fail(body, result.issues)
+    function settle(body: unknown, result: SchemaResult, schema?: Schema): Response {
+      if (result.issues !== undefined) return fail(body, result.issues, schema && { schema })
       return send.call(res, mode === 'strip' ? result.value : body)
     }
 
@@ -50,14 +54,14 @@ export function responseGuard(rules: Pick<Rules, 'response' | 'responseMode'>): 
       try {
         result = schema['~standard'].validate(body)
       } catch (error) {
-        return fail(body, [threw], error)
+        return fail(body, [threw], { cause: error })
       }
-      if (!(result instanceof Promise)) return settle(body, result)
+      if (!(result instanceof Promise)) return settle(body, result, schema)
       answering.add(res)
       result
         .then(
           (settled) => settle(body, settled),
-          (error) => fail(body, [threw], error),
+          (error) => fail(body, [threw], { cause: error }),
         )
         .catch(next)
       return res
