@@ -77,6 +77,11 @@ export interface Cache {
   ): Middleware<IncomingMessage>
   /** What values in this process take, in bytes, about. */
   readonly bytes: number
-  /** Stops timers and connections of its own; never the client that was passed in. Reads go on without copies. */
-  close(): Promise<void>
+  /**
+   * Stops timers and connections of its own; never the client that was passed in. Reads go on without copies.
+   *
+   * @returns false if an invalidation was not acknowledged by Redis before, nor within 2 s: other processes may serve
+   *          what it was to end, for as long as that lives
+   */
+  close(): Promise<boolean>
 }

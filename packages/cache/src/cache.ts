@@ -12,7 +12,7 @@ import { type HttpCacheOptions, resolveHttpOptions } from './http/options.js'
 import { decodeResponse } from './http/stored-response.js'
 import type { Settled } from './http/visit.js'
 import { type Invalidation, Invalidations } from './invalidations.js'
-import { cacheKeys, unbraced } from './key-names.js'
+import { braced, cacheKeys } from './key-names.js'
 import { type CacheResult, type Loader, Loads } from './loads.js'
 import { type Coherence, LocalCopies } from './local-copies.js'
 import { assertKey, assertTag, assertTags } from './names.js'
@@ -72,6 +72,7 @@ class FunctionCache implements Cache {
       decoder: { decode: (frame) => decode(frame, this.#format, onCorrupt) },
       leaseMs: options.leaseMs,
       onCorrupt,
+      isPending: (tag) => this.#invalidations.holdsTag(tag),
     })
     this.#loads = new Loads(this.#entries, this.#format, options)
     this.#invalidations = new Invalidations(store, Math.max(HOUR_MS, 2 * options.loaderTimeoutMs), (error) =>
@@ -131,7 +132,7 @@ class FunctionCache implements Cache {
     const tags = [...new Set(options.tags ?? [])]
     assertTags(tags)
     const encoded = await this.#format.encode(value)
-    if (encoded === undefined) {
+    if (encoded.isTooLarge) {
       await this.delete(key)
       return false
     }
@@ -191,15 +192,15 @@ class FunctionCache implements Cache {
       ...this.#options,
       entries: this.#entries,
       flights: this.#flights,
-      settle: async () => !this.#invalidations.hasUnacknowledged || this.#invalidations.flush(),
       invalidateTags: (tags) => this.#invalidate({ kind: 'tags', tags, soft: false }, tags.length),
     })
   }
 
-  async close(): Promise<void> {
+  async close(): Promise<boolean> {
     this.#stopWatching()
-    this.#invalidations.close()
+    const acknowledged = await this.#invalidations.close()
     this.#local.invalidateAll()
+    return acknowledged
   }
 
   /** What other processes invalidate, and this one too. */
@@ -210,9 +211,7 @@ class FunctionCache implements Cache {
       livenessMs: this.#options.livenessMs,
       onKey: (name) => {
         if (name.startsWith(tags)) {
-          const tag = unbraced(name.slice(tags.length))
-          if (tag === undefined) this.#overtakeAll()
-          else this.#overtakeTag(tag)
+          this.#overtakeTag(name.slice(tags.length))
         } else {
           const key = this.#local.keyOf(name.slice(values.length))
           if (key !== undefined) this.#overtakeKey(key)
@@ -229,12 +228,12 @@ class FunctionCache implements Cache {
   ): Promise<CacheResult<unknown>> {
     assertKey(key)
     if (options.tags !== undefined && typeof options.tags !== 'function') assertTags(options.tags)
-    if (this.#invalidations.hasUnacknowledged) await this.#invalidations.flush()
-    return this.#loads.load(key, loader, options)
+    const isReadable = !this.#invalidations.holds(key) || (await this.#invalidations.settle(key))
+    return this.#loads.load(key, loader, options, isReadable)
   }
 
   async #read(key: string): Promise<Entry | undefined> {
-    if (this.#invalidations.hasUnacknowledged && !(await this.#invalidations.flush())) return undefined
+    if (this.#invalidations.holds(key) && !(await this.#invalidations.settle(key))) return undefined
     if (!this.#entries.store.available(key)) return undefined
     try {
       return await this.#entries.read(key)
@@ -258,7 +257,7 @@ class FunctionCache implements Cache {
 
   #overtake(invalidation: Invalidation): void {
     if (invalidation.kind === 'key') this.#overtakeKey(invalidation.key)
-    else for (const tag of invalidation.tags) this.#overtakeTag(tag)
+    else for (const tag of invalidation.tags) this.#overtakeTag(braced(tag))
   }
 
   #overtakeKey(key: string): void {
@@ -267,10 +266,10 @@ class FunctionCache implements Cache {
     this.#flights.overtakeKey(key)
   }
 
-  #overtakeTag(tag: string): void {
-    this.#local.invalidateTag(tag)
-    this.#loads.overtakeTag(tag)
-    this.#flights.overtakeTag(tag)
+  #overtakeTag(name: string): void {
+    this.#local.invalidateTag(name)
+    this.#loads.overtakeTag(name)
+    this.#flights.overtakeTag(name)
   }
 
   #overtakeAll(): void {

@@ -22,8 +22,8 @@ export async function draftOf(
   cache: ResolvedCacheOptions,
 ): Promise<Drafted> {
   const encoded = await format.encode(value)
-  if (encoded === undefined) return { value, draft: undefined }
   const given = format.give(encoded.kind, encoded.value)
+  if (encoded.isTooLarge) return { value: given, draft: undefined }
   const ttlMs = lifetimeMs(value, call, cache)
   if (!(ttlMs >= 1)) return { value: given, draft: undefined }
   const draft = {

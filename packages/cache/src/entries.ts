@@ -13,6 +13,10 @@ export interface Lease {
   readonly heldSince: number
   /** Versions of the tags that were named before. */
   readonly tags: ReadonlyMap<string, TagVersion>
+  /** For how long those are remembered at least, in ms. */
+  readonly tagLifetimeMs: number
+  /** There was something under the key: stale, or invalid. */
+  readonly hadEntry: boolean
   readonly read: PendingRead
 }
 
@@ -53,6 +57,7 @@ export class Entries {
   readonly local: LocalCopies
   readonly #decoder: BodyDecoder
   readonly #leaseMs: number
+  readonly #isPending: (tag: string) => boolean
   readonly #onCorrupt: (reason: CacheCorruptMessage['reason']) => void
 
   constructor(
@@ -62,6 +67,8 @@ export class Entries {
       decoder: BodyDecoder
       leaseMs: number
       onCorrupt: (reason: CacheCorruptMessage['reason']) => void
+      /** A tag has been invalidated here, and the store has not acknowledged it yet. */
+      isPending: (tag: string) => boolean
     },
   ) {
     this.store = store
@@ -69,6 +76,7 @@ export class Entries {
     this.#decoder = options.decoder
     this.#leaseMs = options.leaseMs
     this.#onCorrupt = options.onCorrupt
+    this.#isPending = options.isPending
   }
 
   /** In this process, and in this tick. */
@@ -98,7 +106,16 @@ export class Entries {
       ])
       const known = new Map(tags.map((tag, index) => [tag, versions[index]!]))
       const lease =
-        loaded.state === 'lead' ? { token, heldSince: performance.now(), tags: known, read } : undefined
+        loaded.state === 'lead'
+          ? {
+              token,
+              heldSince: performance.now(),
+              tags: known,
+              tagLifetimeMs,
+              hadEntry: loaded.stored !== undefined,
+              read,
+            }
+          : undefined
       const { entry, id } = await this.#checked(loaded.stored, known)
       if (lease === undefined) {
         if (entry !== undefined) this.local.keep(read, entry)
@@ -179,6 +196,14 @@ export class Entries {
     await this.store.release(key, lease.token)
   }
 
+  /** Gives a lease back, and removes what is there: what was loaded says that nothing is to be kept. */
+  async discard(key: string, lease: Lease): Promise<void> {
+    this.local.endRead(lease.read)
+    this.local.invalidateKey(key)
+    if (lease.hadEntry) await this.store.remove(key)
+    else await this.store.release(key, lease.token)
+  }
+
   /** Prolongs a lease. @throws RedisUnavailable */
   async renew(key: string, lease: Lease): Promise<boolean> {
     return this.store.renew(key, lease.token, this.#leaseMs)
@@ -205,11 +230,15 @@ export class Entries {
     tags: readonly string[],
     tagLifetimeMs: number,
   ): Promise<TagStamp[] | undefined> {
-    const late = tags.filter((tag) => !lease.tags.has(tag))
+    // Tags that were opened for a shorter time than the entry lives are opened again, and must be the same still.
+    const late = tags.filter((tag) => !lease.tags.has(tag) || tagLifetimeMs > lease.tagLifetimeMs)
     const versions = late.length === 0 ? [] : await this.store.openTags(late, tagLifetimeMs)
-    if (versions.some(({ quietSince }) => quietSince > lease.heldSince)) return undefined
     const known = new Map(late.map((tag, index) => [tag, versions[index]!]))
-    return tags.map((tag) => ({ tag, version: (known.get(tag) ?? lease.tags.get(tag)!).version }))
+    for (const [tag, { version, quietSince }] of known) {
+      const before = lease.tags.get(tag)
+      if (before === undefined ? quietSince > lease.heldSince : version !== before.version) return undefined
+    }
+    return tags.map((tag) => ({ tag, version: (lease.tags.get(tag) ?? known.get(tag)!).version }))
   }
 
   /** Decodes a frame and compares its tags with their versions now. */
@@ -224,7 +253,10 @@ export class Entries {
       this.#onCorrupt('frame')
       return { entry: undefined, id: stored.frame.toString('latin1', 24, 32) }
     }
-    const validity = await this.#validity(frame.tags, known)
+    // What was stored by those who did not name these tags yet could not be invalidated by them.
+    const lacksOne = [...known.keys()].some((tag) => !frame.tags.some((stamp) => stamp.tag === tag))
+    const isMarker = frame.kind === 'vary'
+    const validity = lacksOne && !isMarker ? 'invalid' : await this.#validity(frame.tags, known)
     if (validity === 'invalid') return { entry: undefined, id: frame.id }
     const decoded = await this.#decoder.decode(frame)
     if (decoded === undefined) return { entry: undefined, id: frame.id }
@@ -234,23 +266,28 @@ export class Entries {
       ttlMs: stored.remainingMs - graceMsOf(frame),
       nowMs,
     })
-    return { entry: validity === 'stale' ? staleFrom(entry, nowMs) : entry, id: frame.id }
+    return {
+      entry: validity === 'valid' ? entry : staleFrom(entry, Math.min(nowMs, validity), nowMs),
+      id: frame.id,
+    }
   }
 
+  /** @returns a number: it was softly invalidated at that time */
   async #validity(
     stamps: readonly TagStamp[],
     known: ReadonlyMap<string, TagVersion>,
-  ): Promise<'valid' | 'stale' | 'invalid'> {
+  ): Promise<'valid' | 'invalid' | number> {
     if (stamps.length === 0) return 'valid'
+    if (stamps.some(({ tag }) => this.#isPending(tag))) return 'invalid'
     const unknown = stamps.map(({ tag }) => tag).filter((tag) => !known.has(tag))
     const versions = unknown.length === 0 ? [] : await this.store.readTags(unknown)
     const read = new Map(unknown.map((tag, index) => [tag, versions[index]]))
-    let validity: 'valid' | 'stale' = 'valid'
+    let validity: 'valid' | number = 'valid'
     for (const { tag, version } of stamps) {
-      const now = (known.get(tag) ?? read.get(tag))?.version
-      if (now === version) continue
-      if (now === undefined || now.slice(0, HARD_LENGTH) !== version.slice(0, HARD_LENGTH)) return 'invalid'
-      validity = 'stale'
+      const now = known.get(tag) ?? read.get(tag)
+      if (now?.version === version) continue
+      if (now?.version.slice(0, HARD_LENGTH) !== version.slice(0, HARD_LENGTH)) return 'invalid'
+      validity = Math.min(validity === 'valid' ? Number.POSITIVE_INFINITY : validity, now.invalidatedAt)
     }
     return validity
   }

@@ -22,9 +22,9 @@ export interface Entry {
   readonly bytes: number
 }
 
-/** The same entry, gone stale now: after a soft invalidation. Its windows begin now, and it is not kept in process. */
-export function staleFrom(entry: Entry, nowMs: number): Entry {
-  const earlierMs = Math.max(0, entry.freshUntil - nowMs)
+/** The same entry, gone stale by a soft invalidation at `since`, when its windows begin. It is not kept in process. */
+export function staleFrom(entry: Entry, since: number, nowMs: number): Entry {
+  const earlierMs = Math.max(0, entry.freshUntil - since)
   return {
     ...entry,
     freshUntil: entry.freshUntil - earlierMs,

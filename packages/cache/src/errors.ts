@@ -25,7 +25,32 @@ export class LoadsOverloaded extends ScaleError {
 
 /** A key or a tag cannot be used. The message never repeats it. */
 export class InvalidCacheKey extends ScaleError {
-  constructor(what: 'key' | 'tag') {
-    super(`A cache ${what} must be a string of 1 to 1024 characters.`, { code: 'ERR_SCALE_CACHE_KEY' })
+  constructor(what: 'key' | 'tag' | 'tags') {
+    const wanted =
+      what === 'tags' ? 'Tags must be a list of up to 64' : `A cache ${what} must be a string of 1 to 1024`
+    super(`${wanted}${what === 'tags' ? ' names.' : ' characters.'}`, { code: 'ERR_SCALE_CACHE_KEY' })
+  }
+}
+
+/** `partition` gave something else than a string or `undefined`. The request is not answered: who shares is not known. */
+export class InvalidPartition extends ScaleError {
+  constructor(given: unknown) {
+    const what =
+      given === '' ? 'an empty string' : given === null ? 'null' : `a value of type ${typeof given}`
+    super(
+      `\`partition\` of cache.http must return a string that is not empty, or undefined; it returned ${what}.`,
+      {
+        code: 'ERR_SCALE_CACHE_PARTITION',
+      },
+    )
+  }
+}
+
+/** A loader waits for itself: it asked for its own key, or for one whose loader waits for it. */
+export class LoadCycle extends ScaleError {
+  constructor(keys: readonly string[]) {
+    super(`Loaders of cached values wait for one another: ${keys.join(' → ')}.`, {
+      code: 'ERR_SCALE_CACHE_CYCLE',
+    })
   }
 }

@@ -1,5 +1,10 @@
+import { braced } from './key-names.js'
+
 /** A load under way in this process. */
 export interface Flight<Result> {
+  readonly key: string
+  /** Loads that its loader waits for. */
+  readonly waitsFor: Set<Flight<unknown>>
   readonly startedAt: number
   /** Tags named beforehand; `undefined` if they are known only after the load. */
   readonly tags: readonly string[] | undefined
@@ -25,11 +30,15 @@ export class Flights<Result> {
 
   /** Replaces one that is too old to be joined; that one goes on for its passengers. */
   start(key: string, tags: readonly string[] | undefined, run: () => Promise<Result>): Flight<Result> {
-    const result = run().finally(() => {
+    let settle!: (result: Promise<Result>) => void
+    const result = new Promise<Result>((resolve) => {
+      settle = resolve
+    }).finally(() => {
       if (this.#flights.get(key) === flight) this.#flights.delete(key)
     })
-    const flight: Flight<Result> = { startedAt: performance.now(), tags, result }
+    const flight: Flight<Result> = { key, waitsFor: new Set(), startedAt: performance.now(), tags, result }
     this.#flights.set(key, flight)
+    settle(run())
     return flight
   }
 
@@ -37,9 +46,10 @@ export class Flights<Result> {
     this.#flights.delete(key)
   }
 
-  overtakeTag(tag: string): void {
-    for (const [key, flight] of this.#flights) {
-      if (flight.tags === undefined || flight.tags.includes(tag)) this.#flights.delete(key)
+  /** @param name  of the tag, as it travels */
+  overtakeTag(name: string): void {
+    for (const [key, { tags }] of this.#flights) {
+      if (tags === undefined || tags.some((tag) => braced(tag) === name)) this.#flights.delete(key)
     }
   }
 

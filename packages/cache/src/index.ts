@@ -14,7 +14,7 @@ export {
   storeErrorChannel,
 } from './channels.js'
 export { type Codec, jsonCodec } from './codec.js'
-export { InvalidCacheKey, LoaderTimeout, LoadsOverloaded } from './errors.js'
+export { InvalidCacheKey, InvalidPartition, LoadCycle, LoaderTimeout, LoadsOverloaded } from './errors.js'
 export { type CacheExplanation, explainCache } from './http/explain.js'
 export { type HttpCacheOptions, httpCacheDefaults } from './http/options.js'
 export type { CacheResult, LoadContext, Loader } from './loads.js'

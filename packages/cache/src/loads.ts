@@ -1,11 +1,12 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { CacheOutcome } from './cache-status.js'
 import { type CacheLoadMessage, loadChannel, readChannel, storeErrorChannel } from './channels.js'
 import { type Drafted, draftOf, longestMs } from './drafts.js'
 import { type Entries, type Found, isFresh, type Lease } from './entries.js'
 import { type Entry, isEarly } from './entry.js'
-import { LoaderTimeout } from './errors.js'
-import { Flights } from './flights.js'
+import { LoadCycle, LoaderTimeout } from './errors.js'
+import { type Flight, Flights } from './flights.js'
 import { Limiter } from './limiter.js'
 import type { LoadOptions, ResolvedCacheOptions } from './options.js'
 import type { ValueFormat } from './values.js'
@@ -54,8 +55,8 @@ export class Loads {
     this.#flights.overtakeKey(key)
   }
 
-  overtakeTag(tag: string): void {
-    this.#flights.overtakeTag(tag)
+  overtakeTag(name: string): void {
+    this.#flights.overtakeTag(name)
   }
 
   overtakeAll(): void {
@@ -67,6 +68,7 @@ export class Loads {
     const nowMs = performance.now()
     const entry = this.#entries.find(key, nowMs)
     if (entry === undefined || nowMs >= entry.l1Until || !this.#entries.local.trusted(nowMs)) return undefined
+    if (options.tags !== undefined && !carries(entry, options.tags)) return undefined
     if (nowMs < entry.freshUntil) {
       if (isEarly(entry, nowMs, this.#options.earlyRefresh)) this.#refresh(key, loader, options, entry)
       return entry
@@ -95,14 +97,26 @@ export class Loads {
     readChannel.publish({ cache: this.#options.name, outcome, layer, collapsed })
   }
 
-  /** From the store, or by the loader. */
-  async load(key: string, loader: AnyLoader, options: AnyOptions): Promise<Result> {
+  /**
+   * From the store, or by the loader.
+   *
+   * @param isReadable  false: what the store has under the key was deleted, and the store does not know it yet
+   */
+  async load(key: string, loader: AnyLoader, options: AnyOptions, isReadable = true): Promise<Result> {
     const { signal } = options
     signal?.throwIfAborted()
+    const outer = within.getStore()
     const joined = this.#flights.find(key, (startedAt) => this.#mayJoin(startedAt))
+    if (outer !== undefined && joined !== undefined) assertNoCycle(outer, joined)
     const flight =
-      joined ?? this.#flights.start(key, namedTags(options), () => this.#run(key, loader, options))
-    const result = await (signal === undefined ? flight.result : untilAborted(flight.result, signal))
+      joined ??
+      this.#flights.start(key, namedTags(options), () =>
+        isReadable ? this.#run(key, loader, options) : this.#alone(key, loader, options, undefined),
+      )
+    outer?.waitsFor.add(flight)
+    const result = await (signal === undefined ? flight.result : untilAborted(flight.result, signal)).finally(
+      () => outer?.waitsFor.delete(flight),
+    )
     if (joined === undefined) return result
     this.report(result.status, result.layer, true)
     return { ...result, value: this.#format.share(result.value), collapsed: true }
@@ -169,7 +183,9 @@ export class Loads {
 
   async #reload(key: string, loader: AnyLoader, options: AnyOptions, stale: Entry): Promise<Result> {
     const found = await this.#find(key, options, stale.id)
-    if (found?.lease !== undefined) return this.#lead(key, loader, options, found.lease, found.entry ?? stale)
+    // Others may have joined: they get what a failure leaves them.
+    if (found?.lease !== undefined)
+      return this.#leadOrStale(key, loader, options, found.lease, found.entry ?? stale)
     return this.hit(found?.entry ?? stale, 'l2')
   }
 
@@ -257,7 +273,7 @@ export class Loads {
 
   #call(key: string, loader: AnyLoader, stale: Entry | undefined): Promise<unknown> {
     const { loaderTimeoutMs } = this.#options
-    return this.#limiter.run(async () => {
+    const run = async (): Promise<unknown> => {
       const abort = new AbortController()
       let timer: NodeJS.Timeout | undefined
       const timeout = new Promise<never>((_, reject) => {
@@ -269,17 +285,23 @@ export class Loads {
       })
       const previous = stale === undefined ? undefined : this.#format.give(stale.kind, stale.value)
       try {
-        return await Promise.race([loader({ key, signal: abort.signal, stale: previous }), timeout])
+        const context = { key, signal: abort.signal, stale: previous }
+        const flight = this.#flights.find(key, () => true)
+        const loaded =
+          flight === undefined ? loader(context) : within.run(flight, async () => loader(context))
+        return await Promise.race([loaded, timeout])
       } finally {
         clearTimeout(timer)
       }
-    })
+    }
+    // A load inside of a load has the slot of the outer one: to wait for another might be to wait for ever.
+    return within.getStore() === undefined ? this.#limiter.run(run) : run()
   }
 
   async #fill(key: string, lease: Lease, drafted: Drafted, durationMs: number): Promise<boolean> {
     const { draft } = drafted
     try {
-      if (draft === undefined) await this.#entries.release(key, lease)
+      if (draft === undefined) await this.#entries.discard(key, lease)
       const stored = draft !== undefined && (await this.#entries.fill(key, lease, draft, draft.tags))
       this.#reportLoad(draft === undefined ? 'unstored' : stored ? 'stored' : 'fenced', durationMs)
       return stored
@@ -307,9 +329,32 @@ export class Loads {
   }
 }
 
+/** The load inside of which this code runs, if it runs inside of a loader. */
+const within = new AsyncLocalStorage<Flight<unknown>>()
+
+/** @throws {LoadCycle} the load that would be waited for waits for the one that would wait */
+function assertNoCycle(outer: Flight<unknown>, joined: Flight<unknown>): void {
+  const pathFrom = (flight: Flight<unknown>, seen: Set<Flight<unknown>>): string[] | undefined => {
+    if (flight === outer) return [flight.key]
+    seen.add(flight)
+    for (const next of flight.waitsFor) {
+      const path = seen.has(next) ? undefined : pathFrom(next, seen)
+      if (path !== undefined) return [flight.key, ...path]
+    }
+    return undefined
+  }
+  const path = pathFrom(joined, new Set())
+  if (path !== undefined) throw new LoadCycle([outer.key, ...path])
+}
+
 /** Tags known before the load; `undefined` if only the value tells. */
 function namedTags(options: AnyOptions): readonly string[] | undefined {
   return typeof options.tags === 'function' ? undefined : (options.tags ?? [])
+}
+
+/** Whether an entry can be invalidated by all the tags that this call names. */
+function carries({ tags }: Entry, named: NonNullable<AnyOptions['tags']>): boolean {
+  return typeof named === 'function' || named.every((tag) => tags.some((stamp) => stamp.tag === tag))
 }
 
 /** Rejects when `signal` is aborted; the promise itself goes on. */

@@ -24,6 +24,8 @@ interface Copy {
   /** Point of the sequence of events at which it was read. */
   readonly at: number
   readonly name: string | undefined
+  /** Its tags, by the names under which their invalidation travels. */
+  readonly tags: readonly string[]
 }
 
 const MAX_INVALIDATED_TAGS = 100_000
@@ -62,10 +64,9 @@ export class LocalCopies {
   find(key: string, nowMs: number): Entry | undefined {
     const copy = this.#l1.get(key)
     if (copy === undefined) return undefined
-    const { entry } = copy
-    const { tags } = entry
+    const { entry, tags } = copy
     for (let i = 0; i < tags.length; i++) {
-      if ((this.#tags.get(tags[i]!.tag) ?? 0) > copy.at) {
+      if ((this.#tags.get(tags[i]!) ?? 0) > copy.at) {
         this.#l1.delete(key)
         return undefined
       }
@@ -106,8 +107,9 @@ export class LocalCopies {
   /** Keeps an entry, unless it, or one of its tags, was invalidated since `read` began. */
   keep(read: PendingRead, entry: Entry): void {
     if (read.voided || this.#l1.maxBytes === 0) return
-    if (entry.tags.some(({ tag }) => (this.#tags.get(tag) ?? 0) > read.startedAt)) return
-    const copy = { entry, at: read.startedAt, name: read.name }
+    const tags = entry.tags.map(({ tag }) => braced(tag))
+    if (tags.some((name) => (this.#tags.get(name) ?? 0) > read.startedAt)) return
+    const copy = { entry, at: read.startedAt, name: read.name, tags }
     this.#l1.set(read.key, copy, entry.bytes + (read.name === undefined ? 0 : NAME_BYTES))
   }
 
@@ -121,9 +123,10 @@ export class LocalCopies {
     for (const read of this.#pending.get(key) ?? []) read.voided = true
   }
 
-  invalidateTag(tag: string): void {
-    if (this.#tags.size >= MAX_INVALIDATED_TAGS && !this.#tags.has(tag)) this.invalidateAll()
-    this.#tags.set(tag, ++this.#sequence)
+  /** @param name  of the tag, as it travels */
+  invalidateTag(name: string): void {
+    if (this.#tags.size >= MAX_INVALIDATED_TAGS && !this.#tags.has(name)) this.invalidateAll()
+    this.#tags.set(name, ++this.#sequence)
   }
 
   /** Something may have been missed. */

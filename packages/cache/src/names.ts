@@ -22,6 +22,6 @@ function isName(value: unknown): boolean {
 
 /** @throws {InvalidCacheKey} no list, more than 64, or one of them is not a tag */
 export function assertTags(tags: readonly unknown[]): void {
-  if (!Array.isArray(tags) || tags.length > MAX_TAGS) throw new InvalidCacheKey('tag')
+  if (!Array.isArray(tags) || tags.length > MAX_TAGS) throw new InvalidCacheKey('tags')
   for (const tag of tags) assertTag(tag)
 }

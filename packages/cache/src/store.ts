@@ -33,6 +33,8 @@ export interface TagVersion {
    * never has been. In doubt it is later.
    */
   readonly quietSince: number
+  /** By the same clock, when it was last invalidated, at the latest; minus infinity if it never has been. */
+  readonly invalidatedAt: number
 }
 
 /** Length of the part of a tag's version that a soft invalidation leaves as it is. */

@@ -5,6 +5,8 @@ import type { Frame, FrameKind } from './frame.js'
 
 /** A value as bytes. */
 export interface EncodedValue {
+  /** Larger than `maxValueBytes`: given, and not stored. */
+  readonly isTooLarge: boolean
   readonly kind: FrameKind
   readonly body: Buffer
   readonly compressed: boolean
@@ -36,11 +38,11 @@ export class ValueFormat implements BodyDecoder {
   }
 
   /**
-   * @returns what is stored, with the value as every caller will see it, from the first on; `undefined` if it is
-   * larger than `maxValueBytes`
+   * @returns what is stored, with the value as every caller will see it, from the first on; `isTooLarge` if it is not
+   * to be stored
    * @throws what the codec throws
    */
-  async encode(value: unknown): Promise<EncodedValue | undefined> {
+  async encode(value: unknown): Promise<EncodedValue> {
     const { codec, compressAboveBytes, maxValueBytes } = this.#options
     const kind = value === undefined ? 'undefined' : value instanceof Uint8Array ? 'bytes' : 'coded'
     const bytes =
@@ -49,10 +51,11 @@ export class ValueFormat implements BodyDecoder {
         : kind === 'bytes'
           ? asBuffer(value as Uint8Array)
           : NOTHING
-    if (bytes.length > maxValueBytes) return undefined
-    const compressed = compressAboveBytes !== undefined && bytes.length > compressAboveBytes
+    const isTooLarge = bytes.length > maxValueBytes
+    const compressed = !isTooLarge && compressAboveBytes !== undefined && bytes.length > compressAboveBytes
     return {
       kind,
+      isTooLarge,
       body: compressed ? await compress(bytes) : bytes,
       compressed,
       codec: this.#tag,

@@ -43,7 +43,6 @@ export interface ConnectionErrorMessage {
 
 /** The invalidation channel of a client has begun to listen, or has lost its connection. */
 export interface InvalidationStateMessage {
-  mode: 'tracking' | 'stream' | 'pubsub'
   armed: boolean
 }
 

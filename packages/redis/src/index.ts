@@ -22,7 +22,7 @@ export {
   type InvalidationListener,
   invalidationChannel,
 } from './invalidation/channel.js'
-export type { InvalidationMode } from './invalidation/transport.js'
+export { announceLua } from './invalidation/log.js'
 export { type Keyspace, keyPart, keyPrefix, keyspace } from './keys.js'
 export { type CreateRedisOptions, createRedisDefaults, type GuardOptions, guardDefaults } from './options.js'
 export { defineScript, type Script } from './script.js'

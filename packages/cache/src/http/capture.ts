@@ -16,10 +16,15 @@ export interface CaptureListener {
   /**
    * The head is complete and not yet sent; fields may be set on the response until this returns.
    *
-   * @returns `send`: to the client as it is; `swallow`: nothing of it is sent, and the listener answers in `onEnd`
+   * @returns `send`: to the client as it is; `pass`: likewise, and its body is not wanted; `swallow`: nothing of it is
+   *          sent, and the listener answers in `onEnd`
    */
-  onHead(head: CapturedHead): 'send' | 'swallow'
-  /** The handler has ended the response. `body` is `undefined` if it grew beyond the limit, or was not wanted. */
+  onHead(head: CapturedHead): 'send' | 'pass' | 'swallow'
+  /** The body has grown beyond the limit. */
+  onTooLarge(): void
+  /** The handler has written all of it, and nothing it does counts any more. */
+  onWritten(): void
+  /** The response is ended. `body` is `undefined` if it grew beyond the limit, or was not wanted. */
   onEnd(head: CapturedHead, body: Buffer | undefined): void
   /** The connection was closed before the handler ended the response. */
   onAbort(): void
@@ -33,7 +38,12 @@ export interface CaptureListener {
  */
 export function capture(
   res: ServerResponse,
-  options: { maxBodyBytes: number; before: OutgoingHttpHeaders },
+  options: {
+    maxBodyBytes: number
+    before: OutgoingHttpHeaders
+    /** Runs what is not the handler's: the response's own methods, and what others in front have made of them. */
+    outside: <Result>(run: () => Result) => Result
+  },
   listener: CaptureListener,
 ): () => void {
   const { writeHead, write, end } = res
@@ -41,23 +51,30 @@ export function capture(
   let bytes = 0
   let head: CapturedHead | undefined
   let swallowing = false
+  let wanted = true
   let over = false
 
   function begin(): void {
     if (head !== undefined) return
     head = headOf(res, options.before)
-    swallowing = listener.onHead(head) === 'swallow'
+    const answer = listener.onHead(head)
+    swallowing = answer === 'swallow'
+    wanted = answer !== 'pass'
   }
 
   function keep(chunk: unknown, encoding: unknown): void {
-    if (chunk === undefined || chunk === null || typeof chunk === 'function' || bytes > options.maxBodyBytes)
-      return
+    if (chunk === undefined || chunk === null || typeof chunk === 'function' || !wanted) return
     // A copy: once it is sent, the buffer is the handler's again.
     const kept =
       typeof chunk === 'string' ? Buffer.from(chunk, asEncoding(encoding)) : Buffer.from(chunk as Uint8Array)
     bytes += kept.length
-    if (bytes > options.maxBodyBytes) chunks.length = 0
-    else chunks.push(kept)
+    if (bytes <= options.maxBodyBytes) {
+      chunks.push(kept)
+    } else {
+      wanted = false
+      chunks.length = 0
+      listener.onTooLarge()
+    }
   }
 
   function stop(): void {
@@ -84,15 +101,19 @@ export function capture(
     )
     begin()
     if (swallowing) return res
-    return writeHead.call(res, status)
+    return options.outside(() => writeHead.call(res, status))
   }
 
   function writeCaptured(chunk: unknown, ...rest: unknown[]): boolean {
     begin()
     keep(chunk, rest[0])
-    if (!swallowing) return Reflect.apply(write, res, [chunk, ...rest]) as boolean
-    callBack(rest)
-    return true
+    if (swallowing) {
+      callBack(rest)
+      return true
+    }
+    const goOn = options.outside(() => Reflect.apply(write, res, [chunk, ...rest]) as boolean)
+    // As long as the body is wanted, which is bounded, the handler does not wait for a client that is slow to read it.
+    return goOn || wanted
   }
 
   function endCaptured(...args: unknown[]): ServerResponse {
@@ -100,7 +121,8 @@ export function capture(
     begin()
     keep(args[0], args[1])
     stop()
-    const body = bytes > options.maxBodyBytes ? undefined : Buffer.concat(chunks, bytes)
+    const body = wanted ? Buffer.concat(chunks, bytes) : undefined
+    listener.onWritten()
     if (!swallowing) Reflect.apply(end, res, args)
     else callBack(args)
     listener.onEnd(head!, body)

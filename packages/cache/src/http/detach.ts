@@ -38,6 +38,8 @@ export function detach(req: IncomingMessage, res: ServerResponse): ServerRespons
   shadow.assignSocket(sink as unknown as Socket)
   // As a server does it: a response that is finished is closed.
   shadow.on('finish', () => sink.destroy())
+  // That it breaks off is all that is to be known of it; nobody else listens.
+  for (const one of [shadow, sink]) one.on('error', () => shadow.destroy())
   for (const name of new Set([...NAMES, ...Object.getOwnPropertyNames(shadow)])) lend(res, shadow, name)
   return shadow
 }

@@ -62,7 +62,7 @@ type Disposition = 'pass' | 'not-modified' | 'revalidated' | 'stale-on-error'
 
 /** Runs the handler once, watching what it reads and writes, and says what is to be stored. */
 export function lead(task: LeadTask): void {
-  const { req, res, plan, options } = task
+  const { req, res, plan, options: outer } = task
   const stale = task.stale?.value as StoredResponse | undefined
   const original = req.headers
   const before: OutgoingHttpHeaders = { ...res.getHeaders() }
@@ -72,18 +72,20 @@ export function lead(task: LeadTask): void {
   let readAtHead = 0
 
   req.headers = handlerHeaders(original, stale)
-  const declared = options.headers
-  const inputs = watchInputs(req, options.unkeyed, declared, plan.partitioned)
-  hideParameters(req, plan.hidden, options.query ?? [])
+  const declared = outer.headers
+  const { locals } = res as ServerResponse & { locals?: object }
+  const inputs = watchInputs(req, locals, outer.unkeyed, declared, plan.partitioned, outer.cookies)
+  const showParameters = hideParameters(req, plan.hidden, outer.query ?? [])
 
   function restore(): void {
     inputs.stop()
     req.headers = original
+    showParameters()
   }
 
   capture(
     res,
-    { maxBodyBytes: options.maxBodyBytes, before },
+    { maxBodyBytes: outer.maxBodyBytes, before, outside: inputs.outside },
     {
       onHead(head) {
         disposition = dispositionOf(head, stale, task.stale)
@@ -94,6 +96,7 @@ export function lead(task: LeadTask): void {
         if (!verdict.store) task.onRefused(verdict.reason, head.status >= 500)
         const announced = verdict.store ? undefined : verdict.reason
         prepareHead(head, verdict, announced)
+        if (!verdict.store) return 'pass'
         if (task.detached) return 'send'
         const validators = {
           etag: text(head.headers.get('etag')),
@@ -106,8 +109,11 @@ export function lead(task: LeadTask): void {
         }
         return 'send'
       },
+      onTooLarge() {
+        task.onRefused('size', false)
+      },
+      onWritten: restore,
       onEnd(head, body) {
-        restore()
         const costMs = performance.now() - startedAt
         switch (disposition) {
           case 'revalidated':
@@ -115,7 +121,7 @@ export function lead(task: LeadTask): void {
           case 'stale-on-error':
             if (!task.detached) {
               reset(res, before)
-              serveStale(req, res, task.stale!, options.cacheName)
+              serveStale(req, res, task.stale!, task.options.cacheName)
             }
             return task.onDone({ kind: 'stale', entry: task.stale! })
           case 'not-modified':
@@ -133,11 +139,16 @@ export function lead(task: LeadTask): void {
 
   function judged(status: number, own: CapturedHead['headers']): Storable | Refusal {
     const { log } = inputs
-    const headers = withInherited(own, before, options.targets)
-    const found = judge(status, headers, { ...options, declared, partitioned: plan.partitioned }, Date.now())
+    const headers = withInherited(own, before, task.options.targets)
+    const found = judge(
+      status,
+      headers,
+      { ...task.options, declared, partitioned: plan.partitioned },
+      Date.now(),
+    )
     if (!found.store) return found
     const length = Number(text(headers.get('content-length')) ?? 0)
-    if (length > options.maxBodyBytes) return { store: false, reason: 'size', rule: 'maxBodyBytes' }
+    if (length > task.options.maxBodyBytes) return { store: false, reason: 'size', rule: 'maxBodyBytes' }
     if (log.personal !== undefined) {
       return {
         store: false,
@@ -147,7 +158,10 @@ export function lead(task: LeadTask): void {
     }
     const read = [...log.headers]
     const personal = personalField(read, declared)
-    if (read.length > 0 && (options.unkeyed === 'refuse' || personal !== undefined)) {
+    if (
+      read.length > 0 &&
+      ([outer, task.options].some(({ unkeyed }) => unkeyed === 'refuse') || personal !== undefined)
+    ) {
       return {
         store: false,
         reason: `unkeyed-${personal ?? read[0]}`,
@@ -169,8 +183,8 @@ export function lead(task: LeadTask): void {
       if (line.append) res.appendHeader(line.name, line.value)
       else res.setHeader(line.name, line.value)
     }
-    if (options.targets[0] !== undefined) res.removeHeader(options.targets[0])
-    res.appendHeader('Cache-Status', `${options.cacheName}; ${statusMember.miss(task.forward, refused)}`)
+    if (task.options.targets[0] !== undefined) res.removeHeader(task.options.targets[0])
+    res.appendHeader('Cache-Status', `${task.options.cacheName}; ${statusMember.miss(task.forward, refused)}`)
   }
 
   function outcomeOf(head: CapturedHead, body: Buffer | undefined, costMs: number): LeadOutcome {
@@ -195,7 +209,7 @@ export function lead(task: LeadTask): void {
         head.status,
         body,
         encodable(head, task) ? [...verdict.vary, 'accept-encoding'] : verdict.vary,
-      ).filter(([name]) => name.toLowerCase() !== options.targets[0]),
+      ).filter(([name]) => name.toLowerCase() !== task.options.targets[0]),
       body,
       lifetimeMs: verdict.lifetimeMs,
       staleIfErrorMs: verdict.staleIfErrorMs,
@@ -239,7 +253,7 @@ export function lead(task: LeadTask): void {
     else said.set('vary', vary)
     const found = judged(stale!.status, said)
     const added = found.store ? found.vary.filter((name) => !isChosenBy(stale!, name)) : []
-    const kept = without(updated, [...options.targets.slice(0, 1), ...(found.store ? found.strip : [])])
+    const kept = without(updated, [...task.options.targets.slice(0, 1), ...(found.store ? found.strip : [])])
     const headers = replaced(kept, [
       ...downstreamLines({ ...head, headers: said }, found, task),
       ...(added.length > 0 ? [['Vary', [...stale!.vary, ...added].join(', ')] as const] : []),
@@ -253,7 +267,7 @@ export function lead(task: LeadTask): void {
           rule: 'RFC 9111 §4.3.4',
           stored: false,
         })
-        serve(req, res, response, 0, `${options.cacheName}; fwd=stale; fwd-status=304`)
+        serve(req, res, response, 0, `${task.options.cacheName}; fwd=stale; fwd-status=304`)
       }
       task.onDone({ kind: 'refused', reason: 'revalidated', transient: true })
       return
@@ -262,7 +276,13 @@ export function lead(task: LeadTask): void {
     if (!task.detached) {
       const ttlMs = found.lifetimeMs - found.initialAgeMs
       explained(res, { decision: 'revalidated', reason: found.rule, rule: 'RFC 9111 §4.3.4', stored: true })
-      serve(req, res, renewed, found.initialAgeMs, `${options.cacheName}; ${statusMember.revalidated(ttlMs)}`)
+      serve(
+        req,
+        res,
+        renewed,
+        found.initialAgeMs,
+        `${task.options.cacheName}; ${statusMember.revalidated(ttlMs)}`,
+      )
     }
     task.onDone(stored(renewed, { ...found, vary: stale!.vary }, head, costMs))
   }

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
+import { type RequestSlot, requestSlot } from '@scale/core'
 import { isFresh, type Lease } from '../entries.js'
 import type { Entry } from '../entry.js'
 import type { Answers } from './answers.js'
@@ -14,6 +15,13 @@ import { AGAIN, type HttpCacheParts, REFUSED, type Settle, type Settled, type Vi
 
 /** Longest pause between two looks at a key that another process is loading, in ms. */
 const MAX_POLL_MS = 200
+
+/**
+ * Of a request whose handler runs to be stored: takes the options and tags of another mount of the middleware further
+ * in, which is the same visit. What the first one has put into the key, and watches, stays.
+ */
+export const leads: RequestSlot<Adopt | undefined> = requestSlot('cache visit')
+type Adopt = (options: ResolvedHttpOptions, tags: readonly string[]) => void
 
 /** How a visit is to be dealt with. */
 export interface Pursuit {
@@ -148,6 +156,7 @@ export class Leading {
       // Others who listen hear of the end of the response that was sent first.
       setImmediate(() => {
         stopRenewing()
+        visit.tags = [...new Set([...visit.tags, ...stale.tags.map(({ tag }) => tag)])]
         this.#lead(visit, detach(req, res), key, lease, stale, () => {})
       })
     }
@@ -166,34 +175,59 @@ export class Leading {
     stale: Entry | undefined,
     settle: Settle,
   ): undefined {
-    const { req, plan, tags, next } = visit
+    const { req, plan, next } = visit
     const { headers } = req
     const detached = res !== visit.res
     const stopRenewing = this.#renew(key, lease)
+    let over = false
+    const finish = (outcome: LeadOutcome): void => {
+      if (over) return
+      over = true
+      clearTimeout(limit)
+      stopRenewing()
+      leads.set(req, undefined)
+      this.#storing
+        .commit(visit, key, lease, headers, outcome)
+        .catch((error) => this.#lookup.failed('fill', error))
+        .finally(() => settle(settledBy(outcome)))
+    }
     const limit = setTimeout(() => {
-      this.#release(key, lease, stopRenewing).finally(() => settle(AGAIN))
+      finish({ kind: 'aborted' })
       if (detached) res.destroy()
     }, this.#parts.loaderTimeoutMs).unref()
     if (!detached) this.#answers.report('miss', undefined, false)
+    let options = this.#options
+    leads.set(req, (inner, tags) => {
+      options = inner
+      visit.tags = [...new Set([...visit.tags, ...tags])]
+    })
     lead({
       req,
       res,
       plan,
-      options: this.#options,
+      get options() {
+        return options
+      },
       stale,
       forward: stale !== undefined ? 'stale' : key === plan.key ? 'uri-miss' : 'vary-miss',
-      tags,
-      detached,
-      next: () => next(),
-      onRefused: () => settle(REFUSED),
-      onDone: (outcome) => {
-        clearTimeout(limit)
-        stopRenewing()
-        this.#storing
-          .commit(visit, key, lease, headers, outcome)
-          .catch((error) => this.#lookup.failed('fill', error))
-          .finally(() => settle(settledBy(outcome)))
+      get tags() {
+        return visit.tags
       },
+      detached,
+      next: () => {
+        try {
+          next()
+        } catch (error) {
+          if (!detached) throw error
+          res.destroy()
+        }
+      },
+      // Nobody waits for the rest of what is not stored: neither here nor in other processes.
+      onRefused: (reason, transient) => {
+        settle(REFUSED)
+        finish({ kind: 'refused', reason, transient })
+      },
+      onDone: finish,
     })
   }
 

@@ -35,7 +35,6 @@ export class Lookup {
   async read(plan: CachePlan, req: HttpRequest): Promise<Entry | undefined> {
     const { entries } = this.#parts
     try {
-      if (!(await this.#parts.settle())) return undefined
       const entry = await entries.read(plan.key)
       return entry?.kind === 'vary' ? await entries.read(keyBehind(entry, plan.key, req)) : entry
     } catch (error) {
@@ -48,7 +47,7 @@ export class Lookup {
   async load(visit: Visit, key: string, rejectedId: string | undefined): Promise<Found | undefined> {
     const { entries } = this.#parts
     const { ttlMs, staleIfErrorMs, keepMs } = this.#options
-    if (!(await this.#parts.settle()) || !entries.store.available(key)) return undefined
+    if (!entries.store.available(key)) return undefined
     try {
       return await entries.load(key, {
         tags: visit.tags,

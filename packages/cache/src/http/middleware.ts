@@ -2,11 +2,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Middleware, type Next, prefetch, requestSlot } from '@scale/core'
 import { type Entry, isEarly } from '../entry.js'
+import { assertTags } from '../names.js'
 import { Answers } from './answers.js'
-import { Leading } from './leading.js'
+import { Leading, leads } from './leading.js'
 import { Lookup } from './lookup.js'
 import type { ResolvedHttpOptions } from './options.js'
-import { type HttpRequest, planFor, uriTag } from './plan.js'
+import { type HttpRequest, type Plan, planFor, uriTag } from './plan.js'
 import type { StoredResponse } from './stored-response.js'
 import { invalidateOnSuccess } from './unsafe.js'
 import { variantKey } from './variants.js'
@@ -22,7 +23,17 @@ export function httpCache(options: ResolvedHttpOptions, parts: HttpCacheParts): 
   const early = requestSlot<Promise<Entry | undefined>>('cache read')
 
   const middleware: Middleware<IncomingMessage> = function httpCache(req, res, next) {
-    const plan = planFor(req, options)
+    const adopt = leads.get(req)
+    if (adopt !== undefined) {
+      adopt(options, namedTags(req))
+      return next()
+    }
+    let plan: Plan
+    try {
+      plan = planFor(req, options)
+    } catch (error) {
+      return next(error)
+    }
     if (plan.kind === 'bypass') return answers.forward(res, next, plan.forward, plan.reason)
     if (plan.kind === 'unsafe') {
       invalidateOnSuccess(req, res, plan.uri, options.query, (tags) => parts.invalidateTags(tags))
@@ -44,15 +55,30 @@ export function httpCache(options: ResolvedHttpOptions, parts: HttpCacheParts): 
   }
   middleware[prefetch] = (req) => {
     if (early.get(req) !== undefined) return
-    const plan = planFor(req, options)
-    if (plan.kind !== 'cache' || lookup.local(plan, req, performance.now()) !== undefined) return
+    const plan = planEarly(req)
+    if (plan?.kind !== 'cache' || lookup.local(plan, req, performance.now()) !== undefined) return
     if (parts.entries.store.available(plan.key)) early.set(req, lookup.read(plan, req))
   }
   return middleware
 
   function visitOf(req: HttpRequest, res: ServerResponse, next: Next, plan: CachePlan): Visit {
-    const named = typeof options.tags === 'function' ? options.tags(req) : (options.tags ?? [])
-    return { req, res, next, plan, tags: [...new Set([uriTag(plan.uri), ...named])] }
+    return { req, res, next, plan, tags: [...new Set([uriTag(plan.uri), ...namedTags(req)])] }
+  }
+
+  function namedTags(req: HttpRequest): readonly string[] {
+    if (typeof options.tags !== 'function') return options.tags ?? []
+    const tags = options.tags(req)
+    assertTags(tags)
+    return tags
+  }
+
+  /** What is wrong with a request is told in its turn. */
+  function planEarly(req: HttpRequest): Plan | undefined {
+    try {
+      return planFor(req, options)
+    } catch {
+      return undefined
+    }
   }
 }
 
@@ -99,8 +125,12 @@ class Visits {
     const { req, res, next, plan } = visit
     const giveUpAt = performance.now() + this.#parts.waitMs
     let key: string | undefined = this.#lookup.currentKey(plan, req)
+    let cutOff = 0
     while (key !== undefined) {
       const flight = this.#parts.flights.find(key, (startedAt) => this.#mayJoin(startedAt))
+      // Who has waited for two that were cut off does not wait for a third.
+      if (flight !== undefined && cutOff > 1)
+        return this.#answers.forward(res, next, 'uri-miss', 'collapsed-aborted')
       if (flight === undefined) {
         key = await this.#leading.pursue(visit, key, { revalidate, giveUpAt })
         continue
@@ -113,7 +143,9 @@ class Visits {
       if (settled.kind === 'stale' && isFor(settled.entry.value as StoredResponse, key, visit))
         return this.#answers.collapsedStale(visit, settled.entry)
       if (res.destroyed) return
-      key = this.#lookup.currentKey(plan, req)
+      const wanted = this.#lookup.currentKey(plan, req)
+      if (settled.kind === 'again' && wanted === key) cutOff++
+      key = wanted
     }
   }
 

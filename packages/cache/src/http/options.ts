@@ -51,8 +51,14 @@ export interface HttpCacheOptions<Request extends IncomingMessage = IncomingMess
   /** `ignore` says that no response depends on cookies; one that reads them all the same is not stored. Default `bypass` */
   cookies?: 'bypass' | 'ignore'
   /**
+   * Request fields that say who asks, beside `Cookie` and `Authorization`: requests with one of them go past the cache,
+   * unless there is a `partition`. Default `["x-api-key","api-key","apikey","x-auth-token","x-access-token"]`
+   */
+  credentials?: readonly string[]
+  /**
    * Names who shares a response: a tenant, a role, a user. With it, requests with credentials are cached too, and
-   * responses are `private` to everyone downstream. `undefined` bypasses. Default none
+   * responses are `private` to everyone downstream. `undefined` bypasses; anything else that is no string, a promise
+   * above all, fails the request. Default none
    */
   partition?: (req: Request) => string | undefined
   /** Tags of stored responses, for `invalidateTags`. Default none */
@@ -88,6 +94,7 @@ export const httpCacheDefaults: Readonly<
       | 'headers'
       | 'unkeyed'
       | 'cookies'
+      | 'credentials'
       | 'sendTags'
       | 'targets'
       | 'clientDirectives'
@@ -102,6 +109,7 @@ export const httpCacheDefaults: Readonly<
   headers: Object.freeze([]),
   unkeyed: 'vary',
   cookies: 'bypass',
+  credentials: Object.freeze(['x-api-key', 'api-key', 'apikey', 'x-auth-token', 'x-access-token']),
   sendTags: false,
   targets: Object.freeze(['Scale-Cache-Control', 'CDN-Cache-Control']),
   clientDirectives: 'ignore',
@@ -123,6 +131,7 @@ const checks: OptionChecks<HttpCacheOptions> = {
   headers: arrayOf(token),
   unkeyed: oneOf('vary', 'refuse', 'strip', 'trust'),
   cookies: oneOf('bypass', 'ignore'),
+  credentials: arrayOf(token),
   partition: func,
   tags: anyOf(func, arrayOf(string(1, 1_024))),
   sendTags: boolean,
@@ -163,5 +172,10 @@ export function resolveHttpOptions<Request extends IncomingMessage>(
     defaults: { ...httpCacheDefaults, ...inherited },
   })
   const lower = (names: readonly string[]): string[] => names.map((name) => name.toLowerCase())
-  return Object.freeze({ ...resolved, headers: lower(resolved.headers), targets: lower(resolved.targets) })
+  return Object.freeze({
+    ...resolved,
+    headers: lower(resolved.headers),
+    targets: lower(resolved.targets),
+    credentials: lower(resolved.credentials).filter((name) => !lower(resolved.headers).includes(name)),
+  })
 }

@@ -1,11 +1,15 @@
 import { createHash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
+import { InvalidPartition } from '../errors.js'
 import { HTTP_KEY } from '../key-names.js'
 import type { ResolvedHttpOptions } from './options.js'
 
 /** An Express request, as far as it is looked at. */
 export interface HttpRequest extends IncomingMessage {
   originalUrl?: string
+  baseUrl?: string
+  /** As `method-override` leaves it. */
+  originalMethod?: string
   query?: unknown
 }
 
@@ -51,7 +55,13 @@ export function planFor(req: HttpRequest, options: ResolvedHttpOptions): Plan {
   if (headers['if-match'] !== undefined || headers['if-unmodified-since'] !== undefined) {
     return bypass('bypass', 'precondition')
   }
-  const partition = options.partition?.(req)
+  if (req.originalMethod !== undefined && req.originalMethod !== method) {
+    return bypass('bypass', 'method-override')
+  }
+  const partition: unknown = options.partition?.(req)
+  if (partition !== undefined && (typeof partition !== 'string' || partition === '')) {
+    throw new InvalidPartition(partition)
+  }
   if (options.partition === undefined ? hasCredentials(req, options) : partition === undefined) {
     return bypass('bypass', 'credentials')
   }
@@ -60,6 +70,11 @@ export function planFor(req: HttpRequest, options: ResolvedHttpOptions): Plan {
   let key = `${HTTP_KEY}${uri}`
   // Lengths keep one part from running into the next.
   if (partition !== undefined) key += `\n@${partition.length}:${partition}`
+  // Where middleware in front has rewritten the target, by whatever it went by, that decides too.
+  const { url: routed, baseUrl } = req
+  if (routed !== undefined && routed !== target && !isMounted(target, baseUrl ?? '', routed)) {
+    key += `\n>${routed.length}:${routed}`
+  }
   for (const name of options.headers) {
     const value = headers[name]
     key += value === undefined ? '\n-' : `\n=${String(value).length}:${value}`
@@ -67,15 +82,25 @@ export function planFor(req: HttpRequest, options: ResolvedHttpOptions): Plan {
   return { kind: 'cache', key, uri, partitioned: partition !== undefined, hidden }
 }
 
+/** Whether `routed` is what Express leaves of the target below the path of a router. */
+function isMounted(target: string, base: string, routed: string): boolean {
+  return (
+    target === base + routed ||
+    (routed.startsWith('/?') && target === base + routed.slice(1)) ||
+    (routed === '/' && target === base)
+  )
+}
+
 function bypass(forward: 'bypass' | 'method' | 'request', reason: string): Plan {
   return { kind: 'bypass', forward, reason }
 }
 
-function hasCredentials({ headers }: HttpRequest, { cookies }: ResolvedHttpOptions): boolean {
+function hasCredentials({ headers }: HttpRequest, { cookies, credentials }: ResolvedHttpOptions): boolean {
   return (
     headers.authorization !== undefined ||
     headers['proxy-authorization'] !== undefined ||
-    (headers.cookie !== undefined && cookies === 'bypass')
+    (headers.cookie !== undefined && cookies === 'bypass') ||
+    credentials.some((name) => headers[name] !== undefined)
   )
 }
 
@@ -130,25 +155,44 @@ function nameOf(pair: string): string {
   return name.split('[', 1)[0]!
 }
 
-/** Takes undeclared parameters away, so that the handler cannot depend on them. */
+/**
+ * Takes undeclared parameters away, wherever a handler may look, so that it cannot depend on them.
+ *
+ * @returns a function that gives back the target as it came, for those in front who write it down
+ */
 export function hideParameters(
   req: HttpRequest,
   hidden: readonly string[],
   declared: readonly string[],
-): void {
-  if (hidden.length === 0 || req.url === undefined) return
-  const mark = req.url.indexOf('?')
-  if (mark === -1) return
-  const kept = req.url
-    .slice(mark + 1)
-    .split('&')
-    .filter((pair) => pair !== '' && declared.includes(nameOf(pair)))
-  req.url = req.url.slice(0, mark) + (kept.length === 0 ? '' : `?${kept.join('&')}`)
+): () => void {
+  if (hidden.length === 0) return () => {}
+  const { originalUrl } = req
+  const kept = (target: string): string => {
+    const mark = target.indexOf('?')
+    if (mark === -1) return target
+    const pairs = target
+      .slice(mark + 1)
+      .split('&')
+      .filter((pair) => pair !== '' && declared.includes(nameOf(pair)))
+    return target.slice(0, mark) + (pairs.length === 0 ? '' : `?${pairs.join('&')}`)
+  }
+  if (req.url !== undefined) req.url = kept(req.url)
+  if (originalUrl !== undefined) req.originalUrl = kept(originalUrl)
+  // What `parseurl` remembers of the target as it came.
+  const remembered = req as { _parsedUrl?: unknown; _parsedOriginalUrl?: unknown }
+  remembered._parsedUrl = undefined
+  remembered._parsedOriginalUrl = undefined
   // Express 4 has parsed the query already; Express 5 parses `req.url` when it is asked.
   const { query } = req
-  if (typeof query !== 'object' || query === null || !Object.hasOwn(req, 'query')) return
-  for (const name of Object.keys(query)) {
-    if (!declared.includes(name.split('[', 1)[0]!)) delete (query as Record<string, unknown>)[name]
+  if (typeof query === 'object' && query !== null && Object.hasOwn(req, 'query')) {
+    for (const name of Object.keys(query)) {
+      if (!declared.includes(name.split('[', 1)[0]!)) delete (query as Record<string, unknown>)[name]
+    }
+  }
+  return () => {
+    if (originalUrl === undefined) return
+    req.originalUrl = originalUrl
+    remembered._parsedOriginalUrl = undefined
   }
 }
 

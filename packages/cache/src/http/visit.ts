@@ -18,8 +18,6 @@ export interface HttpCacheParts {
   readonly loaderTimeoutMs: number
   readonly livenessMs: number
   readonly outageGraceMs: number
-  /** Sends what could not be sent to the store before; false if it still cannot. */
-  settle(): Promise<boolean>
   invalidateTags(tags: readonly string[]): Promise<boolean>
 }
 
@@ -32,7 +30,7 @@ export interface Visit {
   readonly next: Next
   readonly plan: CachePlan
   /** Tags of what is stored for it, as far as they are known before. */
-  readonly tags: readonly string[]
+  tags: readonly string[]
 }
 
 /** What those who waited for a run of the handler are told. */

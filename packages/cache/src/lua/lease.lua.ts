@@ -1,4 +1,4 @@
-import { defineScript, type Script } from '@scale/redis'
+import { announceLua, defineScript, type Script } from '@scale/redis'
 import { historyLua, type OnFailover } from './history.lua.js'
 
 /** Finds a lease that ARGV[1] holds. In it stands behind the token in which history it was given. */
@@ -42,12 +42,24 @@ return 1`,
 export function putScript(onFailover: OnFailover): Script {
   return defineScript(
     'cache.put',
-    `-- KEYS[1] value  KEYS[2] lease
+    `-- KEYS[1] value  KEYS[2] lease  KEYS[3] log, unless it lies in another slot
 -- ARGV[1] frame  ARGV[2] lifetime in ms
 -- Reply: 1. O(1).
-${historyLua(onFailover)}
+${historyLua(onFailover)}${announceLua}
 redis.call('SET', KEYS[1], ARGV[1] .. history(), 'PX', ARGV[2])
 redis.call('DEL', KEYS[2])
+if KEYS[3] then announce(KEYS[3], { KEYS[1] }) end
 return 1`,
   )
 }
+
+/** Removes a value, and ends its lease. A server that is full allows it. */
+export const removeScript: Script = defineScript(
+  'cache.remove',
+  `-- KEYS[1] value  KEYS[2] lease  KEYS[3] log, unless it lies in another slot
+-- Reply: 1. O(1).
+${announceLua}
+redis.call('DEL', KEYS[1], KEYS[2])
+if KEYS[3] then announce(KEYS[3], { KEYS[1] }) end
+return 1`,
+)

@@ -1,4 +1,4 @@
-import { defineScript, type Script } from '@scale/redis'
+import { announceLua, defineScript, type Script } from '@scale/redis'
 import { historyLua, type OnFailover } from './history.lua.js'
 
 /** The version of a tag; one is made if there is none. */
@@ -27,29 +27,42 @@ export function readTagScript(onFailover: OnFailover): Script {
   return defineScript(
     'cache.read-tag',
     `-- KEYS[1] tag
--- Reply: { 'hard:soft:…' or '', history }. O(1).
+-- Reply: { 'hard:soft:…' or '', ms since the last invalidation or -1, history }. O(1). Clock: the server's.
 ${historyLua(onFailover)}
-return { redis.call('GET', KEYS[1]) or '', history() }`,
+local version = redis.call('GET', KEYS[1])
+if not version then return { '', -1, history() } end
+local at = tonumber(string.match(version, '%d+$'))
+local time = redis.call('TIME')
+return { version, at == 0 and -1 or time[1] * 1000 + math.floor(time[2] / 1000) - at, history() }`,
   )
 }
 
-/** Changes the version of a tag: both halves, or the soft one. */
-export const invalidateTagScript: Script = defineScript(
-  'cache.invalidate-tag',
-  `-- KEYS[1] tag
--- ARGV[1] new version (12 characters)  ARGV[2] '1' if soft  ARGV[3] lifetime in ms
--- Reply: 1. O(1). Clock: the server's.
-local hard = ARGV[1]
-local lifetime = tonumber(ARGV[3])
-if ARGV[2] == '1' then
-  local version = redis.call('GET', KEYS[1])
-  if version then
-    hard = string.match(version, '^[^:]+')
-    lifetime = math.max(lifetime, redis.call('PTTL', KEYS[1]))
-  end
-end
+/** Changes the versions of tags: both halves, or the soft one. The tags share a slot: in a Cluster it is one. */
+export const invalidateTagsScript: Script = defineScript(
+  'cache.invalidate-tags',
+  `-- KEYS tags, and behind them the log, unless it lies in another slot
+-- ARGV[1] new version (12 characters)  ARGV[2] '1' if soft  ARGV[3] lifetime in ms  ARGV[4] number of tags
+-- Reply: 1. O(tags). Clock: the server's.
+${announceLua}
 local time = redis.call('TIME')
 local at = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
-redis.call('SET', KEYS[1], hard .. ':' .. ARGV[1] .. ':' .. at, 'PX', lifetime)
+local names = {}
+for i = 1, tonumber(ARGV[4]) do
+  local hard = ARGV[1]
+  local lifetime = tonumber(ARGV[3])
+  if ARGV[2] == '1' then
+    local version = redis.call('GET', KEYS[i])
+    if version then
+      hard = string.match(version, '^[^:]+')
+      lifetime = math.max(lifetime, redis.call('PTTL', KEYS[i]))
+    end
+  end
+  -- The first write is one that a full server allows; after it, it allows the others.
+  redis.call('DEL', KEYS[i])
+  redis.call('SET', KEYS[i], hard .. ':' .. ARGV[1] .. ':' .. at, 'PX', lifetime)
+  names[i] = KEYS[i]
+end
+local log = KEYS[#names + 1]
+if log then announce(log, names) end
 return 1`,
 )

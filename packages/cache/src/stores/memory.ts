@@ -95,7 +95,9 @@ export class MemoryStore implements CacheStore {
     return tags.map((tag) => {
       const known = this.#tags.get(tag)
       if (known !== undefined) return known
-      return this.#setTag(tag, { version: newHard() + newVersion(), quietSince: Number.NEGATIVE_INFINITY })
+      const never = Number.NEGATIVE_INFINITY
+      const version = newHard() + newVersion()
+      return this.#setTag(tag, { version, quietSince: never, invalidatedAt: never })
     })
   }
 
@@ -107,7 +109,8 @@ export class MemoryStore implements CacheStore {
     for (const tag of tags) {
       const known = this.#tags.get(tag)
       const hard = soft && known !== undefined ? known.version.slice(0, HARD_LENGTH) : newHard()
-      this.#setTag(tag, { version: hard + newVersion(), quietSince: performance.now() })
+      const nowMs = performance.now()
+      this.#setTag(tag, { version: hard + newVersion(), quietSince: nowMs, invalidatedAt: nowMs })
     }
   }
 

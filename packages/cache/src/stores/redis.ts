@@ -3,15 +3,17 @@ import {
   type InvalidationChannel,
   invalidationChannel,
   type OperationOptions,
+  type RedisArgument,
   type RedisClient,
+  type Script,
   type StoreGuard,
   storeGuard,
 } from '@scale/redis'
 import { braced, type CacheKeys, cacheKeys } from '../key-names.js'
 import { HISTORY_LENGTH, NO_HISTORY, type OnFailover } from '../lua/history.lua.js'
-import { fillScript, putScript, renewScript } from '../lua/lease.lua.js'
+import { fillScript, putScript, removeScript, renewScript } from '../lua/lease.lua.js'
 import { loadScript, readScript } from '../lua/load.lua.js'
-import { invalidateTagScript, openTagScript, readTagScript } from '../lua/tags.lua.js'
+import { invalidateTagsScript, openTagScript, readTagScript } from '../lua/tags.lua.js'
 import type { CacheStore, LeaseRequest, Loaded, StoredFrame, TagVersion } from '../store.js'
 
 /** Entries in Redis: a value and a lease per key in one slot, each tag in a slot of its own. */
@@ -83,15 +85,11 @@ export class RedisStore implements CacheStore {
   }
 
   async put(key: string, frame: Buffer, lifetimeMs: number): Promise<void> {
-    const pair = this.#pair(key)
-    await this.#guard.run(this.#scripts.put, pair, [frame, lifetimeMs], this.#options)
-    await this.#channel.announce([pair[0]])
+    await this.#announced(this.#scripts.put, this.#pair(key), [frame, lifetimeMs], 1)
   }
 
   async remove(key: string): Promise<void> {
-    const pair = this.#pair(key)
-    await this.#guard.call('del', pair, this.#options)
-    await this.#channel.announce([pair[0]])
+    await this.#announced(removeScript, this.#pair(key), [], 1)
   }
 
   openTags(tags: readonly string[], lifetimeMs: number): Promise<TagVersion[]> {
@@ -109,17 +107,29 @@ export class RedisStore implements CacheStore {
     return Promise.all(
       tags.map(async (tag) => {
         const reply = await this.#guard.run(this.#scripts.readTag, [this.#tag(tag)], [], this.#options)
-        const [text, history] = reply as [string, string]
-        return text === '' ? undefined : this.#version(text, history, 0)
+        const [text, quietForMs, history] = reply as [string, number, string]
+        return text === '' ? undefined : this.#version(text, history, quietForMs)
       }),
     )
   }
 
   async invalidateTags(tags: readonly string[], soft: boolean, lifetimeMs: number): Promise<void> {
-    const args = [newVersion(), soft ? '1' : '0', lifetimeMs]
     const names = tags.map((tag) => this.#tag(tag))
-    await Promise.all(names.map((name) => this.#guard.run(invalidateTagScript, [name], args, this.#options)))
-    await this.#channel.announce(names)
+    const inOneStep = this.#channel.log === undefined ? 1 : names.length
+    const runs: Promise<void>[] = []
+    for (let i = 0; i < names.length; i += inOneStep) {
+      const some = names.slice(i, i + inOneStep)
+      const args = [newVersion(), soft ? '1' : '0', lifetimeMs, some.length]
+      runs.push(this.#announced(invalidateTagsScript, some, args, some.length))
+    }
+    await Promise.all(runs)
+  }
+
+  /** Changes keys, and tells all processes of the first of them: in one step, where the log lies in the same slot. */
+  async #announced(script: Script, keys: string[], args: RedisArgument[], count: number): Promise<void> {
+    const { log } = this.#channel
+    await this.#guard.run(script, log === undefined ? keys : [...keys, log], args, this.#options)
+    if (log === undefined) await this.#channel.announce(keys.slice(0, count))
   }
 
   /** A version is good in one history only: another server may have lost the last change of it. */
@@ -127,7 +137,11 @@ export class RedisStore implements CacheStore {
     const [hard = '', soft = ''] = text.split(':')
     // Whole ms: it may have been up to one later.
     const invalidated = quietForMs < 0 ? Number.NEGATIVE_INFINITY : performance.now() - quietForMs + 1
-    return { version: history + hard + soft, quietSince: Math.max(invalidated, this.#histories.see(history)) }
+    return {
+      version: history + hard + soft,
+      invalidatedAt: invalidated,
+      quietSince: Math.max(invalidated, this.#histories.see(history)),
+    }
   }
 
   #value(key: string): string {

@@ -202,9 +202,9 @@ describe('cache.http and those who wait', () => {
 })
 
 describe('cache.http and what handlers write', () => {
-  it('passes chunks through as they come, with back-pressure, and stores the whole', async () => {
+  it('passes chunks through as they come, with back-pressure where they are not wanted', async () => {
     const results: boolean[] = []
-    const route = counted({}, async (_req, res) => {
+    const route = counted({ maxBodyBytes: 100_000 }, async (_req, res) => {
       res.type('text/plain')
       for (let i = 0; i < 20; i++) {
         const goOn = res.write('x'.repeat(30_000))
@@ -217,8 +217,22 @@ describe('cache.http and what handlers write', () => {
     const [first, second] = [await one.get('/a'), await one.get('/a')]
     expect(first.body.length).toBe(600_003)
     expect(second.body).toBe(first.body)
-    expect(isHit(second)).toBe(true)
+    expect(isHit(second)).toBe(false)
     expect(results).toContain(false)
+  })
+
+  it('passes chunks through as they come, and stores the whole, at the pace of the handler', async () => {
+    const results: boolean[] = []
+    const route = counted({}, (_req, res) => {
+      for (let i = 0; i < 20; i++) results.push(res.write('x'.repeat(30_000)))
+      res.end('end')
+    })
+    const one = await copy(route)
+    const [first, second] = [await one.get('/a'), await one.get('/a')]
+    expect(first.body.length).toBe(600_003)
+    expect(second.body).toBe(first.body)
+    expect(isHit(second)).toBe(true)
+    expect(results).not.toContain(false)
   })
 
   it('stores no body beyond the limit, and no more than the limit in memory', async () => {

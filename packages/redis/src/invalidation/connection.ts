@@ -1,6 +1,14 @@
-import type { RedisClient } from '../client.js'
+import type { RedisArgument, RedisClient } from '../client.js'
 import { endSilentHandshakes } from '../connection/handshake.js'
-import type { OwnConnection } from './transport.js'
+
+/** A connection that belongs to a channel alone. An ioredis client with one server, or a Cluster client. */
+export interface OwnConnection {
+  readonly status: string
+  call(command: string, args: RedisArgument[]): Promise<unknown>
+  connect(): Promise<void>
+  disconnect(reconnect?: boolean): void
+  on(event: string, listener: (...args: never[]) => void): unknown
+}
 
 /** How long a server may say nothing while it is connected to, in ms: as long as later on this connection. */
 const SILENT_HANDSHAKE_MS = 5_000
@@ -11,10 +19,10 @@ interface Duplicable {
 }
 
 /**
- * A connection like the client's, for subscriptions and blocking reads.
+ * A connection like the client's, for blocking reads.
  *
- * @returns `undefined` if the client cannot be duplicated, or renames keys (`keyPrefix`): the names that the server
- * tells would not be those that the packages use
+ * @returns `undefined` if the client cannot be duplicated, or renames keys (`keyPrefix`): the names that the log tells
+ * would not be those that the packages use
  */
 export function ownConnection(client: RedisClient): OwnConnection | undefined {
   const { duplicate, options: own } = client as Duplicable
@@ -39,4 +47,21 @@ export function ownConnection(client: RedisClient): OwnConnection | undefined {
   connection.on('error', () => {})
   endSilentHandshakes(connection as unknown as RedisClient, SILENT_HANDSHAKE_MS)
   return connection
+}
+
+/** The reply, or an error if there is none in time: a peer that vanished without a word never closes its connection. */
+export function answered(
+  connection: OwnConnection,
+  command: string,
+  args: RedisArgument[],
+  withinMs: number,
+): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    // What is readable is read first: this process may have been the one that stood still.
+    const timer = setTimeout(() => setImmediate(() => reject(new Error('no answer'))), withinMs).unref()
+    connection
+      .call(command, args)
+      .then(resolve, reject)
+      .finally(() => clearTimeout(timer))
+  })
 }
