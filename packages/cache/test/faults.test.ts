@@ -24,7 +24,7 @@ function inProcess(options: CacheOptions = {}): Cache {
 }
 
 async function onRedis(options: CacheOptions = {}, url = server.url): Promise<Cache> {
-  const redis = createRedis(url, { maxReconnectDelayMs: 50, guard: { breakerPauseMs: 50 } })
+  const redis = createRedis(url, { maxReconnectDelayMs: 50 })
   await whenReady(redis, 5_000)
   const cache = createCache({ redis, prefix: `faults${count}`, jitterRatio: 0, earlyRefresh: 0, ...options })
   closing.push(

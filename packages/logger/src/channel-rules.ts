@@ -35,7 +35,7 @@ export const channelRules: Readonly<Record<`scale:${string}:${string}`, ChannelR
     // Armed is how it should be.
     level: message.armed ? 'debug' : 'warn',
     message: message.armed ? 'invalidation channel armed' : 'invalidation channel lost',
-    fields: picked(message, ['mode']),
+    fields: {},
   }),
   'scale:session:refused': (message) => ({
     // A secret that is wrong, or a token that was replaced: somebody may hold a copy.

@@ -201,7 +201,7 @@ export const packageCatalogue: Catalogue<
   ),
   redisInvalidation: counter(
     'scale_redis_invalidation_changes_total',
-    ['mode', 'state'],
+    ['state'],
     'Times the invalidation channel began to listen (armed) or lost its connection (lost).',
   ),
   sessionCreated: counter('scale_session_created_total', ['by'], 'Sessions stored for the first time.'),

@@ -83,8 +83,7 @@ function redis(m: Instruments): Part<'redis'> {
     },
     'scale:redis:late-reply': ({ operation }) => m.redisLateReplies.with(operation).add(),
     'scale:redis:connection-error': () => m.redisConnectionErrors.with().add(),
-    'scale:redis:invalidation': ({ mode, armed }) =>
-      m.redisInvalidation.with(mode, armed ? 'armed' : 'lost').add(),
+    'scale:redis:invalidation': ({ armed }) => m.redisInvalidation.with(armed ? 'armed' : 'lost').add(),
   }
 }
 

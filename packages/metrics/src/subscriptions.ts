@@ -21,7 +21,7 @@ interface Messages {
   'scale:redis:breaker': { from: string; to: string }
   'scale:redis:late-reply': Operation
   'scale:redis:connection-error': object
-  'scale:redis:invalidation': { mode: string; armed: boolean }
+  'scale:redis:invalidation': { armed: boolean }
   'scale:session:created': By
   'scale:session:renewed': By
   'scale:session:destroyed': By

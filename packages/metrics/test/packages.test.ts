@@ -57,9 +57,9 @@ describe('each channel is counted', () => {
     ['redis:connection-error', [{ error: new Error('x') }], 'scale_redis_connection_errors_total', { '': 1 }],
     [
       'redis:invalidation',
-      [{ mode: 'tracking', armed: false }],
+      [{ armed: false }],
       'scale_redis_invalidation_changes_total',
-      { 'mode="tracking",state="lost"': 1 },
+      { 'state="lost"': 1 },
     ],
     [
       'session:created',

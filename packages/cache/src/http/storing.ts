@@ -11,7 +11,7 @@ import type { HttpCacheParts, Visit } from './visit.js'
 
 /** For how long requests for what proved uncacheable do not wait for one another, in ms. */
 const HIT_FOR_MISS_MS = 10_000
-/** Variants of one resource; more are not stored. */
+/** Variants of one resource; of more, the one goes that was stored longest ago. */
 const MAX_VARIANTS = 32
 const MAX_WIRE_TAGS = 128
 
@@ -66,16 +66,16 @@ export class Storing {
     if (names.length === 0) return entries.fill(key, lease, draft, tags)
     const target = variantKey(plan.key, names, headers)
     const marker = withVariant(known, names, target)
-    if (marker.variants.length > MAX_VARIANTS) {
-      await entries.release(key, lease)
-      return false
+    for (const variant of marker.variants.splice(0, marker.variants.length - MAX_VARIANTS)) {
+      await entries.store.remove(`${plan.key}\n#${variant}`)
     }
     const pointer = markerDraft('vary', marker, draft.ttlMs + draft.staleIfErrorMs)
     if (key === plan.key) {
       const stored = await entries.fill(key, lease, pointer, named)
       return stored && entries.fillBeside(lease, target, draft, tags)
     }
-    if (marker !== known) await entries.fillBeside(lease, plan.key, pointer, named)
+    if (known === undefined || !known.variants.includes(marker.variants.at(-1)!))
+      await entries.fillBeside(lease, plan.key, pointer, named)
     if (key === target) return entries.fill(key, lease, draft, tags)
     // The response varies on more than was known: its place is not the one that the lease is for.
     await entries.fillBeside(lease, target, draft, tags)
@@ -113,12 +113,16 @@ export class Storing {
   }
 }
 
-/** The marker with one more variant; the same one if it has it. */
-function withVariant(known: VaryMarker | undefined, names: readonly string[], target: string): VaryMarker {
+/** The marker with this variant as the newest. */
+function withVariant(
+  known: VaryMarker | undefined,
+  names: readonly string[],
+  target: string,
+): VaryMarker & { readonly variants: string[] } {
   const variant = target.slice(target.lastIndexOf('#') + 1)
   const isSame = known?.names.length === names.length && known.names.every((name, i) => name === names[i])
   if (!isSame) return { names, variants: [variant] }
-  return known.variants.includes(variant) ? known : { names, variants: [...known.variants, variant] }
+  return { names, variants: [...known.variants.filter((other) => other !== variant), variant] }
 }
 
 /** Cache groups are of one origin; surrogate keys are plain tags. */
