@@ -67,7 +67,9 @@ export class Storing {
     const target = variantKey(plan.key, names, headers)
     const marker = withVariant(known, names, target)
     for (const variant of marker.variants.splice(0, marker.variants.length - MAX_VARIANTS)) {
-      await entries.store.remove(`${plan.key}\n#${variant}`)
+      const evicted = `${plan.key}\n#${variant}`
+      entries.local.invalidateKey(evicted)
+      await entries.store.remove(evicted)
     }
     const pointer = markerDraft('vary', marker, draft.ttlMs + draft.staleIfErrorMs)
     if (key === plan.key) {
