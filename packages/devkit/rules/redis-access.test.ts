@@ -28,12 +28,11 @@ function sent(name: string): string[] {
   const commands = new Set<string>()
   for (const file of files) {
     const text = readFileSync(join(folder, file), 'utf8')
-    for (const [, command] of text.matchAll(/(?:\bredis\.p?call|\.call)\(\s*'([A-Za-z]+)'/g)) {
+    for (const [, command] of text.matchAll(
+      /(?:\bredis\.p?call|\.call|\banswered)\(\s*(?:connection,\s*)?'([A-Za-z]+)'/g,
+    )) {
       commands.add(command!.toUpperCase())
     }
-    // ioredis' own methods, on the connection of the invalidation channel.
-    for (const [, command] of text.matchAll(/connection\.(subscribe|publish)\(/g))
-      commands.add(command!.toUpperCase())
   }
   return [...commands].filter((command) => !always.includes(command) && !optional.includes(command)).sort()
 }
