@@ -178,6 +178,7 @@ describe('a message that holds something received', () => {
       z.string().min(99, { error: (i) => `${String(i.input).slice(0, 14)}…` }),
       'a long secret that goes on',
     ],
+    ['a name that is data', z.strictObject({}), { 'is "hunter2"!': 1 }],
     ['not in ASCII', z.string().min(99, { error: (i) => `not ${i.input}` }), 'größe'],
     [
       'that only stands there for this value',

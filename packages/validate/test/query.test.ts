@@ -109,6 +109,31 @@ describe('an array parameter', () => {
     expect(query('/?tag=a&tag=b&tag=c', { query: schema })).toEqual({ tag: ['a', 'b', 'c'] })
   })
 
+  it.each<[string, object]>([
+    ['refers to itself', { anyOf: [{ $ref: '#' }, { properties: { tag: { $ref: '#/$defs/a~1b' } } }] }],
+    [
+      'says more of an array',
+      { properties: { tag: { allOf: [{ description: 'x' }, { $ref: '#/$defs/a~1b' }] } } },
+    ],
+    ['names an array that refers to itself', { properties: { tag: { anyOf: [{ $ref: '#/$defs/loop' }] } } }],
+  ])('is found by a JSON Schema that %s', (what, json) => {
+    const $defs = {
+      'a/b': { type: ['array', 'null'] },
+      loop: { anyOf: [{ $ref: '#/$defs/loop' }, { type: 'array' }] },
+    }
+    const schema = {
+      '~standard': {
+        version: 1,
+        vendor: 'test',
+        validate: (value: object) => ({ value: { ...value } }),
+        jsonSchema: { input: () => ({ ...json, $defs }) },
+      },
+    } as unknown as Schema
+    const single = what.startsWith('names') ? 'a' : ['a']
+    expect(query('/?tag=a', { query: schema })).toEqual({ tag: single })
+    expect(query('/?tag=a&tag=b', { query: schema })).toEqual({ tag: ['a', 'b'] })
+  })
+
   it('is found in every branch of a discriminated union', () => {
     expect(query('/?kind=a&tag=x', { query: ByKind })).toEqual({ kind: 'a', tag: ['x'] })
     expect(query('/?kind=b&tag=x&other=y', { query: ByKind })).toEqual({ kind: 'b', tag: ['x'], other: 'y' })
