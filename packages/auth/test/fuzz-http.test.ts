@@ -46,7 +46,7 @@ function isRefusal(answer: string): boolean {
   return isOurs || /^HTTP\/1\.1 400 Bad Request\r\nConnection: close\r\n\r\n$/.test(answer)
 }
 
-it('10,000 malformed headers: refused, never more, and never through', async () => {
+it('10,000 malformed headers: refused, never more, and never through', { timeout: 120_000 }, async () => {
   const good = await mint()
   const text = fc.oneof(
     fc.string({ unit: 'binary', maxLength: 300 }).map((some) => some.replace(/[\r\n]/g, '?')),
