@@ -43,8 +43,8 @@ export function checked(
   before: readonly CheckState[],
   now: readonly CheckState[],
 ): CheckEvent[] {
-  return now.flatMap((check) => {
-    const known = before.find(({ name }) => name === check.name)
+  return now.filter(isKnown).flatMap((check) => {
+    const known = before.find((one) => one.name === check.name && isKnown(one))
     if (check.ok === (known?.ok ?? true)) return []
     const what = check.ok ? 'is up again' : `is down (${check.error ?? 'no reason given'})`
     const level = check.ok ? 'info' : check.required ? 'error' : 'warn'
@@ -53,10 +53,17 @@ export function checked(
   })
 }
 
+/** One that is down and has no reason yet has not been asked yet: that is no news. */
+function isKnown({ ok, error }: CheckState): boolean {
+  return ok || error !== undefined
+}
+
 /** `/readyz` gives another answer than before. */
 export function readiness(ready: boolean, reasons: string[]): ReadinessEvent {
   const message = ready ? 'this copy is ready' : `this copy is not ready: ${reasons.join(', ')}`
-  return { type: 'readiness', level: ready ? 'info' : 'warn', message, ready, reasons }
+  // A drain is what somebody asked for.
+  const isMeant = ready || reasons.every((reason) => reason === 'draining')
+  return { type: 'readiness', level: isMeant ? 'info' : 'warn', message, ready, reasons }
 }
 
 export function drained(workerId: number, report: EndReport): DrainedEvent {
