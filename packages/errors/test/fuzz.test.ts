@@ -192,3 +192,58 @@ describe.each(frameworks)('anything thrown under %s', (_, framework) => {
     agent.destroy()
   })
 })
+
+describe.each(frameworks)('headers of what was not made by this app, under %s', (_, framework) => {
+  /** What errorHandler, Express and Node set. */
+  const OURS = new Set([
+    ...['cache-control', 'connection', 'content-length', 'content-security-policy', 'content-type', 'date'],
+    ...['keep-alive', 'vary', 'x-content-type-options', 'x-powered-by'],
+  ])
+  const headers = fc.dictionary(
+    fc.stringMatching(/^[A-Za-z][A-Za-z-]{0,15}$/),
+    fc.stringMatching(/^[ -~]{0,20}$/),
+  )
+  const known = fc.constantFrom('WWW-Authenticate', 'Allow', 'Set-Cookie', 'Access-Control-Allow-Origin')
+  const given = fc.record(
+    {
+      status: fc.integer({ min: 400, max: 599 }),
+      statusCode: fc.integer({ min: 400, max: 599 }),
+      code: fc.constantFrom('ERR_BAD_REQUEST', 'ETIMEDOUT', SECRET),
+      message: fc.string(),
+      headers: fc.oneof(
+        headers,
+        fc.dictionary(known, fc.constant(SECRET)),
+        headers.map((one) => new Headers(one)),
+      ),
+      response: fc.record({ status: fc.integer({ min: 100, max: 599 }), headers }),
+      type: fc.constantFrom('invalid_request_error', SECRET),
+    },
+    { requiredKeys: [] },
+  )
+  const frozen = fc.boolean()
+  const bare = fc.boolean()
+
+  it('are never sent, and the status is the server’s', async () => {
+    failures()
+    const agent = new http.Agent({ keepAlive: true })
+    let current: unknown
+    const handler = errorHandler()
+    const app = framework()
+    app.use((req: Request, res: Response, next: Next) => handler(current, req, res, next))
+    const port = await listen(app)
+    await fc.assert(
+      fc.asyncProperty(given, frozen, bare, async (properties, isFrozen, isBare) => {
+        const made = Object.assign(isBare ? Object.create(null) : new Error(SECRET), properties)
+        current = isFrozen ? Object.freeze(made) : made
+        const answered = await ask(port, { agent })
+        expect(answered.status).toBeGreaterThanOrEqual(500)
+        const strange = Object.keys(answered.headers).filter((name) => !OURS.has(name))
+        expect(strange).toEqual(
+          strange.includes('retry-after') && answered.status === 503 ? ['retry-after'] : [],
+        )
+      }),
+      { numRuns: 500 },
+    )
+    agent.destroy()
+  })
+})
