@@ -37,6 +37,8 @@ const MAX_MESSAGE_LENGTH = 1_024
 const MAX_FRAMES = 30
 const MAX_CAUSES = 5
 const MAX_ERRORS = 10
+/** Of one tree of causes and aggregates. */
+const MAX_DESCRIBED = 25
 
 /**
  * What may be written of an error: its type, its message without secrets, its true stack, its causes, and members that
@@ -71,7 +73,7 @@ function describe(
   if (Array.isArray(issues))
     fields.issues = issues.slice(0, 20).map((issue) => String(read(issue, 'code') ?? 'issue'))
   fields.stack = stackOf(error, type, message)
-  if (depth === 0) return fields
+  if (depth === 0 || seen.size >= MAX_DESCRIBED) return fields
   const next = (other: unknown): ErrorFields => describe(other, scrub, depth - 1, seen)
   const cause = read(error, 'cause')
   if (cause !== undefined && !seen.has(cause)) fields.cause = next(cause)
@@ -79,7 +81,7 @@ function describe(
   if (Array.isArray(errors) && errors.some(isErrorLike)) {
     fields.errors = errors
       .slice(0, MAX_ERRORS)
-      .filter((other) => !seen.has(other))
+      .filter((other) => !seen.has(other) && seen.size < MAX_DESCRIBED)
       .map(next)
   }
   return fields

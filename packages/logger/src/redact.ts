@@ -1,20 +1,49 @@
 const REDACTED = '[redacted]'
 
+/** Most characters of a text that are looked at and written: what is longer is cut before, so that no text costs more. */
+const MAX_TEXT = 4_096
+
+/** Of a longer name the beginning and the end are looked at. */
+const MAX_NAME = 128
+
 /** Names whose values are secret. */
 const SECRET_NAME =
-  /pass(?:word|wd|phrase|code)|secret|token|authorization|cookie|credential|api[-_]?key|access[-_]?key|private[-_]?key|account[-_]?key|session[-_]?id|connection[-_]?string|signature|^(?:pwd|pass|pin|otp|cvv|cvc|auth|jwt|sid|sig)$/i
+  /pass(?:word|wd|phrase|code)|secret|token|authorization|cookie|credential|api[-_]?key|access[-_]?key|private[-_]?key|account[-_]?key|session[-_]?id|connection[-_]?string|signature|(?<!by|com|sur|tres)pass(?!ed|es$|ing|ive|age|through)|(?:^|[-_.])(?:pwd|pin|otp|totp|cvv|cvc|iban|auth|jwt|sid|sig)$/i
+/** The same where a capital begins the word: `userPin`, `dbPwd`. */
+const SECRET_WORD = /[a-z0-9](?:Pwd|Pin|Otp|OTP|Cvv|CVV|Cvc|CVC|Iban|IBAN|Jwt|JWT)$/
+/** `signingKey`, `STRIPE_KEY`; a bare `key` is that of a cache or a map. */
+const KEY_NAME = /(?:[a-z0-9]Key|[-_.]key|[-_.]KEY)$/
+/** Keys that name a thing. */
+const PLAIN_KEY =
+  /(?:primary|foreign|partition|sort|cache|public|routing|object|idempotency|group|unique|index|row|hash|map|message|event|bucket|s3|redis|lock|job|dedup\w{0,12})[-_.]?key$/i
 
 /** In a query, these too: what OAuth and signed links carry. */
 const SECRET_PARAMETER = /^(?:code|state|key|hash|hmac|email|phone)$/i
 
 /** True for the name of a property, header or variable whose value must not be written. */
 export function isSecretName(name: string): boolean {
-  return SECRET_NAME.test(name)
+  if (name.length > MAX_NAME)
+    return isSecretName(name.slice(0, MAX_NAME)) || isSecretName(name.slice(-MAX_NAME))
+  return SECRET_NAME.test(name) || SECRET_WORD.test(name) || (KEY_NAME.test(name) && !PLAIN_KEY.test(name))
+}
+
+const CARD =
+  /^(?:4\d{12}(?:\d{3}){0,2}|5[1-5]\d{14}|2(?:2[2-9]|[3-6]\d|7[01])\d{13}|3[47]\d{13}|6(?:011|5\d\d)\d{12})$/
+
+/** True for digits that a card issuer gives out, with the right check digit (ISO/IEC 7812-1, Luhn). */
+export function isCardNumber(digits: string): boolean {
+  if (!CARD.test(digits)) return false
+  let sum = 0
+  for (let n = 0; n < digits.length; n++) {
+    const digit = Number(digits[digits.length - 1 - n])
+    sum += n % 2 === 0 ? digit : digit > 4 ? digit * 2 - 9 : digit * 2
+  }
+  return sum % 10 === 0
 }
 
 /** True for the name of a query or path parameter whose value must not be written. */
 export function isSecretParameter(name: string): boolean {
-  return SECRET_PARAMETER.test(name) || SECRET_NAME.test(name)
+  return SECRET_PARAMETER.test(name) || isSecretName(name)
 }
 
 /** What gives a secret away wherever it stands: pattern, and what is written in its place. */
@@ -23,10 +52,10 @@ const SHAPES: readonly [pattern: RegExp, replacement: string][] = [
   [/-----BEGIN[^"]{0,64}?KEY-----(?:[^"\\-]|\\.|-(?!----END))*(?:-----END[^"]{0,64}?KEY-----)?/g, REDACTED],
   // Databases take passwords with `/` and `@`; other schemes end their authority there.
   [
-    /\b((?:rediss?|postgres(?:ql)?|mysql|mariadb|mongodb|amqps?|mssql)(?:\+\w+)?:\/\/)[^\s"'\\]*@/gi,
+    /\b((?:rediss?|postgres(?:ql)?|mysql|mariadb|mongodb|amqps?|mssql)(?:\+\w{1,16})?:\/\/)[^\s"'\\]{0,1024}@/gi,
     `$1${REDACTED}@`,
   ],
-  [/([a-z][a-z0-9+.-]*:\/\/)[^\s"'\\/?#]*@/gi, `$1${REDACTED}@`],
+  [/(:\/\/)[^\s"'\\/?#]*@/gi, `$1${REDACTED}@`],
   [/\b(Bearer|Basic|Digest|DPoP|Negotiate|ApiKey)\s+(?=\S*[\d=_.~+/-])[\w.~+/=-]{6,}/gi, `$1 ${REDACTED}`],
   // Signed and encrypted JSON tokens begin with `{"`.
   [/\beyJ[\w-]{5,}(?:\.[\w-]*){0,4}/g, REDACTED],
@@ -37,37 +66,56 @@ const SHAPES: readonly [pattern: RegExp, replacement: string][] = [
   ],
   [/\b\d{8,10}:[\w-]{30,}/g, REDACTED],
   [/(hooks\.slack\.com\/\w+\/|discord(?:app)?\.com\/api\/webhooks\/)[\w/-]+/gi, `$1${REDACTED}`],
-  [/\b(__(?:Host|Secure)-[\w-]+=)[^\s;,"'\\]+/g, `$1${REDACTED}`],
-  [/\b((?:set-)?cookie\s*:\s*)[^\n]+/gi, `$1${REDACTED}`],
+  [/\b(__(?:Host|Secure)-[\w-]{1,128}=)[^\s;,"'\\]+/g, `$1${REDACTED}`],
+  [/\b((?:set-)?cookie\s{0,8}:\s{0,8})[^\n]+/gi, `$1${REDACTED}`],
   // name=value, name: value, "name":"value", also in JSON inside a string. A value may stand in quotes.
   [
-    /([\w.-]*(?:pass(?:word|wd|phrase|code)|pwd|secret|token|credential|api[-_]?key|access[-_]?key|private[-_]?key|account[-_]?key|session[-_]?id|signature|authorization)[\w.-]*\\?["']?\s*[=:]\s*)(?!\[redacted)(?:\\?"(?:[^"\\]|\\[^"])*\\?"|\\?'[^'\n]*'|[^\s"'\\,;&)}\]]+)/gi,
+    /((?:pass(?:word|wd|phrase|code)|(?:\b|_)pass(?=\s{0,8}[=:])|pwd|secret|token|credential|api[-_]?key|access[-_]?key|private[-_]?key|account[-_]?key|session[-_]?id|signature|authorization)[\w.-]{0,64}\\?["']?\s{0,8}[=:]\s{0,8})(?!\[redacted)(?:\\?"(?:[^"\\]|\\[^"])*(?:\\?"|\\?$)|\\?'[^'\n]*(?:'|$|(?=\n))|[^\s"'\\,;&)}\]]+)/gi,
     `$1${REDACTED}`,
   ],
 ]
 
 /** Messages of libraries that quote what they were given. */
 const QUOTES: readonly [pattern: RegExp, replacement: string][] = [
-  [
-    /(Unexpected (?:token|string|number)[^\n]*?)?,? ?(?:\.\.\.)?"[^\n]*"(?:\.\.\.)? is not valid JSON/g,
-    `JSON: ${REDACTED} is not valid`,
-  ],
   [/(with args beginning with:)[^\n]*/g, `$1 ${REDACTED}`],
-  [/(invalid (?:input )?(?:syntax|value|byte sequence)[^:\n]*: )[^\n]*/gi, `$1${REDACTED}`],
+  [/(invalid (?:input )?(?:syntax|value|byte sequence)[^:\n]{0,128}: )[^\n]*/gi, `$1${REDACTED}`],
   [/(Received )(?:type \w+ \()?(?:'[^'\n]*'|"[^"\n]*")\)?/g, `$1${REDACTED}`],
   [/(Unrecognized keys?: )[^\n]*/g, `$1${REDACTED}`],
 ]
 
+const CARD_IN_TEXT = /(?<![\w.-])\d(?:[ -]?\d){12,18}(?![\w-])/g
+
+/** The text, or its beginning without the word in which it was cut: half a secret is not known by its shape. */
+function bounded(text: string): string {
+  if (text.length <= MAX_TEXT) return text
+  let end = MAX_TEXT
+  while (end > MAX_TEXT - 256 && !/\s/.test(text[end - 1]!)) end--
+  return `${text.slice(0, end)}…`
+}
+
+/** `JSON.parse` quotes what it was given, to the end of its message. Searched, not matched: quotes may be many. */
+function withoutQuotedJson(text: string): string {
+  const ending = ' is not valid JSON'
+  const end = text.lastIndexOf(ending)
+  if (end === -1) return text
+  const unexpected = text.indexOf('Unexpected ')
+  const start = unexpected === -1 || unexpected > end ? text.indexOf('"') : unexpected
+  if (start === -1 || start > end) return text
+  return `${text.slice(0, start)}JSON: ${REDACTED} is not valid${text.slice(end + ending.length)}`
+}
+
 /** The text without what is plainly a secret. For values that the program chose to write: ids and digests stay. */
 export function scrubText(text: string): string {
-  let clean = text
+  let clean = bounded(text)
   for (const [pattern, replacement] of SHAPES) clean = clean.replace(pattern, replacement)
-  return clean
+  return clean.replace(CARD_IN_TEXT, (digits) =>
+    isCardNumber(digits.replace(/\D/g, '')) ? REDACTED : digits,
+  )
 }
 
 /** The text without what may be a secret. For messages, and for what clients send. */
 export function scrubForeign(text: string): string {
-  let clean = text
+  let clean = withoutQuotedJson(bounded(text))
   for (const [pattern, replacement] of QUOTES) clean = clean.replace(pattern, replacement)
   return scrubText(clean).replace(/[\w~+=%-]{20,}/g, (word) => (isSecretWord(word) ? REDACTED : word))
 }
@@ -96,14 +144,12 @@ function isSecretWord(word: string): boolean {
  * @param params  of the route: the value of one with a telling name is left out
  */
 export function scrubPath(path: string, params?: Readonly<Record<string, unknown>>): string {
-  let clean = /[^/]{20}|:|_|\.|eyJ|AKIA/.test(path) ? scrubSegments(path) : path
+  const known = path.length > MAX_TEXT ? `${path.slice(0, path.lastIndexOf('/', MAX_TEXT))}/…` : path
+  let clean = /[^/]{20}|:|_|\.|eyJ|AKIA/.test(known) ? scrubSegments(known) : known
   for (const name in params) {
     const value = params[name]
     if (typeof value === 'string' && value !== '' && isSecretParameter(name)) {
-      clean = clean.replace(
-        new RegExp(`/${escapeRegExp(value)}(?=/|$)|/${escapeRegExp(encodeURIComponent(value))}(?=/|$)`),
-        `/${REDACTED}`,
-      )
+      clean = withoutSegments(withoutSegments(clean, value), encodeURIComponent(value))
     }
   }
   return clean
@@ -124,8 +170,10 @@ function decoded(segment: string): string {
   }
 }
 
-function escapeRegExp(text: string): string {
-  return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+/** What a parameter took of the path, one segment or several. Searched as text: a pattern of any length is refused. */
+function withoutSegments(path: string, taken: string): string {
+  const start = `${path}/`.indexOf(`/${taken}/`)
+  return start === -1 ? path : `${path.slice(0, start)}/${REDACTED}${path.slice(start + 1 + taken.length)}`
 }
 
 /** A query string with the values of telling names left out, and values that may be a secret; the names stay. */

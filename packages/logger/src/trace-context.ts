@@ -54,7 +54,7 @@ export function parseTracestate(header: string | undefined): string | undefined 
   const members = new Map<string, string>()
   let count = 0
   for (const text of header.split(',')) {
-    const member = text.replace(/^[ \t]+|[ \t]+$/g, '')
+    const member = withoutOuterSpace(text)
     if (member === '') continue
     const at = member.indexOf('=')
     const [key, value] = [member.slice(0, at), member.slice(at + 1)]
@@ -63,6 +63,19 @@ export function parseTracestate(header: string | undefined): string | undefined 
     if (!members.has(key)) members.set(key, value)
   }
   return members.size === 0 ? undefined : [...members].map(([key, value]) => `${key}=${value}`).join(',')
+}
+
+/** Spaces and tabs around a member. Not by a pattern: `[ \t]+$` tries anew at each of many spaces inside. */
+function withoutOuterSpace(text: string): string {
+  let start = 0
+  let end = text.length
+  while (start < end && isSpace(text[start])) start++
+  while (end > start && isSpace(text[end - 1])) end--
+  return text.slice(start, end)
+}
+
+function isSpace(character: string | undefined): boolean {
+  return character === ' ' || character === '\t'
 }
 
 /** Version 00, the only one that is written. */
