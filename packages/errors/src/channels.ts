@@ -23,8 +23,6 @@ export interface FailureMessage {
   method: string
   /** Id of the request, as the client sees it. */
   requestId: string | undefined
-  /** How another server answered a request of this one, if that is the failure. The client is not told. */
-  upstreamStatus: number | undefined
 }
 
 /** The process is about to end. */

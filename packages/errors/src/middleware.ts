@@ -22,9 +22,9 @@ export function errorHandler(options?: ErrorHandlerOptions): ErrorMiddleware {
   const { requestId, translate } = resolveErrorHandlerOptions(options)
 
   return function errorHandler(error, req, res, _next) {
+    const problem = problemOf(translated(translate, error, req))
     const id = requestIdOf(req, requestId)
     const outcome = outcomeOf(req, res)
-    const problem = problemOf(translated())
     recordFailure(error, problem, outcome, id, req, res)
     if (outcome === 'cut') return cut(req)
     if (outcome !== 'answered') return
@@ -35,16 +35,18 @@ export function errorHandler(options?: ErrorHandlerOptions): ErrorMiddleware {
       recordFailure(failure, problemOf(failure), 'cut', id, req, res)
       cut(req)
     }
+  }
+}
 
-    /** A translation that fails is a fault of its own, beside the error that it was given. */
-    function translated(): unknown {
-      try {
-        return translate?.(error, req) ?? error
-      } catch (fault) {
-        recordFailure(fault, problemOf(undefined), outcome, id, req, res)
-        return error
-      }
-    }
+function translated(
+  translate: ErrorHandlerOptions['translate'],
+  error: unknown,
+  req: IncomingMessage,
+): unknown {
+  try {
+    return translate?.(error, req) ?? error
+  } catch {
+    return error
   }
 }
 

@@ -45,13 +45,3 @@ export function elementsOf(value: unknown, limit: number): unknown[] | undefined
     return undefined
   }
 }
-
-/** `undefined` where there is none, or a Proxy does not tell. */
-export function prototypeOf(thrown: unknown): unknown {
-  if (typeof thrown !== 'object' || thrown === null) return undefined
-  try {
-    return Object.getPrototypeOf(thrown)
-  } catch {
-    return undefined
-  }
-}

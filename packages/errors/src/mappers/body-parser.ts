@@ -1,7 +1,6 @@
 import type { Mapped } from '../problem.js'
 import { property, textProperty } from '../property.js'
 import { isErrorStatus } from '../status.js'
-import { isMarked } from './http-error.js'
 
 const malformed: Mapped = {
   status: 400,
@@ -61,7 +60,6 @@ function clientStatus(thrown: unknown): number | undefined {
 /** What zlib says of a body that is not gzip, deflate or brotli although it claims to be. body-parser makes it a 400. */
 function isCorruptEncoding(thrown: unknown): boolean {
   return (
-    isMarked(thrown) &&
     property(thrown, 'status') === 400 &&
     /^(?:Z_|ERR__ERROR_|ERR_BROTLI)/.test(textProperty(thrown, 'code') ?? '')
   )
