@@ -75,7 +75,16 @@ describe.concurrent('SIGTERM at each point of a start ends it soon, with 0', () 
   }) => {
     const { app, url } = await launched({ warmUpMs: 60_000 }, { workers: 1 })
     await app.said('warming')
-    const slow = get(`${url}/slow?ms=700`)
+    // It says so as it begins to listen: the first connection may come a moment too early.
+    const slow = (async () => {
+      for (;;) {
+        try {
+          return await get(`${url}/slow?ms=700`)
+        } catch (error) {
+          if (!String((error as Error).cause ?? error).includes('ECONNREFUSED')) throw error
+        }
+      }
+    })()
     await app.said('request', { path: '/slow' })
     process.kill(app.pid, 'SIGTERM')
     expect(Number(await slow)).toBe(app.pid)
