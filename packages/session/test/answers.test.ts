@@ -1,9 +1,6 @@
-import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { type ClientRequest, request } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createRedis } from '@scale/redis'
-import { type FaultProxy, startFaultProxy } from '@scale/redis/testing'
 // @ts-expect-error its types are not installed
 import compression from 'compression'
 import express, { type Express, type RequestHandler } from 'express'
@@ -81,66 +78,6 @@ function slowStore(): { store: SessionStore; hold(ms: number): void; fail(error:
 
 const loggedIn = async (app: RunningApp): Promise<{ cookie: string }> => ({
   cookie: cookieOf(await app.send('POST', '/login')),
-})
-
-const cart = (app: Express): void => {
-  app.post('/cart/:item', (req, res) => {
-    const { data } = req.session as { data: { cart?: string[] } }
-    data.cart = [...(data.cart ?? []), req.params.item!]
-    res.json(data.cart.length)
-  })
-}
-
-describe('one client that waits for each answer', () => {
-  it.each([0, 20])(
-    'loses nothing on 4 copies at %i ms of latency',
-    { timeout: 60_000 },
-    async (latencyMs) => {
-      const copies: RunningApp[] = []
-      for (let i = 0; i < 4; i++) {
-        const proxy: FaultProxy = await startFaultProxy({ target: redis.server })
-        const client = createRedis(proxy.url, { guard: { deadlineMs: 5_000 } })
-        closing.push(
-          () => proxy.close(),
-          () => client.disconnect(),
-        )
-        await new Promise((resolve) => client.once('ready', resolve))
-        await proxy.set({ latencyMs })
-        copies.push(await start({ redis: client as never }, cart))
-      }
-      const headers = await loggedIn(copies[0]!)
-      for (let i = 0; i < 60; i++) {
-        expect((await copies[i % 4]!.send('POST', `/cart/${i}`, headers)).body).toBe(i + 1)
-      }
-      const { body } = await copies[0]!.send('GET', '/data', headers)
-      expect(body).toEqual({ cart: Array.from({ length: 60 }, (_, i) => String(i)) })
-    },
-  )
-})
-
-describe('100 parallel writers of one object', () => {
-  const variants: [string, Options][] = [
-    ['in the clear', {}],
-    ['sealed', { encryption: { keys: [{ id: 'k', key: randomBytes(32) }] } }],
-    ['with a schema', { schema: z.object({ o: z.record(z.string(), z.number()).optional() }) as never }],
-  ]
-  it.each(variants)('%s: all of them are there', { timeout: 30_000 }, async (_name, options) => {
-    const routes = (app: Express) =>
-      app.post('/set/:key', (req, res) => {
-        const { data } = req.session as { data: { o?: Record<string, number> } }
-        data.o = { ...data.o, [req.params.key!]: 1 }
-        res.json({})
-      })
-    const copies = [await start(options, routes), await start(options, routes)]
-    const headers = await loggedIn(copies[0]!)
-    const names = Array.from({ length: 100 }, (_, i) => `k${i}`)
-    const answers = await Promise.all(
-      names.map((name, i) => copies[i % 2]!.send('POST', `/set/${name}`, headers)),
-    )
-    expect(answers.map(({ status }) => status)).toEqual(Array(100).fill(200))
-    const { o } = (await copies[0]!.send('GET', '/data', headers)).body as { o: object }
-    expect(Object.keys(o).sort()).toEqual(names.sort())
-  })
 })
 
 describe.each(expressVersions)(

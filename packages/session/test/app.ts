@@ -19,11 +19,18 @@ export interface Answer {
   body: unknown
 }
 
+/** Sends a request; `body` goes as JSON. */
+export type Send = (
+  method: string,
+  path: string,
+  headers?: Record<string, string>,
+  body?: unknown,
+) => Promise<Answer>
+
 /** An app that listens on a free port. */
 export interface RunningApp {
   readonly url: string
-  /** Sends a request; `body` goes as JSON. */
-  send(method: string, path: string, headers?: Record<string, string>, body?: unknown): Promise<Answer>
+  readonly send: Send
   close(): Promise<void>
 }
 
@@ -44,26 +51,31 @@ export async function listen(app: Express): Promise<RunningApp> {
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   return {
     url,
-    send: async (method, path, headers = {}, body) => {
-      const response = await fetch(url + path, {
-        method,
-        headers: { ...headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-        redirect: 'manual',
-      })
-      const text = await response.text()
-      return {
-        status: response.status,
-        headers: response.headers,
-        cookies: response.headers.getSetCookie(),
-        body: parsed(text),
-      }
-    },
+    send: sendTo(url),
     close: async () => {
       server.closeAllConnections()
       server.close()
       await once(server, 'close')
     },
+  }
+}
+
+/** Requests to a server. */
+export function sendTo(url: string): Send {
+  return async (method, path, headers = {}, body) => {
+    const response = await fetch(url + path, {
+      method,
+      headers: { ...headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      redirect: 'manual',
+    })
+    const text = await response.text()
+    return {
+      status: response.status,
+      headers: response.headers,
+      cookies: response.headers.getSetCookie(),
+      body: parsed(text),
+    }
   }
 }
 

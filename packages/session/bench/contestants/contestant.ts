@@ -8,9 +8,6 @@ import { setTimeout as sleep } from 'node:timers/promises'
 //   GET  /keys           { user, keys }: what the session has
 //   GET  /read           300 bytes of JSON, after the session was read
 
-/** What a contestant tells the process that started it. */
-export type FromContestant = { port: number } | { cpuMicros: number }
-
 /** The answer of `GET /read`: 300 bytes of JSON. */
 export const ANSWER: Readonly<Record<string, unknown>> = Object.freeze({
   id: 4711,
@@ -33,7 +30,7 @@ export async function work(): Promise<void> {
 export function ready(port: number): void {
   process.on('message', () => {
     const { user, system } = process.cpuUsage()
-    process.send!({ cpuMicros: user + system } satisfies FromContestant)
+    process.send!({ cpuMicros: user + system })
   })
-  process.send!({ port } satisfies FromContestant)
+  process.send!({ port })
 }
