@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Middleware } from '@scale/core'
 import type { HttpCacheOptions } from './http/options.js'
-import type { CacheResult, Loader } from './loads.js'
+import type { CacheResult, Loader } from './loads/loads.js'
 import type { LoadOptions, SetOptions } from './options.js'
 
 /** What a cached value was found to be. */

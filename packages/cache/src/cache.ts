@@ -2,20 +2,20 @@ import type { IncomingMessage } from 'node:http'
 import type { Middleware } from '@scale/core'
 import { type InvalidationChannel, invalidationChannel as redisInvalidations } from '@scale/redis'
 import type { Cache, CacheEntry, WrapOptions } from './cache-interface.js'
-import { corruptChannel, invalidationChannel, storeErrorChannel } from './channels.js'
-import { Entries } from './entries.js'
-import type { Entry } from './entry.js'
-import { Flights } from './flights.js'
-import type { Frame } from './frame.js'
+import { corruptChannel, invalidationChannel } from './channels.js'
+import { Entries } from './entries/entries.js'
+import type { Entry } from './entries/entry.js'
+import type { Frame } from './entries/frame.js'
+import { braced, cacheKeys } from './entries/key-names.js'
+import { type Coherence, LocalCopies } from './entries/local-copies.js'
+import { assertKey, assertTag, assertTags } from './entries/names.js'
+import { ValueFormat } from './entries/values.js'
 import { httpCache } from './http/middleware.js'
 import { type HttpCacheOptions, resolveHttpOptions } from './http/options.js'
 import { decodeResponse } from './http/stored-response.js'
-import type { Settled } from './http/visit.js'
-import { type Invalidation, Invalidations } from './invalidations.js'
-import { braced, cacheKeys } from './key-names.js'
-import { type CacheResult, type Loader, Loads } from './loads.js'
-import { type Coherence, LocalCopies } from './local-copies.js'
-import { assertKey, assertTag, assertTags } from './names.js'
+import { Coordinator } from './loads/coordinator.js'
+import { type Invalidation, Invalidations } from './loads/invalidations.js'
+import { type CacheResult, type Loader, Loads } from './loads/loads.js'
 import {
   type CacheOptions,
   type LoadOptions,
@@ -26,7 +26,6 @@ import {
 import type { CacheStore } from './store.js'
 import { MemoryStore } from './stores/memory.js'
 import { RedisStore } from './stores/redis.js'
-import { ValueFormat } from './values.js'
 
 const HOUR_MS = 3_600_000
 
@@ -49,9 +48,9 @@ class FunctionCache implements Cache {
   readonly #local: LocalCopies
   readonly #entries: Entries
   readonly #format: ValueFormat
+  readonly #coordinator: Coordinator
   readonly #loads: Loads
   readonly #invalidations: Invalidations
-  readonly #flights = new Flights<Settled>()
   readonly #stopWatching: () => void
 
   constructor(options: ResolvedCacheOptions) {
@@ -74,9 +73,10 @@ class FunctionCache implements Cache {
       onCorrupt,
       isPending: (tag) => this.#invalidations.holdsTag(tag),
     })
-    this.#loads = new Loads(this.#entries, this.#format, options)
+    this.#coordinator = new Coordinator(this.#entries, options)
+    this.#loads = new Loads(this.#coordinator, this.#format, options)
     this.#invalidations = new Invalidations(store, Math.max(HOUR_MS, 2 * options.loaderTimeoutMs), (error) =>
-      this.#storeFailed('invalidate', error),
+      this.#coordinator.failed('invalidate', error),
     )
     this.#stopWatching = channel !== undefined && maxBytes > 0 ? this.#watch(channel) : () => {}
   }
@@ -115,8 +115,8 @@ class FunctionCache implements Cache {
   async getEntry<Value = unknown>(key: string): Promise<CacheEntry<Value> | undefined> {
     assertKey(key)
     const nowMs = performance.now()
-    const copy = this.#entries.find(key, nowMs)
-    if (copy && nowMs < copy.l1Until && nowMs < copy.staleUntil && this.#local.trusted(nowMs)) {
+    const copy = this.#entries.here(key, nowMs)
+    if (copy && nowMs < copy.staleUntil) {
       return this.#loads.hit(copy, 'l1') as CacheEntry<Value>
     }
     const entry = await this.#read(key)
@@ -136,7 +136,7 @@ class FunctionCache implements Cache {
       await this.delete(key)
       return false
     }
-    this.#overtakeKey(key)
+    this.#coordinator.overtakeKey(key)
     try {
       const draft = {
         ...encoded,
@@ -147,10 +147,10 @@ class FunctionCache implements Cache {
         costMs: 0,
       }
       await this.#entries.put(key, draft, tags)
-      this.#loads.overtakeKey(key)
+      this.#coordinator.overtakeFlight(key)
       return true
     } catch (error) {
-      this.#storeFailed('put', error)
+      this.#coordinator.failed('put', error)
       await this.delete(key)
       return false
     }
@@ -189,9 +189,8 @@ class FunctionCache implements Cache {
       maxBodyBytes: maxValueBytes,
     })
     return httpCache(resolved, {
-      ...this.#options,
-      entries: this.#entries,
-      flights: this.#flights,
+      options: this.#options,
+      coordinator: this.#coordinator,
       invalidateTags: (tags) => this.#invalidate({ kind: 'tags', tags, soft: false }, tags.length),
     })
   }
@@ -211,13 +210,13 @@ class FunctionCache implements Cache {
       livenessMs: this.#options.livenessMs,
       onKey: (name) => {
         if (name.startsWith(tags)) {
-          this.#overtakeTag(name.slice(tags.length))
+          this.#coordinator.overtakeTag(name.slice(tags.length))
         } else {
           const key = this.#local.keyOf(name.slice(values.length))
-          if (key !== undefined) this.#overtakeKey(key)
+          if (key !== undefined) this.#coordinator.overtakeKey(key)
         }
       },
-      onLoss: () => this.#overtakeAll(),
+      onLoss: () => this.#coordinator.overtakeAll(),
     })
   }
 
@@ -238,7 +237,7 @@ class FunctionCache implements Cache {
     try {
       return await this.#entries.read(key)
     } catch (error) {
-      this.#storeFailed('read', error)
+      this.#coordinator.failed('read', error)
       return undefined
     }
   }
@@ -256,31 +255,8 @@ class FunctionCache implements Cache {
   }
 
   #overtake(invalidation: Invalidation): void {
-    if (invalidation.kind === 'key') this.#overtakeKey(invalidation.key)
-    else for (const tag of invalidation.tags) this.#overtakeTag(braced(tag))
-  }
-
-  #overtakeKey(key: string): void {
-    this.#local.invalidateKey(key)
-    this.#loads.overtakeKey(key)
-    this.#flights.overtakeKey(key)
-  }
-
-  #overtakeTag(name: string): void {
-    this.#local.invalidateTag(name)
-    this.#loads.overtakeTag(name)
-    this.#flights.overtakeTag(name)
-  }
-
-  #overtakeAll(): void {
-    this.#local.invalidateAll()
-    this.#loads.overtakeAll()
-    this.#flights.overtakeAll()
-  }
-
-  #storeFailed(operation: 'read' | 'put' | 'invalidate', error: unknown): void {
-    if (storeErrorChannel.hasSubscribers)
-      storeErrorChannel.publish({ cache: this.#options.name, operation, error })
+    if (invalidation.kind === 'key') this.#coordinator.overtakeKey(invalidation.key)
+    else for (const tag of invalidation.tags) this.#coordinator.overtakeTag(braced(tag))
   }
 }
 

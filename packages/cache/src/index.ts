@@ -13,9 +13,9 @@ export {
   readChannel,
   storeErrorChannel,
 } from './channels.js'
-export { type Codec, jsonCodec } from './codec.js'
+export { type Codec, jsonCodec } from './entries/codec.js'
 export { InvalidCacheKey, InvalidPartition, LoadCycle, LoaderTimeout, LoadsOverloaded } from './errors.js'
-export { type CacheExplanation, explainCache } from './http/explain.js'
+export { type CacheExplanation, explainCache } from './http/cache-status.js'
 export { type HttpCacheOptions, httpCacheDefaults } from './http/options.js'
-export type { CacheResult, LoadContext, Loader } from './loads.js'
+export type { CacheResult, LoadContext, Loader } from './loads/loads.js'
 export { type CacheOptions, cacheDefaults, type LoadOptions, type SetOptions } from './options.js'

@@ -13,7 +13,7 @@ import {
   string,
 } from '@scale/core'
 import { keyPrefix, type RedisClient, redisClient } from '@scale/redis'
-import { type Codec, jsonCodec } from './codec.js'
+import { type Codec, jsonCodec } from './entries/codec.js'
 
 /** Longest lifetime: a year. */
 const MAX_MS = 366 * 86_400_000

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { decodeFrame, encodeFrame, type Frame, frameIdentity } from '../src/frame.js'
+import { decodeFrame, encodeFrame, type Frame, frameIdentity } from '../src/entries/frame.js'
 
 const FRAME: Frame = {
   kind: 'coded',

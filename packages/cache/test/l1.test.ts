@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { L1 } from '../src/l1.js'
+import { L1 } from '../src/entries/l1.js'
 
 const KB = 1_024
 

@@ -1,3 +1,6 @@
+import type { HttpRequest } from './cache-key.js'
+import type { ResolvedHttpOptions } from './options.js'
+
 /**
  * Directives of `Cache-Control`: names in lower case; the argument, or `true` if there is none. Several fields, or one
  * directive twice, are judged conservatively: the shorter lifetime counts, a lifetime that is no number is 0, a list of
@@ -68,4 +71,49 @@ export function fieldsOf(directives: Directives, name: 'no-cache' | 'private'): 
     .split(',')
     .map((field) => field.trim().toLowerCase())
     .filter((field) => field !== '')
+}
+
+/** What a client asks of the cache. */
+export interface ClientDirectives {
+  /** Nothing of it is to be stored. */
+  readonly noStore: boolean
+  readonly onlyIfCached: boolean
+  /** A fresh response may not be fresh enough. */
+  readonly isStrict: boolean
+  readonly maxAgeMs: number
+  readonly minFreshMs: number
+}
+
+const ASKS_NOTHING: ClientDirectives = Object.freeze({
+  noStore: false,
+  onlyIfCached: false,
+  isStrict: false,
+  maxAgeMs: Number.POSITIVE_INFINITY,
+  minFreshMs: 0,
+})
+
+/**
+ * Reads the directives of a request. They are advisory; unless the route honours them, only `only-if-cached` counts,
+ * so that nobody on the internet can make the handler run.
+ *
+ * @see RFC 9111 §5.2.1, §5.4
+ */
+export function clientDirectives({ headers }: HttpRequest, options: ResolvedHttpOptions): ClientDirectives {
+  const field = headers['cache-control']
+  const isIgnored = options.clientDirectives === 'ignore'
+  if (field === undefined && (headers.pragma === undefined || isIgnored)) return ASKS_NOTHING
+  const directives = parseCacheControl(field)
+  const onlyIfCached = directives.has('only-if-cached')
+  if (isIgnored) return onlyIfCached ? { ...ASKS_NOTHING, onlyIfCached } : ASKS_NOTHING
+  const noCache =
+    directives.has('no-cache') || (field === undefined && /no-cache/i.test(headers.pragma ?? ''))
+  const maxAge = secondsOf(directives, 'max-age')
+  const minFresh = secondsOf(directives, 'min-fresh')
+  return {
+    noStore: directives.has('no-store'),
+    onlyIfCached,
+    isStrict: noCache || maxAge !== undefined || minFresh !== undefined,
+    maxAgeMs: noCache ? -1 : maxAge === undefined ? Number.POSITIVE_INFINITY : maxAge * 1_000,
+    minFreshMs: (minFresh ?? 0) * 1_000,
+  }
 }

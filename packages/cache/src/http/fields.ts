@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
-import type { CapturedHead } from './capture.js'
+import type { CapturedHead } from '../handler/capture.js'
+import type { HandlerRun } from '../handler/run.js'
 import { isEncodable } from './encodings.js'
-import type { LeadTask } from './leader.js'
-import type { Refusal, Storable } from './storable.js'
 import type { HeaderLine } from './stored-response.js'
+import type { Refusal, Storable } from './storing.js'
 import { formatStringList } from './structured-fields.js'
 
 /** A field that is set, or added to, before the head is sent. */
@@ -17,7 +17,7 @@ export interface FieldChange {
 export function downstreamFields(
   head: CapturedHead,
   found: Storable | Refusal,
-  task: LeadTask,
+  task: HandlerRun,
 ): FieldChange[] {
   const changes: FieldChange[] = []
   if (found.store) {
@@ -33,7 +33,11 @@ export function downstreamFields(
 }
 
 /** Fields that stored and first responses share. */
-export function downstreamLines(head: CapturedHead, found: Storable | Refusal, task: LeadTask): HeaderLine[] {
+export function downstreamLines(
+  head: CapturedHead,
+  found: Storable | Refusal,
+  task: HandlerRun,
+): HeaderLine[] {
   const lines: HeaderLine[] = []
   if (task.plan.partitioned) {
     const said = text(head.headers.get('cache-control'))
@@ -80,7 +84,7 @@ export function groupsOf(head: CapturedHead): string[] {
 }
 
 /** Whether the response may go out in another content coding. */
-export function encodable(head: CapturedHead, { options }: LeadTask): boolean {
+export function encodable(head: CapturedHead, { options }: HandlerRun): boolean {
   return options.encodings.length > 0 && isEncodable(head.status, head.headers)
 }
 

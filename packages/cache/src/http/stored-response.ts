@@ -1,5 +1,5 @@
-import type { Frame } from '../frame.js'
-import type { Validators } from './conditional.js'
+import type { Frame } from '../entries/frame.js'
+import type { Validators } from './validation.js'
 
 /** A response field: name as the handler wrote it, and its value or values. */
 export type HeaderLine = readonly [name: string, value: string | readonly string[]]

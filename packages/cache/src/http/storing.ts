@@ -1,154 +1,169 @@
-import type { IncomingHttpHeaders } from 'node:http'
-import { loadChannel } from '../channels.js'
-import type { Draft, Lease } from '../entries.js'
-import type { LeadOutcome } from './leader.js'
-import type { ResolvedHttpOptions } from './options.js'
-import { groupTag, originOf } from './plan.js'
-import { encodeResponse } from './stored-response.js'
-import { parseStringList } from './structured-fields.js'
-import { markerOf, type VaryMarker, variantKey } from './variants.js'
-import type { HttpCacheParts, Visit } from './visit.js'
+import { type Directives, fieldsOf, parseCacheControl } from './cache-control.js'
+import { explicitLifetimeMs, initialAge, staleLimits } from './freshness.js'
+import type { HeaderLine } from './stored-response.js'
+import { parseDictionary } from './structured-fields.js'
+import { parseVary, personalField } from './vary.js'
 
-/** For how long requests for what proved uncacheable do not wait for one another, in ms. */
-const HIT_FOR_MISS_MS = 10_000
-/** Variants of one resource; of more, the one goes that was stored longest ago. */
-const MAX_VARIANTS = 32
-const MAX_WIRE_TAGS = 128
-
-type Stored = Extract<LeadOutcome, { kind: 'stored' }>
-
-/** Stores what came of a run of the handler, and ends its lease. */
-export class Storing {
-  readonly #options: ResolvedHttpOptions
-  readonly #parts: HttpCacheParts
-
-  constructor(options: ResolvedHttpOptions, parts: HttpCacheParts) {
-    this.#options = options
-    this.#parts = parts
-  }
-
-  /**
-   * @param key      under which the lease is held
-   * @param headers  of the request, as it came
-   * @throws RedisUnavailable
-   */
-  async commit(
-    visit: Visit,
-    key: string,
-    lease: Lease | undefined,
-    headers: IncomingHttpHeaders,
-    outcome: LeadOutcome,
-  ): Promise<void> {
-    const { entries } = this.#parts
-    if (outcome.kind === 'stored') {
-      const stored = lease !== undefined && (await this.#store(visit, key, lease, headers, outcome))
-      this.#report(stored ? 'stored' : lease === undefined ? 'unstored' : 'fenced', outcome.costMs)
-      return
-    }
-    this.#report(outcome.kind === 'refused' ? 'unstored' : 'failed', 0)
-    if (lease === undefined) return
-    if (outcome.kind !== 'refused' || outcome.transient) await entries.release(key, lease)
-    else await entries.fill(key, lease, markerDraft('uncacheable', null, HIT_FOR_MISS_MS), visit.tags)
-  }
-
-  async #store(
-    { req, plan, tags: named }: Visit,
-    key: string,
-    lease: Lease,
-    headers: IncomingHttpHeaders,
-    outcome: Stored,
-  ): Promise<boolean> {
-    const { entries } = this.#parts
-    const tags = [...new Set([...named, ...wireTags(outcome.groups, originOf(req))])]
-    const draft = this.#draft(outcome)
-    const known = key === plan.key ? undefined : await this.#marker(plan.key)
-    const names = [...new Set([...(known?.names ?? []), ...outcome.response.vary])].sort()
-    if (names.length === 0) return entries.fill(key, lease, draft, tags)
-    const target = variantKey(plan.key, names, headers)
-    const marker = withVariant(known, names, target)
-    for (const variant of marker.variants.splice(0, marker.variants.length - MAX_VARIANTS)) {
-      const evicted = `${plan.key}\n#${variant}`
-      entries.local.invalidateKey(evicted)
-      await entries.store.remove(evicted)
-    }
-    const pointer = markerDraft('vary', marker, draft.ttlMs + draft.staleIfErrorMs)
-    if (key === plan.key) {
-      const stored = await entries.fill(key, lease, pointer, named)
-      return stored && entries.fillBeside(lease, target, draft, tags)
-    }
-    if (known === undefined || !known.variants.includes(marker.variants.at(-1)!))
-      await entries.fillBeside(lease, plan.key, pointer, named)
-    if (key === target) return entries.fill(key, lease, draft, tags)
-    // The response varies on more than was known: its place is not the one that the lease is for.
-    await entries.fillBeside(lease, target, draft, tags)
-    await entries.release(key, lease)
-    return true
-  }
-
-  async #marker(key: string): Promise<VaryMarker | undefined> {
-    const { entries } = this.#parts
-    return markerOf(entries.find(key, performance.now()) ?? (await entries.read(key)))
-  }
-
-  #draft({ response, ttlMs, swrMs, costMs }: Stored): Draft {
-    const body = encodeResponse(response)
-    const { etag, lastModified } = response.validators
-    const keepMs = etag === undefined && lastModified === undefined ? 0 : this.#options.keepMs
-    return {
-      kind: 'response',
-      body,
-      compressed: false,
-      codec: 0,
-      // Chunks that the handler wrote may be views of something larger.
-      value: { ...response, body: Buffer.from(response.body) },
-      valueBytes: body.length * 2,
-      ttlMs,
-      staleWhileRevalidateMs: swrMs,
-      staleIfErrorMs: Math.max(response.staleIfErrorMs, keepMs),
-      l1TtlMs: 0,
-      costMs,
-    }
-  }
-
-  #report(outcome: 'stored' | 'fenced' | 'unstored' | 'failed', durationMs: number): void {
-    if (loadChannel.hasSubscribers) loadChannel.publish({ cache: this.#parts.name, outcome, durationMs })
-  }
+/** What the route says about responses. */
+export interface StorePolicy {
+  /** `origin`: only what the response says. `route`: `ttlMs` where it says nothing. */
+  readonly policy: 'origin' | 'route'
+  readonly ttlMs: number
+  /** For 404 and 410 that say nothing; 0 does not store them. */
+  readonly negativeTtlMs: number
+  readonly staleWhileRevalidateMs: number
+  readonly staleIfErrorMs: number
+  /** Fields of targeted cache control, in order of precedence, in lower case. */
+  readonly targets: readonly string[]
+  /** Request fields that are in the key anyway, in lower case. */
+  readonly declared: readonly string[]
+  /** The request carries credentials, and the route named a partition for them. */
+  readonly partitioned: boolean
 }
 
-/** The marker with this variant as the newest. */
-function withVariant(
-  known: VaryMarker | undefined,
-  names: readonly string[],
-  target: string,
-): VaryMarker & { readonly variants: string[] } {
-  const variant = target.slice(target.lastIndexOf('#') + 1)
-  const isSame = known?.names.length === names.length && known.names.every((name, i) => name === names[i])
-  if (!isSame) return { names, variants: [variant] }
-  return { names, variants: [...known.variants.filter((other) => other !== variant), variant] }
+/** Why a response is not stored: a word for `Cache-Status`, and the rule. */
+export interface Refusal {
+  readonly store: false
+  readonly reason: string
+  readonly rule: string
 }
 
-/** Cache groups are of one origin; surrogate keys are plain tags. */
-function wireTags([groups = '', surrogateKeys = '']: readonly string[], origin: string): string[] {
-  const grouped = (parseStringList(groups) ?? [])
-    .slice(0, MAX_WIRE_TAGS)
-    .map((group) => groupTag(origin, group))
-  const plain = surrogateKeys.split(' ').filter((key) => key !== '' && key.length <= 1_024)
-  return [...grouped, ...plain.slice(0, MAX_WIRE_TAGS)]
+/** How a response is stored. */
+export interface Storable {
+  readonly store: true
+  /** Freshness lifetime, from the response's generation on, in ms. */
+  readonly lifetimeMs: number
+  /** What of it has passed already, in ms. */
+  readonly initialAgeMs: number
+  readonly staleWhileRevalidateMs: number
+  readonly staleIfErrorMs: number
+  /** Request fields that chose this response. */
+  readonly vary: readonly string[]
+  /** Response fields that are not to be stored, in lower case. */
+  readonly strip: readonly string[]
+  /** What gave it its lifetime. */
+  readonly rule: string
 }
 
-function markerDraft(kind: 'vary' | 'uncacheable', value: VaryMarker | null, ttlMs: number): Draft {
-  const body = Buffer.from(JSON.stringify(value))
+/** Final statuses whose meaning is known here: those may be stored at all. 206 and 304 are parts, not responses. */
+const UNDERSTOOD = new Set([
+  200, 203, 204, 300, 301, 302, 303, 307, 308, 400, 401, 403, 404, 405, 406, 409, 410, 414, 415, 422, 451,
+  500, 501, 502, 503, 504,
+])
+/** Those that a route's lifetime applies to. */
+const ROUTE_STATUSES = new Set([200, 203, 300, 301, 308])
+const NEGATIVE_STATUSES = new Set([404, 410])
+
+/**
+ * Whether, and for how long, a shared cache may store a response.
+ *
+ * @param nowMs  epoch ms, when it was received
+ * @see RFC 9111 §3, §3.5, §4.2 · RFC 5861 · RFC 9213
+ */
+export function judge(
+  status: number,
+  headers: ReadonlyMap<string, string | readonly string[]>,
+  policy: StorePolicy,
+  nowMs: number,
+): Storable | Refusal {
+  const { directives, source } = effectiveDirectives(headers, policy.targets)
+  const vary = parseVary(headers.get('vary'))
+  if (!UNDERSTOOD.has(status))
+    return refusal('status', 'RFC 9111 §3: the status code is final and understood')
+  // `must-understand` with a status that is understood lifts `no-store`.
+  if (directives.has('no-store') && !directives.has('must-understand'))
+    return refusal('no-store', 'RFC 9111 §5.2.2.5')
+  if (directives.get('private') === true && !policy.partitioned)
+    return refusal('private', 'RFC 9111 §5.2.2.7')
+  if (directives.get('no-cache') === true) return refusal('no-cache', 'RFC 9111 §5.2.2.4')
+  if (headers.has('set-cookie')) return refusal('set-cookie', 'RFC 9111 §7.3: it is meant for one client')
+  if (vary === undefined) return refusal('vary', 'RFC 9111 §4.1: `*` never matches')
+  const personal = personalField(vary, policy.declared)
+  if (personal !== undefined)
+    return refusal('vary', `a variant for each ${personal}; declare it in \`headers\``)
+  if (headers.has('content-range')) return refusal('partial', 'RFC 9111 §3.3')
+  if (String(headers.get('content-type') ?? '').startsWith('text/event-stream')) {
+    return refusal('event-stream', 'it does not end')
+  }
+
+  const explicit = explicitLifetimeMs(directives, source === 'cache-control' ? headers : undefined, nowMs)
+  const given = explicit ?? routeLifetimeMs(status, policy)
+  if (given === undefined)
+    return refusal('no-freshness', 'RFC 9111 §3: no explicit lifetime, and no heuristics')
+  const initialAgeMs = initialAge(headers, nowMs)
+  if (given.lifetimeMs <= initialAgeMs) return refusal('stale', 'RFC 9111 §4.2: it was stale when it came')
   return {
-    kind,
-    body,
-    compressed: false,
-    codec: 0,
-    value,
-    valueBytes: body.length * 3,
-    ttlMs,
-    staleWhileRevalidateMs: 0,
-    staleIfErrorMs: 0,
-    l1TtlMs: 0,
-    costMs: 0,
+    store: true,
+    lifetimeMs: given.lifetimeMs,
+    initialAgeMs,
+    ...staleLimits(directives, policy),
+    vary,
+    strip: [
+      ...fieldsOf(directives, 'no-cache'),
+      ...(policy.partitioned ? [] : fieldsOf(directives, 'private')),
+    ],
+    rule: given.rule,
   }
+}
+
+function refusal(reason: string, rule: string): Refusal {
+  return { store: false, reason, rule }
+}
+
+/** The first target field that is valid and not empty stands for `Cache-Control` and `Expires` (RFC 9213 §2.2). */
+function effectiveDirectives(
+  headers: ReadonlyMap<string, string | readonly string[]>,
+  targets: readonly string[],
+): { directives: Directives; source: string } {
+  for (const target of targets) {
+    const field = headers.get(target)
+    if (field === undefined) continue
+    const directives = parseDictionary(typeof field === 'string' ? field : field.join(', '))
+    if (directives !== undefined && directives.size > 0) return { directives, source: target }
+  }
+  return { directives: parseCacheControl(headers.get('cache-control')), source: 'cache-control' }
+}
+
+function routeLifetimeMs(
+  status: number,
+  policy: StorePolicy,
+): { lifetimeMs: number; rule: string } | undefined {
+  if (policy.policy === 'origin') return undefined
+  if (ROUTE_STATUSES.has(status)) return { lifetimeMs: policy.ttlMs, rule: 'route ttlMs' }
+  if (NEGATIVE_STATUSES.has(status) && policy.negativeTtlMs > 0) {
+    return { lifetimeMs: policy.negativeTtlMs, rule: 'route negativeTtlMs' }
+  }
+  return undefined
+}
+
+/** Fields that belong to one connection, or that the cache writes itself. @see RFC 9111 §3.1 · RFC 9110 §7.6.1 */
+const NEVER_STORED = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authenticate',
+  'proxy-authentication-info',
+  'proxy-authorization',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'age',
+  'cache-status',
+  'content-length',
+])
+
+/** The fields that are stored. */
+export function storedFields(
+  lines: readonly HeaderLine[],
+  connection: string | readonly string[] | undefined,
+  strip: readonly string[],
+): HeaderLine[] {
+  const named = String(connection ?? '')
+    .split(',')
+    .map((name) => name.trim().toLowerCase())
+  return lines.filter(([name]) => {
+    const lower = name.toLowerCase()
+    return !NEVER_STORED.has(lower) && !named.includes(lower) && !strip.includes(lower)
+  })
 }

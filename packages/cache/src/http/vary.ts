@@ -1,5 +1,28 @@
 import { createHash } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
+import type { Entry } from '../entries/entry.js'
+import type { HttpRequest } from './cache-key.js'
+
+/** The value of an entry of kind `vary`: which request fields choose, and the variants there are. */
+export interface VaryMarker {
+  readonly names: readonly string[]
+  readonly variants: readonly string[]
+}
+
+export function markerOf(entry: Entry | undefined): VaryMarker | undefined {
+  return entry?.kind === 'vary' ? (entry.value as VaryMarker) : undefined
+}
+
+/** The key of the variant that these request fields choose. */
+export function variantKey(key: string, names: readonly string[], headers: IncomingHttpHeaders): string {
+  return `${key}\n#${variantOf(names, headers)}`
+}
+
+/** The key of what a request asks for, going by what is stored under the key of its resource. */
+export function keyBehind(entry: Entry | undefined, key: string, req: HttpRequest): string {
+  const marker = markerOf(entry)
+  return marker === undefined ? key : variantKey(key, marker.names, req.headers)
+}
 
 /** Fields whose values are as many as there are clients: a response that varies on them is not stored, unless declared. */
 const PERSONAL = new Set(['cookie', 'authorization', 'proxy-authorization', 'user-agent'])
@@ -25,7 +48,7 @@ export function personalField(names: readonly string[], declared: readonly strin
 }
 
 /** Names one variant: a hash of the values of the nominated fields. An absent field differs from an empty one. */
-export function variantOf(names: readonly string[], headers: IncomingHttpHeaders): string {
+function variantOf(names: readonly string[], headers: IncomingHttpHeaders): string {
   const hash = createHash('sha256')
   for (const name of names) {
     const value = normalised(name, headers[name])

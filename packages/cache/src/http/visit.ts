@@ -1,23 +1,15 @@
 import type { ServerResponse } from 'node:http'
 import type { Next } from '@scale/core'
-import type { Entries } from '../entries.js'
-import type { Entry } from '../entry.js'
-import type { Flights } from '../flights.js'
-import type { HttpRequest, Plan } from './plan.js'
+import type { Entry } from '../entries/entry.js'
+import type { Coordinator } from '../loads/coordinator.js'
+import type { ResolvedCacheOptions } from '../options.js'
+import type { HttpRequest, Plan } from './cache-key.js'
 import type { StoredResponse } from './stored-response.js'
 
 /** What the middleware needs of its cache. */
 export interface HttpCacheParts {
-  readonly name: string
-  readonly entries: Entries
-  readonly flights: Flights<Settled>
-  readonly earlyRefresh: number
-  readonly waitMs: number
-  readonly leaseMs: number
-  /** Who runs a handler for longer than this is replaced. */
-  readonly loaderTimeoutMs: number
-  readonly livenessMs: number
-  readonly outageGraceMs: number
+  readonly options: ResolvedCacheOptions
+  readonly coordinator: Coordinator
   invalidateTags(tags: readonly string[]): Promise<boolean>
 }
 
@@ -33,7 +25,22 @@ export interface Visit {
   tags: readonly string[]
 }
 
-/** What those who waited for a run of the handler are told. */
+/** What came of a handler's run that was to be stored. */
+export type RunOutcome =
+  | {
+      readonly kind: 'stored'
+      readonly response: StoredResponse
+      readonly ttlMs: number
+      readonly swrMs: number
+      readonly groups: readonly string[]
+      readonly costMs: number
+    }
+  | { readonly kind: 'refused'; readonly reason: string; readonly transient: boolean }
+  /** It failed, and this was served instead. */
+  | { readonly kind: 'stale'; readonly entry: Entry }
+  | { readonly kind: 'aborted' }
+
+/** What those who waited for another visit are told. */
 export type Settled =
   | {
       readonly kind: 'stored'
@@ -44,13 +51,12 @@ export type Settled =
     }
   /** The handler failed, and this stands in for its response. */
   | { readonly kind: 'stale'; readonly entry: Entry }
+  /** It depends on request fields: each is to look for its own variant. */
+  | { readonly kind: 'vary'; readonly entry: Entry }
   /** Everyone for themselves. */
   | { readonly kind: 'refused' }
-  /** Look again: somebody else may lead now. */
+  /** Look again: somebody else may go first now. */
   | { readonly kind: 'again' }
 
 export const REFUSED: Settled = Object.freeze({ kind: 'refused' })
 export const AGAIN: Settled = Object.freeze({ kind: 'again' })
-
-/** Tells those who wait. */
-export type Settle = (settled: Settled) => void

@@ -1,5 +1,5 @@
 import { randomText } from '@scale/core'
-import { frameIdentity } from '../frame.js'
+import { frameIdentity } from '../entries/frame.js'
 import {
   type CacheStore,
   HARD_LENGTH,

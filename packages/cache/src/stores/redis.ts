@@ -9,7 +9,7 @@ import {
   type StoreGuard,
   storeGuard,
 } from '@scale/redis'
-import { braced, type CacheKeys, cacheKeys } from '../key-names.js'
+import { braced, type CacheKeys, cacheKeys } from '../entries/key-names.js'
 import { HISTORY_LENGTH, NO_HISTORY, type OnFailover } from '../lua/history.lua.js'
 import { fillScript, putScript, removeScript, renewScript } from '../lua/lease.lua.js'
 import { loadScript, readScript } from '../lua/load.lua.js'

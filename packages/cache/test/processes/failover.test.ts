@@ -77,7 +77,8 @@ describe.each([
       CACHE_URL: deployment.url,
       SOURCE_URL: source.url,
       PREFIX: 'failover',
-      LIVENESS_MS: `${LIVENESS_MS}`,
+      OPTIONS: JSON.stringify({ livenessMs: LIVENESS_MS, leaseMs: 500, deadlineMs: 50 }),
+      RECONNECT_AFTER_MS: '500',
     }
     const fleet = await Promise.all(Array.from({ length: PROCESSES }, () => startMember(env)))
     closing.unshift(() => Promise.all(fleet.map((member) => member.kill())))

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import type { Order, Report } from './worker.js'
 
 const root = fileURLToPath(new URL('../../../..', import.meta.url))
-const program = fileURLToPath(new URL('./worker.ts', import.meta.url))
+const program = fileURLToPath(new URL('./worker.js', import.meta.url))
 
 /** A process of the fleet, seen from its parent. */
 export interface Member {

@@ -30,7 +30,8 @@ const member = (proxy: FaultProxy) =>
     CACHE_URL: proxy.url,
     SOURCE_URL: source.url,
     PREFIX: 'race',
-    LIVENESS_MS: String(LIVENESS_MS),
+    OPTIONS: JSON.stringify({ livenessMs: LIVENESS_MS, leaseMs: 500, deadlineMs: 50 }),
+    RECONNECT_AFTER_MS: '500',
   })
 
 it('no read is older than an acknowledged invalidation by more than δ, whatever fails', {

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { createRedis, whenReady } from '@scale/redis'
-import { createCache } from '../../src/index.js'
+import { type CacheOptions, createCache } from '../../src/index.js'
 
 /** A process of the fleet: does what its parent tells it. */
 export type Order =
@@ -30,20 +30,18 @@ export interface WriteEvent {
   readonly version: number
 }
 
-const { CACHE_URL = '', SOURCE_URL = '', PREFIX = '', LIVENESS_MS = '500' } = process.env
+const { CACHE_URL = '', SOURCE_URL = '', PREFIX = '', OPTIONS = '{}', RECONNECT_AFTER_MS } = process.env
 const redis = createRedis(CACHE_URL, {
   maxReconnectDelayMs: 100,
-  guard: { reconnectAfterMs: 500 },
+  guard: RECONNECT_AFTER_MS === undefined ? {} : { reconnectAfterMs: Number(RECONNECT_AFTER_MS) },
 })
 /** What the values come from: always there. */
 const source = createRedis(SOURCE_URL)
 const cache = createCache({
   redis,
   prefix: PREFIX,
-  livenessMs: Number(LIVENESS_MS),
   ttlMs: 600_000,
-  leaseMs: 500,
-  deadlineMs: 50,
+  ...(JSON.parse(OPTIONS) as CacheOptions),
 })
 
 const report = (message: Report) => process.send!(message)

@@ -1,5 +1,5 @@
 import type { OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from 'node:http'
-import type { HeaderLine } from './stored-response.js'
+import type { HeaderLine } from '../http/stored-response.js'
 
 /** The beginning of a response: what the handler set, and what had been set before it. */
 export interface CapturedHead {

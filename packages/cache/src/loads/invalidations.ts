@@ -1,4 +1,4 @@
-import type { CacheStore } from './store.js'
+import type { CacheStore } from '../store.js'
 
 /** What is to be invalidated. */
 export type Invalidation =

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
+import { HTTP_KEY } from '../entries/key-names.js'
 import { InvalidPartition } from '../errors.js'
-import { HTTP_KEY } from '../key-names.js'
 import type { ResolvedHttpOptions } from './options.js'
 
 /** An Express request, as far as it is looked at. */

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import type { HttpRequest } from './plan.js'
+import type { HttpRequest } from '../http/cache-key.js'
 
 /** What a handler has read of a request that is not in the key. */
 export interface InputLog {

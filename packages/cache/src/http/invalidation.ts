@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import { groupTag, type HttpRequest, originOf, uriOf, uriTag } from './plan.js'
+import { groupTag, type HttpRequest, originOf, uriOf, uriTag } from './cache-key.js'
 import { parseStringList } from './structured-fields.js'
 
 /**

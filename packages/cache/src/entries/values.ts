@@ -1,4 +1,4 @@
-import type { CacheCorruptMessage } from './channels.js'
+import type { CacheCorruptMessage } from '../channels.js'
 import { type Codec, codecTag, compress, decompress } from './codec.js'
 import type { BodyDecoder } from './entries.js'
 import type { Frame, FrameKind } from './frame.js'

@@ -1,4 +1,4 @@
-import { LoadsOverloaded } from './errors.js'
+import { LoadsOverloaded } from '../errors.js'
 
 /** Runs at most so many tasks at a time; the others wait in order. */
 export class Limiter {

@@ -1,8 +1,8 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerResponse } from 'node:http'
-import type { Entry } from '../entry.js'
-import { type CapturedHead, capture } from './capture.js'
-import { isNotModified, weaklyEqual } from './conditional.js'
-import { explained } from './explain.js'
+import type { Entry } from '../entries/entry.js'
+import { serve, serveStale } from '../http/answers.js'
+import { type HttpRequest, hideParameters, type Plan } from '../http/cache-key.js'
+import { explained, statusMember } from '../http/cache-status.js'
 import {
   completed,
   dateLine,
@@ -11,32 +11,18 @@ import {
   encodable,
   groupsOf,
   text,
-} from './fields.js'
+} from '../http/fields.js'
+import type { ResolvedHttpOptions } from '../http/options.js'
+import { prepared, replaced, type StoredResponse, updatedBy, without } from '../http/stored-response.js'
+import { judge, type Refusal, type Storable, storedFields } from '../http/storing.js'
+import { isNotModified, weaklyEqual } from '../http/validation.js'
+import { personalField } from '../http/vary.js'
+import type { RunOutcome } from '../http/visit.js'
+import { type CapturedHead, capture } from './capture.js'
 import { watchInputs } from './inputs.js'
-import type { ResolvedHttpOptions } from './options.js'
-import { type HttpRequest, hideParameters, type Plan } from './plan.js'
-import { serve, serveStale } from './serve.js'
-import { statusMember } from './status-member.js'
-import { judge, type Refusal, type Storable, storedFields } from './storable.js'
-import { prepared, replaced, type StoredResponse, updatedBy, without } from './stored-response.js'
-import { personalField } from './vary.js'
 
-/** What came of a handler's run that was to be stored. */
-export type LeadOutcome =
-  | {
-      readonly kind: 'stored'
-      readonly response: StoredResponse
-      readonly ttlMs: number
-      readonly swrMs: number
-      readonly groups: readonly string[]
-      readonly costMs: number
-    }
-  | { readonly kind: 'refused'; readonly reason: string; readonly transient: boolean }
-  /** It failed, and this was served instead. */
-  | { readonly kind: 'stale'; readonly entry: Entry }
-  | { readonly kind: 'aborted' }
-
-export interface LeadTask {
+/** A run of the handler, for a client or for the cache alone. */
+export interface HandlerRun {
   readonly req: HttpRequest
   readonly res: ServerResponse
   readonly plan: Extract<Plan, { kind: 'cache' }>
@@ -49,9 +35,8 @@ export interface LeadTask {
   readonly detached: boolean
   /** Runs the handler. */
   readonly next: () => void
-  /** Known before the body is: it will not be stored. */
-  readonly onRefused: (reason: string, transient: boolean) => void
-  readonly onDone: (outcome: LeadOutcome) => void
+  /** The first time counts. That it is refused is told as soon as it is known, which may be before the body is. */
+  readonly onOutcome: (outcome: RunOutcome) => void
 }
 
 const CONDITIONS = ['if-none-match', 'if-modified-since', 'if-range', 'range'] as const
@@ -61,7 +46,7 @@ const ERRORS = new Set([500, 502, 503, 504])
 type Disposition = 'pass' | 'not-modified' | 'revalidated' | 'stale-on-error'
 
 /** Runs the handler once, watching what it reads and writes, and says what is to be stored. */
-export function lead(task: LeadTask): void {
+export function runHandler(task: HandlerRun): void {
   const { req, res, plan, options: outer } = task
   const stale = task.stale?.value as StoredResponse | undefined
   const original = req.headers
@@ -93,7 +78,7 @@ export function lead(task: LeadTask): void {
         if (disposition !== 'pass') return task.detached ? 'send' : 'swallow'
         readAtHead = inputs.log.headers.size
         verdict = judged(head.status, head.headers)
-        if (!verdict.store) task.onRefused(verdict.reason, head.status >= 500)
+        if (!verdict.store) refuse(verdict.reason, head.status >= 500)
         const announced = verdict.store ? undefined : verdict.reason
         prepareHead(head, verdict, announced)
         if (!verdict.store) return 'pass'
@@ -110,7 +95,7 @@ export function lead(task: LeadTask): void {
         return 'send'
       },
       onTooLarge() {
-        task.onRefused('size', false)
+        refuse('size', false)
       },
       onWritten: restore,
       onEnd(head, body) {
@@ -123,19 +108,23 @@ export function lead(task: LeadTask): void {
               reset(res, before)
               serveStale(req, res, task.stale!, task.options.cacheName)
             }
-            return task.onDone({ kind: 'stale', entry: task.stale! })
+            return task.onOutcome({ kind: 'stale', entry: task.stale! })
           case 'not-modified':
             sendNotModified(res)
         }
-        task.onDone(outcomeOf(head, body, costMs))
+        task.onOutcome(outcomeOf(head, body, costMs))
       },
       onAbort() {
         restore()
-        task.onDone({ kind: 'aborted' })
+        task.onOutcome({ kind: 'aborted' })
       },
     },
   )
   task.next()
+
+  function refuse(reason: string, transient: boolean): void {
+    task.onOutcome({ kind: 'refused', reason, transient })
+  }
 
   function judged(status: number, own: CapturedHead['headers']): Storable | Refusal {
     const { log } = inputs
@@ -187,7 +176,7 @@ export function lead(task: LeadTask): void {
     res.appendHeader('Cache-Status', `${task.options.cacheName}; ${statusMember.miss(task.forward, refused)}`)
   }
 
-  function outcomeOf(head: CapturedHead, body: Buffer | undefined, costMs: number): LeadOutcome {
+  function outcomeOf(head: CapturedHead, body: Buffer | undefined, costMs: number): RunOutcome {
     if (verdict === undefined || !verdict.store) {
       return { kind: 'refused', reason: verdict?.reason ?? 'no-head', transient: head.status >= 500 }
     }
@@ -219,12 +208,7 @@ export function lead(task: LeadTask): void {
     return stored(response, verdict, head, costMs)
   }
 
-  function stored(
-    response: StoredResponse,
-    found: Storable,
-    head: CapturedHead,
-    costMs: number,
-  ): LeadOutcome {
+  function stored(response: StoredResponse, found: Storable, head: CapturedHead, costMs: number): RunOutcome {
     return {
       kind: 'stored',
       response,
@@ -269,7 +253,7 @@ export function lead(task: LeadTask): void {
         })
         serve(req, res, response, 0, `${task.options.cacheName}; fwd=stale; fwd-status=304`)
       }
-      task.onDone({ kind: 'refused', reason: 'revalidated', transient: true })
+      refuse('revalidated', true)
       return
     }
     const renewed = { ...response, lifetimeMs: found.lifetimeMs, staleIfErrorMs: found.staleIfErrorMs }
@@ -284,7 +268,7 @@ export function lead(task: LeadTask): void {
         `${task.options.cacheName}; ${statusMember.revalidated(ttlMs)}`,
       )
     }
-    task.onDone(stored(renewed, { ...found, vary: stale!.vary }, head, costMs))
+    task.onOutcome(stored(renewed, { ...found, vary: stale!.vary }, head, costMs))
   }
 }
 

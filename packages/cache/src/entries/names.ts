@@ -1,4 +1,4 @@
-import { InvalidCacheKey } from './errors.js'
+import { InvalidCacheKey } from '../errors.js'
 import { HTTP_KEY } from './key-names.js'
 
 const MAX_LENGTH = 1_024

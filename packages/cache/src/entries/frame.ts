@@ -1,4 +1,4 @@
-import { VERSION_LENGTH } from './store.js'
+import { VERSION_LENGTH } from '../store.js'
 
 /**
  * How an entry lies in the store: one binary frame.

@@ -1,10 +1,10 @@
 import { randomText } from '@scale/core'
-import type { CacheCorruptMessage } from './channels.js'
+import type { CacheCorruptMessage } from '../channels.js'
+import { type CacheStore, HARD_LENGTH, type StoredFrame, type TagVersion } from '../store.js'
 import type { Entry } from './entry.js'
 import { staleFrom } from './entry.js'
 import { decodeFrame, encodeFrame, type Frame, type FrameKind, graceMsOf, type TagStamp } from './frame.js'
 import type { LocalCopies, PendingRead } from './local-copies.js'
-import { type CacheStore, HARD_LENGTH, type StoredFrame, type TagVersion } from './store.js'
 
 /** The right to fill a key, and what was known when it was granted. */
 export interface Lease {
@@ -79,9 +79,10 @@ export class Entries {
     this.#isPending = options.isPending
   }
 
-  /** In this process, and in this tick. */
-  find(key: string, nowMs: number): Entry | undefined {
-    return this.local.find(key, nowMs)
+  /** A copy in this process that may be served, in this tick: fresh, or stale. */
+  here(key: string, nowMs: number): Entry | undefined {
+    const entry = this.local.find(key, nowMs)
+    return entry !== undefined && nowMs < entry.l1Until && this.local.trusted(nowMs) ? entry : undefined
   }
 
   /**

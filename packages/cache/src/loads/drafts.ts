@@ -1,7 +1,7 @@
-import type { Draft } from './entries.js'
-import { assertTags } from './names.js'
-import type { LoadOptions, ResolvedCacheOptions } from './options.js'
-import type { ValueFormat } from './values.js'
+import type { Draft } from '../entries/entries.js'
+import { assertTags } from '../entries/names.js'
+import type { ValueFormat } from '../entries/values.js'
+import type { LoadOptions, ResolvedCacheOptions } from '../options.js'
 
 /** A loaded value as every caller sees it, and what to store of it, if it is to be stored. */
 export interface Drafted {

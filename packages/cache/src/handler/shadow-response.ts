@@ -32,7 +32,7 @@ function namesOf(prototype: object): string[] {
  * @param res  of which nobody but the handler wants anything any more: it must be closed
  * @returns the response that takes what the handler writes
  */
-export function detach(req: IncomingMessage, res: ServerResponse): ServerResponse {
+export function shadowResponse(req: IncomingMessage, res: ServerResponse): ServerResponse {
   const shadow = new ServerResponse(req)
   const sink = new Sink()
   shadow.assignSocket(sink as unknown as Socket)

@@ -1,0 +1,238 @@
+import type { ServerResponse } from 'node:http'
+import { setTimeout as delay } from 'node:timers/promises'
+import { type RequestSlot, requestSlot } from '@scale/core'
+import type { Lease } from '../entries/entries.js'
+import type { Entry } from '../entries/entry.js'
+import { runHandler } from '../handler/run.js'
+import { shadowResponse } from '../handler/shadow-response.js'
+import type { Coordinator, Want } from '../loads/coordinator.js'
+import type { Answers } from './answers.js'
+import type { ResolvedHttpOptions } from './options.js'
+import type { ResponseStore } from './response-store.js'
+import type { StoredResponse } from './stored-response.js'
+import { keyBehind, variantKey } from './vary.js'
+import { AGAIN, type HttpCacheParts, REFUSED, type RunOutcome, type Settled, type Visit } from './visit.js'
+
+/**
+ * Of a request whose handler runs to be stored: takes the options and tags of another mount of the middleware further
+ * in, which is the same visit. What the first one has put into the key, and watches, stays.
+ */
+export const runs: RequestSlot<Adopt | undefined> = requestSlot('cache visit')
+type Adopt = (options: ResolvedHttpOptions, tags: readonly string[]) => void
+
+/** Sends requests on to the handler: one for all who are after the same, where the response can be stored. */
+export class Forwarding {
+  readonly #options: ResolvedHttpOptions
+  readonly #parts: HttpCacheParts
+  readonly #coordinator: Coordinator
+  readonly #responses: ResponseStore
+  readonly #answers: Answers
+
+  constructor(
+    options: ResolvedHttpOptions,
+    parts: HttpCacheParts,
+    responses: ResponseStore,
+    answers: Answers,
+  ) {
+    this.#options = options
+    this.#parts = parts
+    this.#coordinator = parts.coordinator
+    this.#responses = responses
+    this.#answers = answers
+  }
+
+  /**
+   * Waits for whoever is after the same, or goes first.
+   *
+   * @param revalidate  a stored response is not to be used as it is
+   */
+  async collapse(visit: Visit, revalidate: boolean): Promise<void> {
+    const { req, res, next, plan } = visit
+    const giveUpAt = performance.now() + this.#parts.options.waitMs
+    let key = this.#responses.keyOf(plan, req)
+    for (let cutOff = 0; ; ) {
+      const flight = this.#coordinator.join<Settled>(key)
+      if (flight === undefined) {
+        const here = key
+        const own = await this.#coordinator.start(here, visit.tags, () =>
+          this.#pursue(visit, here, revalidate, giveUpAt),
+        ).result
+        if (own.kind !== 'vary') return
+        key = keyBehind(own.entry, plan.key, req)
+        continue
+      }
+      // Who has waited for two that were cut off does not wait for a third.
+      if (cutOff > 1) return this.#answers.forward(res, next, 'uri-miss', 'collapsed-aborted')
+      const leftMs = Math.max(1, giveUpAt - performance.now())
+      const settled = await Promise.race([
+        flight.result.catch(() => AGAIN),
+        delay(leftMs, REFUSED, { ref: false }),
+      ])
+      if (settled.kind === 'refused') return this.#answers.forward(res, next, 'uri-miss', 'collapsed-refused')
+      if (settled.kind === 'stored' && isFor(settled.response, key, visit))
+        return this.#answers.collapsed(visit, settled)
+      if (settled.kind === 'stale' && isFor(settled.entry.value as StoredResponse, key, visit))
+        return this.#answers.collapsedStale(visit, settled.entry)
+      if (res.destroyed) return
+      const known =
+        settled.kind === 'vary' ? keyBehind(settled.entry, plan.key, req) : this.#responses.keyOf(plan, req)
+      if (settled.kind === 'again' && known === key) cutOff++
+      key = known
+    }
+  }
+
+  /** Runs the handler for the cache alone, unless somebody already does: the client has been answered. */
+  refresh(visit: Visit, entry: Entry): void {
+    const key = this.#responses.keyOf(visit.plan, visit.req)
+    this.#coordinator
+      .look(this.#want(visit, key, true), entry.id)
+      .then((found) => {
+        if (found?.lease !== undefined) this.#runDetached(visit, key, found.lease, entry)
+      })
+      .catch((error) => this.#coordinator.failed('load', error))
+  }
+
+  #want({ tags }: Visit, key: string, revalidate: boolean): Want {
+    const { ttlMs, staleIfErrorMs, keepMs } = this.#options
+    return {
+      key,
+      tags,
+      tagLifetimeMs: ttlMs + staleIfErrorMs + keepMs,
+      accepts: ({ kind, freshUntil, staleUntil }, nowMs) => {
+        if (kind === 'response') return !revalidate && nowMs < staleUntil
+        return kind === 'vary' || nowMs < freshUntil
+      },
+    }
+  }
+
+  /** @returns what the others are told, who wait for this visit */
+  async #pursue(visit: Visit, key: string, revalidate: boolean, giveUpAt: number): Promise<Settled> {
+    const turn = await this.#coordinator.acquire(this.#want(visit, key, revalidate), giveUpAt)
+    if (turn.kind === 'load') {
+      const stale = turn.stale?.kind === 'response' ? turn.stale : undefined
+      return turn.hasWaited ? this.#goPast(visit) : this.#run(visit, visit.res, key, turn.lease, stale)
+    }
+    const { entry, lease, isDue } = turn
+    if (entry.kind !== 'response') {
+      await this.#coordinator.release(key, lease)
+      return entry.kind === 'vary' ? { kind: 'vary', entry } : this.#goPast(visit)
+    }
+    this.#answers.stored(visit, entry, turn.layer, performance.now())
+    if (lease !== undefined) this.#runDetached(visit, key, lease, entry)
+    else if (isDue) this.refresh(visit, entry)
+    const response = entry.value as StoredResponse
+    return { kind: 'stored', response, freshUntil: entry.freshUntil, found: true }
+  }
+
+  #goPast({ res, next }: Visit): Settled {
+    this.#answers.forward(res, next, 'bypass', 'hit-for-miss')
+    return REFUSED
+  }
+
+  /**
+   * Runs the handler once the client has its answer and `res` is nobody's any more. A client that takes too long over
+   * that leaves the refresh to the next one.
+   */
+  #runDetached(visit: Visit, key: string, lease: Lease, stale: Entry): void {
+    const { req, res } = visit
+    const stopRenewing = this.#coordinator.hold(key, lease)
+    const giveUp = setTimeout(() => {
+      res.off('close', begin)
+      stopRenewing()
+      this.#coordinator.release(key, lease)
+    }, this.#parts.options.leaseMs).unref()
+    const begin = (): void => {
+      clearTimeout(giveUp)
+      // Others who listen hear of the end of the response that was sent first.
+      setImmediate(() => {
+        stopRenewing()
+        visit.tags = [...new Set([...visit.tags, ...stale.tags.map(({ tag }) => tag)])]
+        this.#run(visit, shadowResponse(req, res), key, lease, stale)
+      })
+    }
+    // Whoever pipes the request on, which has no body, finds its end.
+    req.resume()
+    if (res.closed) begin()
+    else res.once('close', begin)
+  }
+
+  /**
+   * Runs the handler, and stores what comes of it.
+   *
+   * @param res  the visit's own, or one that leads nowhere
+   * @returns as soon as those who wait can be told: nobody waits for the rest of what is not stored
+   */
+  #run(
+    visit: Visit,
+    res: ServerResponse,
+    key: string,
+    lease: Lease | undefined,
+    stale: Entry | undefined,
+  ): Promise<Settled> {
+    const { req, plan } = visit
+    const { headers } = req
+    const detached = res !== visit.res
+    const stopRenewing = this.#coordinator.hold(key, lease)
+    let options = this.#options
+    runs.set(req, (inner, tags) => {
+      options = inner
+      visit.tags = [...new Set([...visit.tags, ...tags])]
+    })
+    if (!detached) this.#answers.report('miss', undefined, false)
+    return new Promise((settle) => {
+      let over = false
+      const finish = (outcome: RunOutcome): void => {
+        if (over) return
+        over = true
+        clearTimeout(limit)
+        stopRenewing()
+        runs.set(req, undefined)
+        if (outcome.kind === 'refused') settle(REFUSED)
+        this.#responses
+          .commit(visit, key, lease, headers, outcome)
+          .catch((error) => this.#coordinator.failed('fill', error))
+          .finally(() => settle(settledBy(outcome)))
+      }
+      const limit = setTimeout(() => {
+        finish({ kind: 'aborted' })
+        if (detached) res.destroy()
+      }, this.#parts.options.loaderTimeoutMs).unref()
+      runHandler({
+        req,
+        res,
+        plan,
+        get options() {
+          return options
+        },
+        stale,
+        forward: stale !== undefined ? 'stale' : key === plan.key ? 'uri-miss' : 'vary-miss',
+        get tags() {
+          return visit.tags
+        },
+        detached,
+        next: () => {
+          try {
+            visit.next()
+          } catch (error) {
+            if (!detached) throw error
+            res.destroy()
+          }
+        },
+        onOutcome: finish,
+      })
+    })
+  }
+}
+
+function settledBy(outcome: RunOutcome): Settled {
+  if (outcome.kind === 'aborted') return AGAIN
+  if (outcome.kind === 'refused') return REFUSED
+  if (outcome.kind === 'stale') return outcome
+  const { response, ttlMs } = outcome
+  return { kind: 'stored', response, freshUntil: performance.now() + ttlMs, found: false }
+}
+
+/** Whether what another visit brought is the variant that this one asks for. */
+function isFor(response: StoredResponse, key: string, { plan, req }: Visit): boolean {
+  return response.vary.length === 0 || variantKey(plan.key, response.vary, req.headers) === key
+}
