@@ -111,7 +111,7 @@ describe.each([
   it('the invalidation of a tag holds', { timeout: 60_000 }, async () => {
     const { deployment, copy, tagName } = await start(make)
     const [here, there] = [await copy(), await copy()]
-    await there.set('key', 'old', { tags: ['tag'] })
+    await until(() => there.set('key', 'old', { tags: ['tag'] }))
     await until(async () => (await here.get('key')) === 'old')
     await loseAcknowledged(deployment, tagName('tag'), () => there.invalidateTags(['tag']))
     await heals(here, 'key', ['tag'])
@@ -121,7 +121,7 @@ describe.each([
   it('the deletion of a key holds', { timeout: 60_000 }, async () => {
     const { deployment, copy, valueName } = await start(make)
     const [here, there] = [await copy(), await copy()]
-    await there.set('key', 'old')
+    await until(() => there.set('key', 'old'))
     await until(async () => (await here.get('key')) === 'old')
     await loseAcknowledged(deployment, valueName('key'), () => there.delete('key'))
     await heals(here, 'key', [])
@@ -134,7 +134,7 @@ describe.each([
     const { deployment, copy, tagName } = await start(make)
     const [here, there] = [await copy({ leaseMs: 60_000 }), await copy()]
     // Both know every server's history before: what is refused is refused for the invalidation's sake.
-    await there.set('warm', 1, { tags: ['tag'] })
+    await until(() => there.set('warm', 1, { tags: ['tag'] }))
     await here.getOrSet('warm', () => 1, { tags: ['tag'] })
     const [named, late] = [deferred<string>(), deferred<string>()]
     const loads = [
@@ -159,7 +159,7 @@ it("with `onFailover: 'keep'` what the replica holds is served, invalidated or n
 }, async () => {
   const { deployment, copy, tagName } = await start(sentinel)
   const [here, there] = [await copy({ onFailover: 'keep' }), await copy({ onFailover: 'keep' })]
-  await there.set('key', 'old', { tags: ['tag'] })
+  await until(() => there.set('key', 'old', { tags: ['tag'] }))
   await until(async () => (await here.get('key')) === 'old')
   await loseAcknowledged(deployment, tagName('tag'), () => there.invalidateTags(['tag']))
   await heals(here, 'other', ['tag'])
