@@ -1,3 +1,4 @@
+import type { StopSignal } from './process/app-signals.js'
 import type { CheckState } from './worker/health.js'
 import type { EndReport } from './worker/serving.js'
 
@@ -28,6 +29,8 @@ export type FromWorker =
   | { type: 'heartbeat'; heartbeat: Heartbeat }
   /** The worker alone was asked to end: it goes on until its replacement is ready. */
   | { type: 'stop-asked'; reason: string }
+  /** The app hears a signal to end itself: it takes no more work. */
+  | { type: 'leaving'; reason: string }
   /** An uncaught error: it takes no more work. */
   | { type: 'failing' }
   | { type: 'warning'; message: string }
@@ -35,7 +38,8 @@ export type FromWorker =
 
 /** What the primary tells a worker. */
 export type FromPrimary =
-  | { type: 'drain'; delayMs: number; timeoutMs: number }
+  /** `signal` is what the app hears, if it listens for it. */
+  | { type: 'drain'; signal: StopSignal; delayMs: number; timeoutMs: number }
   /** Nothing more will be handed to the worker: it may stop accepting before its delay is over. */
   | { type: 'refuse' }
 

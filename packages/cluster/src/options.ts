@@ -144,6 +144,8 @@ export type ResolvedClusterOptions = Readonly<
         'start' | 'workers' | 'bootTimeoutMs' | 'sticky' | 'minReadyRatio' | 'loadBalancerIdleMs' | 'log'
       >
     > & {
+      /** The app was not written for `runCluster`: it ends itself. */
+      isUnchanged: boolean
       admin: Required<AdminOptions> | undefined
       drain: Required<ClusterDrainOptions>
       respawn: Required<RespawnOptions>
@@ -156,7 +158,7 @@ export type ResolvedClusterOptions = Readonly<
 >
 
 /** @throws {InvalidOption} in the primary and in every worker alike */
-export function resolveClusterOptions(given: ClusterOptions): ResolvedClusterOptions {
+export function resolveClusterOptions(given: ClusterOptions, isUnchanged: boolean): ResolvedClusterOptions {
   const options = resolveOptions('runCluster', given, {
     checks: {
       start: func,
@@ -182,6 +184,7 @@ export function resolveClusterOptions(given: ClusterOptions): ResolvedClusterOpt
   })
   return {
     ...options,
+    isUnchanged,
     admin: options.admin && resolveAdminOptions(options.admin),
     drain: resolveDrain(options.drain),
     respawn: resolveRespawn(options.respawn),

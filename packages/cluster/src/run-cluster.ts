@@ -59,8 +59,17 @@ export interface RunningCluster {
  * @throws {AdminNotListening} the admin port is taken
  * @throws {ControlFailed} another process answers on the `control` socket
  */
-export async function runCluster(options: ClusterOptions): Promise<RunningCluster> {
-  const resolved = resolveClusterOptions(options)
+export function runCluster(options: ClusterOptions): Promise<RunningCluster> {
+  return run(options, false)
+}
+
+/** The same for an app that knows nothing of it: what it listens for, and how it ends, is as it is without. */
+export function runUnchanged(options: ClusterOptions): Promise<RunningCluster> {
+  return run(options, true)
+}
+
+async function run(options: ClusterOptions, isUnchanged: boolean): Promise<RunningCluster> {
+  const resolved = resolveClusterOptions(options, isUnchanged)
   if (isOurWorker()) {
     await runWorker(resolved)
     return { ...notPrimary('worker'), decision: undefined, adminUrl: undefined, stop: askToStop }

@@ -90,7 +90,7 @@ describe('health', () => {
     const lifecycle = new LifecycleRegistry()
     await lifecycle.add('dependency', { check, required })
     const onChange = vi.fn()
-    const health = new HealthMonitor(lifecycle, options, onChange)
+    const health = new HealthMonitor(lifecycle, options, () => true, onChange)
     return { health, onChange }
   }
 

@@ -6,7 +6,7 @@ import { ScaleError } from '@scale/core'
 import { callControl } from '../admin/control.js'
 import type { ClusterOptions } from '../options.js'
 import { exitCodes } from '../process/exit-codes.js'
-import { runCluster } from '../run-cluster.js'
+import { runUnchanged } from '../run-cluster.js'
 import { startUnchangedApp } from './unchanged-app.js'
 
 const help = `scale-cluster [options] <file> [arguments of the app]
@@ -75,7 +75,7 @@ async function dispatch(argv: readonly string[]): Promise<void> {
     return
   }
   const file = resolve(first)
-  await runCluster({
+  await runUnchanged({
     ...optionsOf(values),
     control: values.control ?? controlPath(file),
     start: () => startUnchangedApp(file, others),

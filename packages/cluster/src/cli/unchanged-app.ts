@@ -9,7 +9,7 @@ import { listenChannel } from '../process/node-internals.js'
  *
  * @param file  absolute path; an ES or CommonJS module
  * @param args  what the app sees as `process.argv.slice(2)`
- * @returns when the first server listens; servers that follow are added to the same array
+ * @returns when the first server listens; servers that follow are added to the same array, and those that close leave it
  */
 export async function startUnchangedApp(file: string, args: readonly string[]): Promise<Server[]> {
   const servers: Server[] = []
@@ -17,7 +17,12 @@ export async function startUnchangedApp(file: string, args: readonly string[]): 
     diagnostics.subscribe(listenChannel, (message) => {
       const { server } = message as { server: Server }
       servers.push(server)
-      server.once('close', () => servers.splice(servers.indexOf(server), 1))
+      // The pipe to the primary holds a process that without us would end when it has nothing left to do.
+      process.channel?.ref()
+      server.once('close', () => {
+        servers.splice(servers.indexOf(server), 1)
+        if (servers.length === 0) process.channel?.unref()
+      })
       resolve(server)
     })
   })

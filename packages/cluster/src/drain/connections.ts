@@ -1,4 +1,4 @@
-import type { Server as HttpServer, IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Http2Session } from 'node:http2'
 import type { Server, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -112,7 +112,7 @@ export class ConnectionTracker {
       else if (isSilent(connection)) connection.socket.destroy()
     }
     // Only Node knows whether a request has begun to arrive, and it closes all that are idle or none.
-    if (!someLinger) (this.server as Partial<HttpServer>).closeIdleConnections?.()
+    if (!someLinger) Object.getPrototypeOf(this.server).closeIdleConnections?.call(this.server)
     this.sessions.closeIdle(lingerMs)
   }
 

@@ -1,3 +1,4 @@
+import type { Server as HttpServer } from 'node:http'
 import type { Socket } from 'node:net'
 import { Server } from 'node:net'
 import { durationMs, func, object, resolveOptions } from '@scale/core'
@@ -91,6 +92,7 @@ export async function drain(
   const isEmpty = (): boolean => trackers.every((tracker) => tracker.size === 0)
   const cancelAbort = at(until(abortAfterMs ?? timeoutMs * 0.8), () => onAbort?.())
 
+  for (const server of list) closeWithTheDrain(server)
   for (const tracker of trackers) tracker.announceClose()
   const delay = pause(Math.min(until(delayMs), until(timeoutMs)))
   await (acceptUntil === undefined ? delay : Promise.race([delay, acceptUntil]))
@@ -110,13 +112,44 @@ export async function drain(
   const forced = trackers.flatMap((tracker) => tracker.destroyAll())
   await waitUntil(isEmpty, DESTROY_MS)
   // Only now `http.Server#close`: it stops the server's own timers.
-  for (const server of list) server.close(() => {})
+  for (const server of list) closeAsNode(server)
   return { tookMs: performance.now() - startedAt, forced }
 }
 
+type OnClose = (error?: Error) => void
+
 /** Not the method of `http.Server`, which destroys idle connections at once. */
-function stopListening(server: Server): void {
-  Server.prototype.close.call(server, () => {})
+function stopListening(server: Server, callback: OnClose = () => {}): Server {
+  return Server.prototype.close.call(server, callback)
+}
+
+function closeAsNode(server: Server, callback: OnClose = () => {}): Server {
+  return Object.getPrototypeOf(server).close.call(server, callback)
+}
+
+/**
+ * An app that closes its server while it drains, which is what apps do on SIGTERM, gets what it wants when the drain has it: its own close
+ * would cut idle connections whose clients are just sending.
+ */
+function closeWithTheDrain(server: Server): void {
+  const http = server as Server & Partial<Pick<HttpServer, 'closeIdleConnections'>>
+  let isAsked = false
+  let isClosed = false
+  server.once('close', () => {
+    isClosed = true
+  })
+  http.close = function close(callback) {
+    // It may listen again one day, and to close twice is as wrong as ever.
+    if (isClosed && server.listening) return closeAsNode(server, callback)
+    if (isAsked) return stopListening(server, callback)
+    isAsked = true
+    if (callback !== undefined) {
+      if (isClosed) process.nextTick(callback)
+      else server.once('close', () => callback())
+    }
+    return server
+  }
+  if (http.closeIdleConnections !== undefined) http.closeIdleConnections = () => {}
 }
 
 function politely(tracker: ConnectionTracker, close: (socket: Socket, protocol: string) => void): void {

@@ -2,6 +2,7 @@ import type { ChildProcess } from 'node:child_process'
 import cluster, { type Worker } from 'node:cluster'
 import type { WorkerState } from '../events.js'
 import { type FromPrimary, type FromWorker, type Heartbeat, unwrap, wrap } from '../messages.js'
+import type { StopSignal } from '../process/app-signals.js'
 import { exitCodes } from '../process/exit-codes.js'
 import type { CheckState } from '../worker/health.js'
 
@@ -104,18 +105,18 @@ export class Member {
   }
 
   /** Asks the worker to drain, and kills it when it does not end in time. @returns its status; 1 if by a signal */
-  async drain(delayMs: number, timeoutMs: number): Promise<number> {
+  async drain(delayMs: number, timeoutMs: number, signal: StopSignal = 'SIGTERM'): Promise<number> {
     if (!this.hasExited) {
       this.isAccepting = delayMs > 0 && this.wasReady
       this.enter('draining')
-      this.order = { type: 'drain', delayMs, timeoutMs }
+      this.order = { type: 'drain', signal, delayMs, timeoutMs }
       // While it loads its imports it has nothing to lose and hears nothing but signals.
       if (this.isHere) this.send(this.order)
       else this.process.kill('SIGTERM')
     }
     this.killAfter(timeoutMs)
-    const { code, signal } = await this.exited
-    if (signal === 'SIGTERM' && !this.isHere) return exitCodes.drained
+    const { code, signal: endedBy } = await this.exited
+    if (endedBy === 'SIGTERM' && !this.isHere) return exitCodes.drained
     return code ?? exitCodes.forced
   }
 
@@ -166,6 +167,7 @@ export class Member {
       case 'heartbeat':
         this.heartbeat = message.heartbeat
         break
+      case 'leaving':
       case 'failing':
         this.enter('draining')
     }

@@ -4,6 +4,7 @@ import { type HealthSource, startAdmin } from '../admin/admin.js'
 import type { Emit, WorkerState } from '../events.js'
 import type { Heartbeat } from '../messages.js'
 import type { ResolvedClusterOptions } from '../options.js'
+import type { StopSignal } from '../process/app-signals.js'
 import { heapFlags, type WorkerDecision } from '../process/decision.js'
 import { exitCodes } from '../process/exit-codes.js'
 import { onOrder, onStopOrder, terminalClosed } from '../process/signals.js'
@@ -79,7 +80,7 @@ export class Primary {
     const message = `${decision.workers} workers (${[decision.reason, ...flags].join(', ')}), primary pid ${process.pid}`
     this.emit({ type: 'decided', level: 'info', message, decision, adminUrl: this.url })
     onStopOrder(
-      (order) => void this.stop(order),
+      (order, signal) => void this.stop(order, signal),
       () => this.killAll(exitCodes.forced),
     )
     onOrder('SIGHUP', () => {
@@ -130,8 +131,8 @@ export class Primary {
   }
 
   /** Drains every worker, then this process, and ends it. */
-  stop(reason: string): Promise<never> {
-    this.stopped ??= this.end(reason, exitCodes.drained, this.options.drain.delayMs)
+  stop(reason: string, signal?: StopSignal): Promise<never> {
+    this.stopped ??= this.end(reason, exitCodes.drained, this.options.drain.delayMs, signal)
     return this.stopped
   }
 
@@ -140,7 +141,7 @@ export class Primary {
     this.stopped ??= this.end(reason, code, 0)
   }
 
-  private async end(reason: string, cleanCode: number, delayMs: number): Promise<never> {
+  private async end(reason: string, cleanCode: number, delayMs: number, signal?: StopSignal): Promise<never> {
     const { supervisor } = this
     const level = cleanCode === exitCodes.drained ? 'info' : 'error'
     this.emit({ type: 'stopping', level, message: `${reason}: draining`, reason })
@@ -151,7 +152,7 @@ export class Primary {
     const { timeoutMs } = this.options.drain
     const deadline = performance.now() + timeoutMs
     const draining = [...supervisor.members].map((member) =>
-      member.drain(delayMs + REFUSE_AT_LAST_MS, timeoutMs),
+      member.drain(delayMs + REFUSE_AT_LAST_MS, timeoutMs, signal),
     )
     await Promise.race([sleep(delayMs), Promise.all(draining)])
     // First the sockets, then the workers: what was accepted finds somebody to take it.

@@ -217,6 +217,11 @@ export class Supervisor {
       case 'stop-asked':
         this.retire(slot, member, message.reason)
         break
+      case 'leaving':
+        member.killAfter(this.options.drain.timeoutMs)
+        this.emit(recycled(slot.id, message.reason))
+        if (slot.current === member) this.vacate(slot)
+        break
       case 'failing':
         member.killAfter(this.options.drain.timeoutMs)
         if (slot.current === member) this.onCrash(slot, member, { code: exitCodes.uncaught, signal: null })
@@ -255,6 +260,12 @@ export class Supervisor {
     this.members.delete(member)
     this.emit(exited(member, exit))
     if (slot.current === member && this.slots.includes(slot)) this.onCrash(slot, member, exit)
+  }
+
+  /** The worker of a slot ends because it was asked to, not by the primary: another takes its place at once. */
+  private vacate(slot: Slot): void {
+    slot.current = undefined
+    if (!this.stopping && this.slots.includes(slot) && slot.next === undefined) slot.current = this.fork(slot)
   }
 
   /** The worker of a slot is gone, or going, without being asked. */

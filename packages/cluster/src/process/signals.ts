@@ -1,4 +1,5 @@
 import { closeSync, openSync } from 'node:fs'
+import { onStopSignal, type StopSignal } from './app-signals.js'
 
 const hadTerminal = process.stdin.isTTY
 
@@ -16,33 +17,30 @@ export function terminalClosed(): boolean {
 /** Ctrl-C reaches the whole terminal group, and wrappers such as npm pass it on once more: one order, twice. */
 const SAME_ORDER_MS = 500
 
-const stopSignals: readonly NodeJS.Signals[] =
-  process.platform === 'win32' ? ['SIGTERM', 'SIGINT', 'SIGBREAK'] : ['SIGTERM', 'SIGINT']
-
 /**
  * Calls `stop` on the first order to end, and `now` on the second.
  *
  * Where there are no signals, process managers send the message `'shutdown'`, or `{ cmd: 'shutdown' }`.
  */
-export function onStopOrder(stop: (order: string) => void, now: () => void): void {
+export function onStopOrder(stop: (order: string, signal: StopSignal) => void, now: () => void): void {
   let orderedAt: number | undefined
-  const onOrder = (order: string): void => {
+  const onOrder = (order: string, signal: StopSignal): void => {
     const at = performance.now()
     if (orderedAt === undefined) {
       orderedAt = at
-      stop(order)
+      stop(order, signal)
     } else if (at - orderedAt > SAME_ORDER_MS) now()
   }
-  for (const signal of stopSignals) process.on(signal, () => onOrder(signal))
+  onStopSignal(onOrder)
   process.on('message', (message: unknown) => {
     if (message === 'shutdown' || (message as { cmd?: unknown } | null)?.cmd === 'shutdown')
-      onOrder('shutdown')
+      onOrder('shutdown', 'SIGTERM')
   })
 }
 
-/** In a worker the primary decides what a signal to the whole group means. */
-export function ignoreGroupSignals(): void {
-  for (const signal of ['SIGINT', 'SIGHUP'] as const) process.on(signal, () => {})
+/** In a worker: the primary decides what the end of the terminal means to the whole group. */
+export function ignoreHangup(): void {
+  process.on('SIGHUP', () => {})
 }
 
 /** A signal with a meaning of ours, where the system has it. */

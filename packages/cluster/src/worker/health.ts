@@ -37,8 +37,12 @@ export interface CheckState {
   error?: string
 }
 
+/** What every process depends on: the name of its own check, which is reported once it has failed. */
+const SERVER = 'listening server'
+
 interface State {
   ok: boolean
+  wasDown?: boolean
   failures: number
   running: boolean
   error?: string
@@ -48,12 +52,14 @@ interface State {
  * Runs the checks of all resources on its own clock: one at a time each, with a time limit, and with hysteresis.
  */
 export class HealthMonitor {
-  private readonly states = new Map<string, State>()
+  private readonly states = new Map<string, State>([[SERVER, { ok: true, failures: 0, running: false }]])
   private timer: NodeJS.Timeout | undefined
 
   constructor(
     private readonly lifecycle: LifecycleRegistry,
     private readonly options: Required<HealthOptions>,
+    /** Whether the app's servers listen: it may have closed one. */
+    private readonly isListening: () => boolean,
     private readonly onChange: () => void,
   ) {}
 
@@ -63,12 +69,11 @@ export class HealthMonitor {
   }
 
   report(): CheckState[] {
-    return this.lifecycle.checked.map(({ name, required }) => ({
-      name,
-      required,
-      ok: this.states.get(name)?.ok ?? false,
-      ...errorOf(this.states.get(name)),
-    }))
+    return this.checks.flatMap(({ name, required }) => {
+      const state = this.states.get(name)
+      if (name === SERVER && !state?.wasDown) return []
+      return [{ name, required, ok: state?.ok ?? false, ...errorOf(state) }]
+    })
   }
 
   /** Checks until every required dependency has been up once, then goes on checking. Ends by `signal`. */
@@ -86,8 +91,18 @@ export class HealthMonitor {
     clearInterval(this.timer)
   }
 
+  private get checks(): readonly { name: string; required: boolean; check: Check }[] {
+    const own = { name: SERVER, required: true, check: () => this.checkServer() }
+    return [...this.lifecycle.checked.map((entry) => ({ ...entry, check: entry.check! })), own]
+  }
+
+  private checkServer(): void {
+    if (!this.isListening())
+      throw Object.assign(new Error('it is closed'), { code: 'ERR_SERVER_NOT_RUNNING' })
+  }
+
   private async runAll(threshold: number): Promise<void> {
-    await Promise.all(this.lifecycle.checked.map(({ name, check }) => this.run(name, check!, threshold)))
+    await Promise.all(this.checks.map(({ name, check }) => this.run(name, check, threshold)))
   }
 
   private async run(name: string, check: Check, threshold: number): Promise<void> {
@@ -101,6 +116,7 @@ export class HealthMonitor {
     // The first result is told, too: a start that waits says what for.
     if (ok === state.ok && known !== undefined) return
     state.ok = ok
+    state.wasDown ||= !ok
     this.onChange()
   }
 

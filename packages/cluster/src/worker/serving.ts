@@ -5,6 +5,7 @@ import { type DrainReport, drain } from '../drain/drain.js'
 import { NoServer } from '../errors.js'
 import type { Heartbeat } from '../messages.js'
 import type { ResolvedClusterOptions, StartContext } from '../options.js'
+import { appDone, passOn, type StopSignal } from '../process/app-signals.js'
 import { listenChannel } from '../process/node-internals.js'
 import { HealthMonitor } from './health.js'
 import { fitKeepAlive } from './keep-alive.js'
@@ -51,7 +52,12 @@ export class ServingProcess {
     onHealthChange: () => void,
     private readonly warn: (message: string) => void,
   ) {
-    this.health = new HealthMonitor(this.lifecycle, options.health, onHealthChange)
+    this.health = new HealthMonitor(
+      this.lifecycle,
+      options.health,
+      () => this.servers.length > 0 && this.servers.every(({ listening }) => listening),
+      onHealthChange,
+    )
   }
 
   /**
@@ -89,18 +95,29 @@ export class ServingProcess {
     }
   }
 
-  /** Drains, after `delayMs` or `acceptUntil`, then runs the hooks, all within `timeoutMs`. A second call returns the first one's end. */
-  drain(delayMs: number, timeoutMs: number, acceptUntil?: Promise<void>): Promise<EndReport> {
-    this.ending ??= this.drainOnce(delayMs, timeoutMs, acceptUntil)
+  /**
+   * Drains, after `delayMs` or `acceptUntil`, then runs the hooks, all within `timeoutMs`. The app's own listeners hear of it first; an app
+   * that is not ours then ends itself. A second call returns the first one's end.
+   */
+  drain(
+    signal: StopSignal,
+    delayMs: number,
+    timeoutMs: number,
+    acceptUntil?: Promise<void>,
+  ): Promise<EndReport> {
+    this.ending ??= this.drainOnce(signal, delayMs, timeoutMs, acceptUntil)
     return this.ending
   }
 
   private async drainOnce(
+    signal: StopSignal,
     delayMs: number,
     timeoutMs: number,
     acceptUntil: Promise<void> | undefined,
   ): Promise<EndReport> {
     const startedAt = performance.now()
+    const until = (): number => startedAt + timeoutMs - performance.now()
+    const endsItself = passOn(signal) && this.options.isUnchanged
     this.lifecycle.beginDrain()
     this.health.stop()
     const connectionsMs = Math.round(timeoutMs - Math.min(HOOK_SHARE_MAX_MS, timeoutMs * HOOK_SHARE))
@@ -113,7 +130,10 @@ export class ServingProcess {
       closeUpgraded: this.options.drain.closeUpgraded,
     })
     this.end.abort()
-    const hooks = await this.lifecycle.stop(startedAt + timeoutMs - performance.now())
+    const hooks = await this.lifecycle.stop(until())
+    if (endsItself && !(await appDone(Math.max(0, until())))) {
+      hooks.failed.push({ name: `the app's own ${signal}`, phase: 'logs', reason: 'timeout' })
+    }
     const clean = connections.forced.length === 0 && hooks.failed.length === 0
     const activeResources = clean ? [] : process.getActiveResourcesInfo()
     return { connections, hooks, tookMs: performance.now() - startedAt, clean, activeResources }

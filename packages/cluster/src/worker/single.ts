@@ -2,6 +2,7 @@ import { type HealthSource, startAdmin } from '../admin/admin.js'
 import type { Emit } from '../events.js'
 import type { ResolvedClusterOptions } from '../options.js'
 import { checked, readiness } from '../primary/narration.js'
+import type { StopSignal } from '../process/app-signals.js'
 import type { WorkerDecision } from '../process/decision.js'
 import { exitCodes } from '../process/exit-codes.js'
 import { exitCodeOf, onUncaught, writeError } from '../process/fatal.js'
@@ -45,15 +46,16 @@ export async function runSingle(
 
   let status: number = exitCodes.drained
   /** A failure while it drains changes how it ends, not when. */
-  const end = async (code: number, delayMs: number): Promise<void> => {
+  const end = async (code: number, delayMs: number, signal: StopSignal = 'SIGTERM'): Promise<void> => {
     status ||= code
     if (state === 'draining') return
     state = 'draining'
     tellReadiness()
     const { timeoutMs } = options.drain
     const deadline = performance.now() + timeoutMs
-    setTimeout(() => process.exit(status || exitCodes.forced), timeoutMs + 1_000)
-    const report = await serving.drain(delayMs, timeoutMs)
+    // Everything before its time is up is waited for by a timer that holds the process.
+    setTimeout(() => process.exit(status || exitCodes.forced), timeoutMs + 1_000).unref()
+    const report = await serving.drain(signal, delayMs, timeoutMs)
     const hooks = await prepared.stop(Math.max(100, deadline - performance.now()))
     const clean = report.clean && hooks.failed.length === 0
     emit({
@@ -65,13 +67,13 @@ export async function runSingle(
     })
     process.exit(status || (clean ? exitCodes.drained : exitCodes.forced))
   }
-  const stop = (reason: string): Promise<void> => {
+  const stop = (reason: string, signal?: StopSignal): Promise<void> => {
     emit({ type: 'stopping', level: 'info', message: `${reason}: draining`, reason })
-    return end(exitCodes.drained, options.drain.delayMs)
+    return end(exitCodes.drained, options.drain.delayMs, signal)
   }
 
   onStopOrder(
-    (order) => void stop(order),
+    (order, signal) => void stop(order, signal),
     () => process.exit(exitCodes.forced),
   )
   onOrder('SIGHUP', () => {

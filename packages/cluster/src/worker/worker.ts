@@ -1,9 +1,10 @@
 import cluster from 'node:cluster'
 import { type FromPrimary, type FromWorker, unwrap, wrap } from '../messages.js'
 import type { ResolvedClusterOptions } from '../options.js'
+import { isHandledByApp, onStopSignal } from '../process/app-signals.js'
 import { exitCodes } from '../process/exit-codes.js'
 import { exitCodeOf, onUncaught, writeError } from '../process/fatal.js'
-import { ignoreGroupSignals } from '../process/signals.js'
+import { ignoreHangup } from '../process/signals.js'
 import { startPulse } from './pulse.js'
 import { ServingProcess } from './serving.js'
 
@@ -24,6 +25,7 @@ export async function runWorker(options: ResolvedClusterOptions): Promise<void> 
   // What this worker spawns is no worker of ours.
   delete process.env[workerIdVariable]
   const { timeoutMs } = options.drain
+  const atOnce = { signal: 'SIGTERM', delayMs: 0, timeoutMs } as const
   const serving = new ServingProcess(
     options,
     () => send({ type: 'health', ok: serving.health.ok, checks: serving.health.report() }),
@@ -33,30 +35,39 @@ export async function runWorker(options: ResolvedClusterOptions): Promise<void> 
   let isEnding = false
   let status: number = exitCodes.drained
   /** A failure while it drains changes how it ends, not when. */
-  const end = async (delayMs: number, timeoutMs: number, code: number): Promise<void> => {
+  const end = async (
+    code: number,
+    { delayMs, timeoutMs, signal }: Omit<Extract<FromPrimary, { type: 'drain' }>, 'type'>,
+  ): Promise<void> => {
     status ||= code
     if (isEnding) return
     isEnding = true
-    const report = await serving.drain(delayMs, timeoutMs, told('refuse'))
+    const report = await serving.drain(signal, delayMs, timeoutMs, told('refuse'))
     // What is still on its way here goes to another worker: the primary takes it back.
     await send({ type: 'drained', report })
     process.exit(status || (report.clean ? exitCodes.drained : exitCodes.forced))
   }
 
-  ignoreGroupSignals()
-  process.on('SIGTERM', () => send({ type: 'stop-asked', reason: 'SIGTERM' }))
+  ignoreHangup()
+  onStopSignal((reason, signal) => {
+    // The app, whose listener is next, ends itself now.
+    if (options.isUnchanged && isHandledByApp(signal)) {
+      void send({ type: 'leaving', reason })
+      void end(exitCodes.drained, { ...atOnce, signal })
+    } else if (signal === 'SIGTERM') void send({ type: 'stop-asked', reason })
+  })
   process.on('message', (raw) => {
     const message = unwrap<FromPrimary>(raw)
-    if (message?.type === 'drain') void end(message.delayMs, message.timeoutMs, exitCodes.drained)
+    if (message?.type === 'drain') void end(exitCodes.drained, message)
   })
   cluster.worker!.on('disconnect', () => {
     // The primary is gone. Without this mark Node ends the worker at once, with status 0, whatever it is busy with.
     cluster.worker!.exitedAfterDisconnect = true
-    void end(0, timeoutMs, exitCodes.forced)
+    void end(exitCodes.forced, atOnce)
   })
   onUncaught(() => {
     void send({ type: 'failing' })
-    void end(0, timeoutMs, exitCodes.uncaught)
+    void end(exitCodes.uncaught, atOnce)
   })
 
   void send({ type: 'here' })
@@ -71,7 +82,7 @@ export async function runWorker(options: ResolvedClusterOptions): Promise<void> 
     await send({ type: 'ready', checks: serving.health.report() })
   } catch (error) {
     writeError(error)
-    await end(0, timeoutMs, exitCodeOf(error))
+    await end(exitCodeOf(error), atOnce)
   }
 }
 
