@@ -64,7 +64,7 @@ export function streamsOf(connections: readonly RedisConnection[]): ClientStream
 /** `host:port` of the node that holds a key, as far as a Cluster client knows; empty for any other client. */
 export function nodeOf(client: RedisClient, key: string): string {
   const { slots } = client as { slots?: readonly (readonly string[] | undefined)[] }
-  return slots?.[slotOf(key)]?.[0] ?? ''
+  return slots?.[slotOf(keyPrefixOf(client) + key)]?.[0] ?? ''
 }
 
 function isClientStream(stream: unknown): stream is ClientStream {
@@ -96,15 +96,26 @@ export function redisClient(value: unknown): string | undefined {
   return isClient ? undefined : 'an ioredis client (`new Redis(…)`, `new Cluster(…)` or `createRedis(…)`)'
 }
 
+/** What changes replies, or who is asked: of a client with one server and of the nodes of a Cluster. */
+interface ReplySettings {
+  readonly stringNumbers?: boolean
+  readonly replyMapping?: string
+}
+
 /** What ioredis' clients carry along, and its types do not show. */
 interface Internals {
-  readonly options?: {
+  readonly options?: ReplySettings & {
     readonly keyPrefix?: string
-    readonly stringNumbers?: boolean
-    readonly redisOptions?: { readonly stringNumbers?: boolean }
+    readonly scaleReads?: unknown
+    readonly redisOptions?: ReplySettings
   }
   readonly constructor: { readonly Command?: typeof Command }
   duplicate?(...args: unknown[]): RedisClient
+}
+
+/** What a client puts before every key. */
+function keyPrefixOf(client: RedisClient): string {
+  return (client as unknown as Internals).options?.keyPrefix ?? ''
 }
 
 /**
@@ -122,28 +133,44 @@ export function sendCommand(
   if (client.sendCommand === undefined) {
     return asBuffer ? client.callBuffer(command, args) : client.call(command, args)
   }
-  const { options, constructor: its } = client as unknown as Internals
+  const { constructor: its } = client as unknown as Internals
+  const keyPrefix = keyPrefixOf(client)
   const made = new (its.Command ?? Command)(command, args, {
     replyEncoding: asBuffer ? null : 'utf8',
-    ...(options?.keyPrefix ? { keyPrefix: options.keyPrefix } : {}),
+    ...(keyPrefix === '' ? {} : { keyPrefix }),
   })
   client.sendCommand(made as never)
   return made.promise
 }
 
 /**
- * A client whose replies are what the server said. With `stringNumbers` a number cannot be told from a text any more, so that
- * client gets a connection of its own beside it, which ends with it.
+ * A client whose replies are what the primary said. With `stringNumbers` a number cannot be told from a text any more, with
+ * `replyMapping` a list is an object, with `scaleReads` a replica answers that may not have heard of the last write: such a client
+ * gets another one beside it, which connects when it is used and ends with it.
  */
 export function withPlainReplies(client: RedisClient): RedisClient {
-  const { options, duplicate } = client as unknown as Internals
-  const isPlain = !options?.stringNumbers && !options?.redisOptions?.stringNumbers
+  const { options = {}, duplicate } = client as unknown as Internals
+  const isPlain =
+    areRepliesPlain(options) &&
+    areRepliesPlain(options.redisOptions ?? {}) &&
+    (options.scaleReads ?? 'master') === 'master'
   if (isPlain || typeof duplicate !== 'function') return client
   const plain = client.isCluster
-    ? duplicate.call(client, [], { redisOptions: { ...options?.redisOptions, stringNumbers: false } })
-    : duplicate.call(client, { stringNumbers: false })
+    ? duplicate.call(client, [], {
+        lazyConnect: true,
+        scaleReads: 'master',
+        redisOptions: { ...options.redisOptions, ...PLAIN_REPLIES },
+      })
+    : duplicate.call(client, { lazyConnect: true, ...PLAIN_REPLIES })
   // Without a listener ioredis writes errors to the console; the app hears of them from its own client.
   plain.on('error', () => {})
   client.on('end', () => plain.disconnect?.())
   return plain
+}
+
+/** Settings with which replies are what the server said. */
+export const PLAIN_REPLIES: ReplySettings = Object.freeze({ stringNumbers: false, replyMapping: 'legacy' })
+
+function areRepliesPlain({ stringNumbers, replyMapping = 'legacy' }: ReplySettings): boolean {
+  return !stringNumbers && replyMapping === 'legacy'
 }

@@ -20,18 +20,19 @@ const advised = new Set<string>()
  */
 export function adviseOnServers(client: RedisClient): void {
   client.on('ready', () => {
-    for (const connection of connectionsOf(client)) void adviseOn(connection)
+    for (const connection of connectionsOf(client)) void adviseOn(connection, client.isCluster === true)
   })
 }
 
-async function adviseOn(connection: RedisConnection): Promise<void> {
+/** @param isCluster  then it is a node, and one of the replicas may well be */
+async function adviseOn(connection: RedisConnection, isCluster: boolean): Promise<void> {
   const { options = {} } = connection as { options?: { host?: string; port?: number; path?: string } }
   const server = options.path ?? `${options.host}:${options.port}`
   if (connection.status !== 'ready' || connection.info === undefined || advised.has(server)) return
   advised.add(server)
   try {
     const facts = serverFacts(String(await connection.info()))
-    for (const [code, text] of adviceOn(facts))
+    for (const [code, text] of adviceOn(isCluster ? { ...facts, role: '' } : facts))
       process.emitWarning(`Redis at ${server}: ${text} ${PAGE}`, { code })
   } catch {
     // Not allowed, or gone: what matters of that is told by the operations of the packages.

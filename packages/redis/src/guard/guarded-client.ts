@@ -253,15 +253,26 @@ function report(message: OperationMessage): void {
  * ioredis by default sends unanswered commands again after a reconnect: an INCR that was carried out is carried out
  * twice. `createRedis` switches that off; a client made elsewhere is left as it is, with one warning.
  */
-function warnOfRepeatedWrites(client: RedisClient): void {
-  if (client.isCluster) return
-  const { options } = client as {
-    options?: { autoResendUnfulfilledCommands?: boolean; maxRetriesPerRequest?: number }
-  }
-  if (options?.autoResendUnfulfilledCommands === false || options?.maxRetriesPerRequest === 0) return
+function warnOfRepeatedWrites({
+  options,
+  isCluster,
+}: RedisClient & { readonly options?: RepeatOptions }): void {
+  const { autoResendUnfulfilledCommands, maxRetriesPerRequest, retryDelayOnFailover } = options ?? {}
+  const isOnce = isCluster
+    ? retryDelayOnFailover === 0
+    : autoResendUnfulfilledCommands === false || maxRetriesPerRequest === 0
+  if (isOnce) return
+  const setting = isCluster ? 'retryDelayOnFailover: 0' : 'autoResendUnfulfilledCommands: false'
   process.emitWarning(
     'This Redis client repeats unanswered commands after a reconnect, so a quota may be counted twice. ' +
-      'Make it with `createRedis`, or with `autoResendUnfulfilledCommands: false`.',
+      `Make it with \`createRedis\`, or with \`${setting}\`.`,
     { code: 'SCALE_REDIS_RESEND' },
   )
+}
+
+interface RepeatOptions {
+  readonly autoResendUnfulfilledCommands?: boolean
+  readonly maxRetriesPerRequest?: number | null
+  /** Of a Cluster client. */
+  readonly retryDelayOnFailover?: number
 }

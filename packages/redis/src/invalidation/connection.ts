@@ -1,4 +1,4 @@
-import type { RedisArgument, RedisClient } from '../client.js'
+import { PLAIN_REPLIES, type RedisArgument, type RedisClient } from '../client.js'
 import { endSilentHandshakes } from '../connection/handshake.js'
 
 /** A connection that belongs to a channel alone. An ioredis client with one server, or a Cluster client. */
@@ -27,10 +27,11 @@ interface Duplicable {
 export function ownConnection(client: RedisClient): OwnConnection | undefined {
   const { duplicate, options: own } = client as Duplicable
   if (typeof duplicate !== 'function' || own?.keyPrefix || own?.redisOptions?.keyPrefix) return undefined
+  const common = { lazyConnect: true, enableOfflineQueue: false, enableAutoPipelining: false }
   const options = {
-    lazyConnect: true,
+    ...common,
+    ...PLAIN_REPLIES,
     protocol: 2,
-    enableOfflineQueue: false,
     autoResubscribe: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
@@ -38,9 +39,9 @@ export function ownConnection(client: RedisClient): OwnConnection | undefined {
   }
   const connection = client.isCluster
     ? duplicate.call(client, [], {
-        lazyConnect: true,
-        enableOfflineQueue: false,
-        redisOptions: { protocol: 2 },
+        ...common,
+        scaleReads: 'master',
+        redisOptions: { ...own?.redisOptions, ...PLAIN_REPLIES, protocol: 2 },
       })
     : duplicate.call(client, options)
   // Without a listener ioredis writes errors to the console; the app hears of them from its own client.

@@ -20,6 +20,12 @@ export interface Faults {
   refuse: boolean
 }
 
+/** Where a proxy forwards to. */
+export interface ProxyTarget {
+  readonly host: string
+  readonly port: number
+}
+
 /** A TCP proxy on 127.0.0.1 whose faults are set while it runs. */
 export interface FaultProxy {
   readonly host: '127.0.0.1'
@@ -77,20 +83,20 @@ const CHECKS = {
  * Starts a TCP proxy that forwards to `target` and can fail in the ways networks do. Point a client at its `port`.
  * While the target refuses connections, clients are accepted and then reset.
  *
- * @param options.target  where connections go; a `RedisServer` is one
+ * @param options.target  where connections go; a `RedisServer` is one. Of several each connection goes to the next
  */
 export async function startFaultProxy(options: {
-  target: { readonly host: string; readonly port: number }
+  target: ProxyTarget | readonly ProxyTarget[]
 }): Promise<FaultProxy> {
-  const { host, port: targetPort } = options.target
+  const targets = [options.target].flat()
   const connections = new Set<ProxiedConnection>()
   const traffic: Traffic = { bytesToTarget: 0, bytesToClient: 0 }
   let accepted = 0
   let faults = NO_FAULTS
 
   function onConnection(client: Socket): void {
-    accepted++
-    const connection = proxiedConnection(client, { host, port: targetPort }, () => faults, traffic)
+    const { host, port } = targets[accepted++ % targets.length]!
+    const connection = proxiedConnection(client, { host, port }, () => faults, traffic)
     connections.add(connection)
     client.on('close', () => connections.delete(connection))
   }

@@ -1,5 +1,7 @@
+export { type ClientRow, type ConnectedClient, clientRows, type IoredisLibrary } from './client-rows.js'
+export { type ClientServers, startClientServers } from './client-servers.js'
 export { type RedisCluster, type StartRedisClusterOptions, startRedisCluster } from './cluster.js'
-export { type FaultProxy, type Faults, startFaultProxy } from './fault-proxy.js'
+export { type FaultProxy, type Faults, type ProxyTarget, startFaultProxy } from './fault-proxy.js'
 export { ErrorReply, type Reply } from './resp.js'
 export { type RedisSentinel, type StartRedisSentinelOptions, startRedisSentinel } from './sentinel.js'
 export { type RedisServer, type ServerProgram, type StartRedisOptions, startRedis } from './server.js'
