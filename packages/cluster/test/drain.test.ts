@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { createServer, get } from 'node:http'
-import { type AddressInfo, createServer as createNetServer } from 'node:net'
+import { type AddressInfo, connect, createServer as createNetServer } from 'node:net'
 import { Worker } from 'node:worker_threads'
 import express from 'express'
 import express4 from 'express4'
@@ -42,6 +42,36 @@ test('with nothing open it ends at once, and a second drain does no harm', async
     expect(tookMs).toBeLessThan(1_000)
   }
   await drain(server)
+})
+
+test('upgraded connections are told to go one after another, not all in one moment', async () => {
+  const server = createServer()
+  server.on('upgrade', (_req, socket) => {
+    socket.on('error', () => {})
+    socket.write('HTTP/1.1 101 Switching Protocols\r\n\r\n')
+  })
+  trackConnections(server)
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const clients = Array.from({ length: 120 }, () => connect(port, '127.0.0.1'))
+  for (const client of clients)
+    client.write('GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n')
+  await Promise.all(clients.map((client) => once(client, 'data')))
+  const toldAt: number[] = []
+  const { forced } = await drain(server, {
+    lingerMs: 0,
+    closeUpgraded: (socket) => {
+      toldAt.push(performance.now())
+      socket.end()
+    },
+  })
+  expect(forced).toEqual([])
+  expect(toldAt).toHaveLength(120)
+  for (const [index, at] of toldAt.entries()) {
+    const later = toldAt[index + 50]
+    if (later !== undefined) expect(later - at).toBeGreaterThan(50)
+  }
 })
 
 test('counts requests, and connections until they close', async () => {

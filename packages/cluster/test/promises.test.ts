@@ -126,6 +126,38 @@ test('an agent in NODE_OPTIONS is not loaded into the thread of the watchdog: th
   expect(app.transcript()).toContain('diagnostic report')
 })
 
+test('a thread of the watchdog that something ends is told of and started again', async () => {
+  const folder = temporaryFolder()
+  const agent = join(folder, 'agent.cjs')
+  // As an agent that instruments threads: the first one of each process does not survive it.
+  writeFileSync(
+    agent,
+    `const threads = require('node:worker_threads')
+    let first = true
+    threads.Worker = class extends threads.Worker {
+      constructor(...args) {
+        super(...args)
+        if (first) this.once('online', () => this.terminate())
+        first = false
+      }
+    }
+    require('node:module').syncBuiltinESMExports()`,
+  )
+  const { app, url } = await launched(
+    {},
+    { watchdog: { intervalMs: 200, timeoutMs: 4_000, reportDirectory: folder } },
+    { NODE_OPTIONS: `--require=${agent}` },
+  )
+  await app.said('warning', {}, 2)
+  expect(app.of('warning')[0]!.message).toContain('the thread of the watchdog ended and is started again')
+  // A heartbeat later the new one has begun.
+  const { workerId } = await app.said('heartbeat', {}, app.of('heartbeat').length + 20)
+  expect(workerId).toBeDefined()
+  fetch(`${url}/block`).catch(() => {})
+  await app.said('worker', { state: 'exited' })
+  expect(app.transcript()).toContain('diagnostic report')
+})
+
 test('a worker that cannot be started is one more failure: it is tried again', async () => {
   const folder = temporaryFolder()
   const { app } = await launched({}, { respawn: { baseMs: 20, maxMs: 200 } }, { BREAK_SPAWN: folder })

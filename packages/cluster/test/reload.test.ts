@@ -64,6 +64,29 @@ test('reloads that are asked for while one runs share the next', async () => {
   expect(app.of('reload', { state: 'started' })).toHaveLength(2)
 })
 
+test('four workers that each hold a stream drain side by side', async () => {
+  const { app, url } = await running({ workers: 4, bootTimeoutMs: 60_000 })
+  const before = app.workerPids()
+  const clients = new AbortController()
+  const ended: string[] = []
+  for (let stream = 0; stream < 4; stream++) {
+    const { body } = await fetch(`${url}/events`, { signal: clients.signal })
+    new Response(body).text().then(
+      () => ended.push('by the server'),
+      () => ended.push('by the client'),
+    )
+  }
+  await app.said('request', { path: '/events' }, 4)
+  process.kill(app.pid, 'SIGHUP')
+  for (const pid of before) await app.said('worker', { pid, state: 'draining' })
+  // Not one of them had to end before the next began, nor was a stream cut for it.
+  expect(app.of('worker', { state: 'exited' })).toEqual([])
+  expect(ended).toEqual([])
+  clients.abort()
+  await app.said('reload', { state: 'done', replaced: 4 })
+  expect(ended).toEqual(Array(4).fill('by the client'))
+})
+
 test('SIGTTIN adds a worker, SIGTTOU takes one away, down to one', async () => {
   const { app, url } = await running()
   process.kill(app.pid, 'SIGTTIN')

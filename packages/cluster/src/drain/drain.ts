@@ -58,7 +58,7 @@ const DESTROY_MS = 500
  *
  * In order: every answer says `Connection: close`; for `delayMs` new connections are still accepted; then the
  * servers stop listening while their connections live on and may send one last request; what stays idle or silent for
- * `lingerMs` is closed, upgraded connections are asked to end, HTTP/2 sessions end after their streams, and
+ * `lingerMs` is closed, upgraded connections are asked to end (500 a second, faster if time is short), HTTP/2 sessions end after their streams, and
  * requests in flight go on; at `abortAfterMs` long answers are told to end; at `timeoutMs` the rest is
  * destroyed and reported. It returns as soon as nothing is left.
  *
@@ -99,15 +99,14 @@ export async function drain(
   const accepted = (): number => trackers.reduce((sum, tracker) => sum + tracker.accepted, 0)
   await acceptQueueEmptied(accepted, until(timeoutMs))
   for (const server of list) stopListening(server)
-  const cancelPolitely = at(Math.min(lingerMs, until(timeoutMs)), () => {
-    for (const tracker of trackers) politely(tracker, closeUpgraded)
-  })
+  const politely = goingAway(trackers, closeUpgraded)
+  const toldFrom = performance.now() + lingerMs
   await waitUntil(() => {
     for (const tracker of trackers) tracker.closeIdle(lingerMs)
+    if (performance.now() >= toldFrom) politely(until(timeoutMs))
     return isEmpty()
   }, until(timeoutMs))
 
-  cancelPolitely()
   cancelAbort()
   const forced = trackers.flatMap((tracker) => tracker.destroyAll())
   await waitUntil(isEmpty, DESTROY_MS)
@@ -152,8 +151,26 @@ function closeWithTheDrain(server: Server): void {
   if (http.closeIdleConnections !== undefined) http.closeIdleConnections = () => {}
 }
 
-function politely(tracker: ConnectionTracker, close: (socket: Socket, protocol: string) => void): void {
-  for (const { socket, protocol } of tracker.upgraded()) close(socket, protocol)
+/** So many upgraded connections are told in one sweep, so that their clients do not come back all at once; more only if time is short. */
+const TOLD_PER_SWEEP = 50
+
+/** @returns tells the next ones, given how much time is left for all of them */
+function goingAway(
+  trackers: readonly ConnectionTracker[],
+  close: (socket: Socket, protocol: string) => void,
+): (leftMs: number) => void {
+  const told = new WeakSet<Socket>()
+  return (leftMs) => {
+    const others = trackers
+      .flatMap((tracker) => [...tracker.upgraded()])
+      .filter(({ socket }) => !told.has(socket))
+    // Half of the time for telling, the other half for what they answer.
+    const sweeps = Math.max(1, leftMs / 2 / SWEEP_MS)
+    for (const { socket, protocol } of others.slice(0, Math.max(TOLD_PER_SWEEP, others.length / sweeps))) {
+      told.add(socket)
+      close(socket, protocol)
+    }
+  }
 }
 
 /** Close frame, status 1001, no reason. Frames are written whole, so it cannot fall inside another. */

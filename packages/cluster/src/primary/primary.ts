@@ -47,6 +47,7 @@ export class Primary {
     this.supervisor = new Supervisor(
       options,
       env,
+      decision.resources.memoryBytes,
       emit,
       (code) => this.giveUp(code),
       () => this.tellReadiness(),
@@ -117,7 +118,7 @@ export class Primary {
     return this.queued
   }
 
-  /** Adds workers, or drains the last ones, one after the other. */
+  /** Adds workers, or drains the last ones. */
   scale(wanted: (workers: number) => number): Promise<void> {
     return this.supervisor.inTurn(async () => {
       const { slots } = this.supervisor
@@ -126,7 +127,7 @@ export class Primary {
       const message = `${workers} workers instead of ${slots.length}`
       this.emit({ type: 'scaled', level: 'info', message, workers })
       this.supervisor.addSlots(Math.max(0, workers - slots.length))
-      while (slots.length > workers) await this.supervisor.removeSlot()
+      await this.supervisor.removeSlots(Math.max(0, slots.length - workers))
     })
   }
 

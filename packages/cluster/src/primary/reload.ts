@@ -29,8 +29,8 @@ export interface ReloadReport {
 
 /**
  * Replaces all workers, one at a time, by new ones that run what is on disk now. The first new one is a canary: it must
- * stay ready and healthy for a while before any old one goes. Any failure ends the reload; what was not replaced by
- * then serves on.
+ * stay ready and healthy for a while before any old one goes. Old ones drain side by side, so that all of it takes one drain, whatever
+ * clients hold on. Any failure ends the reload; what was not replaced by then serves on.
  *
  * @throws {ReloadFailed} with how many were replaced and how many kept
  */
@@ -44,6 +44,7 @@ export async function reload(supervisor: Supervisor, canaryMs: number, emit: Emi
       await supervisor.replace(slot, replaced === 0 ? canaryMs : 0)
       replaced++
     }
+    await Promise.all(slots.map(({ left }) => left))
   } catch (cause) {
     const error = new ReloadFailed(replaced, slots.length - replaced, cause)
     emit({ type: 'reload', level: 'error', state: 'failed', message: error.message, replaced })

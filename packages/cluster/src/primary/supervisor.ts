@@ -31,6 +31,8 @@ export interface Slot {
   current?: Member | undefined
   /** Who will serve here once it has proved itself. */
   next?: Member | undefined
+  /** Resolves when who served here before has ended: a place has one on its way out at a time. */
+  left: Promise<unknown>
   /** Its breaker is open: it failed too often. */
   isHeld: boolean
   limits: ReturnType<typeof jittered>
@@ -63,6 +65,8 @@ export class Supervisor {
   constructor(
     private readonly options: ResolvedClusterOptions,
     private readonly env: Record<string, string>,
+    /** What all processes together may use, as far as there is a limit. */
+    private readonly memoryBytes: number | undefined,
     private readonly emit: Emit,
     /** The app cannot start at all. */
     private readonly onGiveUp: (code: number) => void,
@@ -94,6 +98,7 @@ export class Supervisor {
         id: lastId + 1 + index,
         failures: 0,
         wasReady: false,
+        left: Promise.resolve(),
         isHeld: false,
         limits: {},
         floor: new RecycleFloor(this.options.recycle.minAgeMs ?? recycleDefaults.minAgeMs),
@@ -104,11 +109,11 @@ export class Supervisor {
     for (const slot of added) slot.current = this.fork(slot)
   }
 
-  /** Takes away the last slot and drains its worker. */
-  async removeSlot(): Promise<void> {
-    const slot = this.slots.pop()
-    clearTimeout(slot?.respawnTimer)
-    await slot?.current?.drain(0, this.options.drain.timeoutMs)
+  /** Takes away the last slots and drains their workers. */
+  async removeSlots(count: number): Promise<void> {
+    const removed = this.slots.splice(this.slots.length - count)
+    for (const { respawnTimer } of removed) clearTimeout(respawnTimer)
+    await Promise.all(removed.map(({ current }) => current?.drain(0, this.options.drain.timeoutMs)))
   }
 
   /** Starts nothing from now on. */
@@ -126,11 +131,14 @@ export class Supervisor {
   }
 
   /**
-   * Puts a new worker in a slot: forked, ready, held for `canaryMs`, and only then is the old one drained.
+   * Puts a new worker in a slot: forked, ready, held for `canaryMs`, and only then is the old one told to go. How long its clients
+   * take does not hold up the next slot; `left` of the slot says when it has ended.
    *
    * @throws {Error} the new one failed; it is gone and the old one serves on
    */
   async replace(slot: Slot, canaryMs: number): Promise<void> {
+    await slot.left
+    await this.untilOneMoreFits()
     if (this.stopping) throw new Error('the cluster is stopping')
     clearTimeout(slot.respawnTimer)
     const next = this.fork(slot, true)
@@ -151,7 +159,21 @@ export class Supervisor {
     slot.next = undefined
     next.enter('ready')
     // A worker that failed by itself meanwhile is already on its way out.
-    await old?.drain(0, this.options.drain.timeoutMs)
+    slot.left = old?.drain(0, this.options.drain.timeoutMs) ?? Promise.resolve()
+  }
+
+  /** Under a memory limit, what is on its way out may have to make room first: it goes by what the workers say of their size. */
+  private async untilOneMoreFits(): Promise<void> {
+    const { memoryBytes } = this
+    if (memoryBytes === undefined) return
+    for (;;) {
+      const members = [...this.members]
+      const leaving = members.filter(({ state }) => state === 'draining')
+      const largest = Math.max(0, ...members.map(({ heartbeat }) => heartbeat?.rssBytes ?? 0))
+      const needed = members.reduce((sum, { heartbeat }) => sum + (heartbeat?.rssBytes ?? largest), largest)
+      if (leaving.length === 0 || needed <= memoryBytes) return
+      await Promise.race(leaving.map(({ exited }) => exited))
+    }
   }
 
   private fork(slot: Slot, isCanary = false): Member {

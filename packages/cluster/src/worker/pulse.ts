@@ -43,21 +43,23 @@ export function resolveWatchdog(given: WatchdogOptions | undefined): Required<Wa
 /**
  * Starts the heartbeat of a worker.
  *
- * @param inFlight  what the server is busy with
- * @param graceMs   how long this process may take to end after the primary died
+ * @param traffic  what the servers are busy with
+ * @param warn     says that the thread has ended, which nobody would notice otherwise
+ * @param graceMs  of `identity`: how long this process may take to end after the primary died
  * @returns stops it
  */
 export function startPulse(
   options: Required<WatchdogOptions>,
   traffic: () => Pick<Heartbeat, 'inFlight' | 'connections' | 'requests'>,
   send: (heartbeat: Heartbeat) => void,
+  warn: (message: string) => void,
   identity: { workerId: number; graceMs: number },
 ): () => void {
   const delay = monitorEventLoopDelay({ resolution: 20 })
   delay.enable()
   let utilization = performance.eventLoopUtilization()
   const beats = new Int32Array(new SharedArrayBuffer(4))
-  const thread = options.thread ? startThread(options, beats, identity) : undefined
+  const stopThread = options.thread ? keepThread(options, beats, warn, identity) : () => {}
   const timer = setInterval(() => {
     Atomics.add(beats, 0, 1)
     const now = performance.eventLoopUtilization()
@@ -77,12 +79,49 @@ export function startPulse(
   return () => {
     clearInterval(timer)
     delay.disable()
-    void thread?.terminate()
+    stopThread()
   }
 }
 
 /** The report comes before the kill, and late enough not to be written for a loop that only stalled. */
 const REPORT_AT = 0.75
+
+/** One that ends again and again is not started for ever. */
+const MOST_RESTARTS = 5
+const RESTART_MS = 1_000
+
+/** Starts the thread, and starts it again when something has ended it. @returns stops it */
+function keepThread(
+  options: Required<WatchdogOptions>,
+  beats: Int32Array,
+  warn: (message: string) => void,
+  identity: { workerId: number; graceMs: number },
+): () => void {
+  let thread: Worker
+  let isStopped = false
+  let restarts = 0
+  const start = (): void => {
+    let reason = 'ended'
+    thread = startThread(options, beats, identity)
+    thread.once('error', (error: NodeJS.ErrnoException) => {
+      reason = `failed (${error.code ?? error.name})`
+    })
+    thread.once('exit', () => {
+      if (isStopped) return
+      const isLast = restarts++ === MOST_RESTARTS
+      const next = isLast
+        ? 'stays off: no report if this worker is stuck, and nothing ends it if the primary dies then'
+        : 'is started again'
+      warn(`the thread of the watchdog ${reason} and ${next}`)
+      if (!isLast) setTimeout(start, RESTART_MS).unref()
+    })
+  }
+  start()
+  return () => {
+    isStopped = true
+    void thread.terminate()
+  }
+}
 
 function startThread(
   { timeoutMs, reportDirectory }: Required<WatchdogOptions>,
@@ -104,8 +143,6 @@ function startThread(
     env: {},
     resourceLimits: { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 2, stackSizeMb: 1 },
   })
-  // Without it the worker still works; the primary still sees its silence.
-  thread.on('error', () => {})
   thread.unref()
   return thread
 }

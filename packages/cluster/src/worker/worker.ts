@@ -77,6 +77,7 @@ export async function runWorker(options: ResolvedClusterOptions): Promise<void> 
       options.watchdog,
       () => serving.traffic,
       (heartbeat) => void send({ type: 'heartbeat', heartbeat }),
+      (message) => void send({ type: 'warning', message }),
       { workerId, graceMs: timeoutMs + 1_000 },
     )
     await send({ type: 'ready', checks: serving.health.report() })
