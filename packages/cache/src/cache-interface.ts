@@ -15,6 +15,12 @@ export interface WrapOptions<Args extends unknown[], Value> extends Omit<LoadOpt
   tags?: (...args: Args) => readonly string[]
 }
 
+/** One entry for `setMany`. */
+export interface NewEntry extends SetOptions {
+  readonly key: string
+  readonly value: unknown
+}
+
 /** A cache for values of functions. Made by `createCache`. */
 export interface Cache {
   /**
@@ -40,11 +46,22 @@ export interface Cache {
   /** As `get`, telling a stored `undefined` from none. */
   getEntry<Value = unknown>(key: string): Promise<CacheEntry<Value> | undefined>
   /**
+   * As `get` for many keys at once: in one trip to Redis, in a Cluster one to each node, and a second one if they carry
+   * tags. In chunks of 200.
+   *
+   * @returns values in the order of the keys; `undefined` where there is none
+   */
+  getMany<Value = unknown>(keys: readonly string[]): Promise<(Value | undefined)[]>
+  /** Whether `get` would find something. It costs as much, and what it finds is then in this process. */
+  has(key: string): Promise<boolean>
+  /**
    * Stores a value, and fences off loads of the key that are under way.
    *
    * @returns false if it is not stored: too large, or Redis away. Then the old value is deleted as by `delete`
    */
   set(key: string, value: unknown, options?: SetOptions): Promise<boolean>
+  /** As `set` for many. @returns false if one of them is not stored */
+  setMany(entries: readonly NewEntry[]): Promise<boolean>
   /**
    * Deletes a value, and fences off loads of the key that are under way. Do it after the source has changed.
    *
@@ -52,6 +69,16 @@ export interface Cache {
    *          False if Redis did not answer: it is repeated until it does
    */
   delete(key: string): Promise<boolean>
+  /** As `delete` for many. @returns true once Redis has acknowledged all of them */
+  deleteMany(keys: readonly string[]): Promise<boolean>
+  /**
+   * A part of this cache with keys of its own, which can be cleared by itself. Tags are those of the whole cache. Its
+   * entries carry one tag more for each namespace that they lie in.
+   *
+   * @param name  1–64 letters, digits, `.`, `_` or `-`; the same name is the same namespace, in every process
+   * @throws {InvalidCacheKey} it has other characters
+   */
+  namespace(name: string): CacheNamespace
   /**
    * Invalidates every value that carries one of the tags, and fences off loads under way. O(1) for each tag.
    *
@@ -84,4 +111,15 @@ export interface Cache {
    *          what it was to end, for as long as that lives
    */
   close(): Promise<boolean>
+}
+
+/** A part of a cache. Made by `cache.namespace`. */
+export interface CacheNamespace extends Cache {
+  /**
+   * Invalidates everything in this namespace, and in those inside of it, and fences off loads under way. O(1), whatever
+   * it holds.
+   *
+   * @returns as `delete`
+   */
+  clear(): Promise<boolean>
 }

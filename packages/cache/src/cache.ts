@@ -1,33 +1,15 @@
 import type { IncomingMessage } from 'node:http'
 import type { Middleware } from '@scale/core'
-import { type InvalidationChannel, invalidationChannel as redisInvalidations } from '@scale/redis'
-import type { Cache, CacheEntry, WrapOptions } from './cache-interface.js'
-import { corruptChannel, invalidationChannel } from './channels.js'
-import { Entries } from './entries/entries.js'
+import type { Cache, CacheEntry, CacheNamespace, NewEntry, WrapOptions } from './cache-interface.js'
+import { CacheParts } from './cache-parts.js'
 import type { Entry } from './entries/entry.js'
-import type { Frame } from './entries/frame.js'
-import { braced, cacheKeys } from './entries/key-names.js'
-import { type Coherence, LocalCopies } from './entries/local-copies.js'
-import { assertKey, assertTag, assertTags } from './entries/names.js'
-import { ValueFormat } from './entries/values.js'
+import { assertKey, assertNamespace, assertTag, assertTags, isKey } from './entries/names.js'
+import { type Namespace, ROOT, within } from './entries/namespace.js'
+import { InvalidCacheKey } from './errors.js'
 import { httpCache } from './http/middleware.js'
 import { type HttpCacheOptions, resolveHttpOptions } from './http/options.js'
-import { decodeResponse } from './http/stored-response.js'
-import { Coordinator } from './loads/coordinator.js'
-import { type Invalidation, Invalidations } from './loads/invalidations.js'
-import { type CacheResult, type Loader, Loads } from './loads/loads.js'
-import {
-  type CacheOptions,
-  type LoadOptions,
-  type ResolvedCacheOptions,
-  resolveCacheOptions,
-  type SetOptions,
-} from './options.js'
-import type { CacheStore } from './store.js'
-import { MemoryStore } from './stores/memory.js'
-import { RedisStore } from './stores/redis.js'
-
-const HOUR_MS = 3_600_000
+import type { CacheResult, Loader } from './loads/loads.js'
+import { type CacheOptions, type LoadOptions, resolveCacheOptions, type SetOptions } from './options.js'
 
 /**
  * Makes a cache: values in this process and in Redis, loaded once, never older than an acknowledged invalidation by
@@ -37,63 +19,38 @@ const HOUR_MS = 3_600_000
  * @throws {MemoryStoreRefused} no `redis` where several processes are likely
  */
 export function createCache(options?: CacheOptions): Cache {
-  return new FunctionCache(resolveCacheOptions(options))
+  return new FunctionCache(new CacheParts(resolveCacheOptions(options)), ROOT)
 }
 
-const ALWAYS_TRUSTED: Coherence = { trusted: () => true, silentForMs: () => 0 }
 const NO_OPTIONS = Object.freeze({})
+/** Keys of one call that are read, stored or deleted at a time. */
+const BATCH = 200
 
 class FunctionCache implements Cache {
-  readonly #options: ResolvedCacheOptions
-  readonly #local: LocalCopies
-  readonly #entries: Entries
-  readonly #format: ValueFormat
-  readonly #coordinator: Coordinator
-  readonly #loads: Loads
-  readonly #invalidations: Invalidations
-  readonly #stopWatching: () => void
+  readonly #parts: CacheParts
+  readonly #namespace: Namespace
 
-  constructor(options: ResolvedCacheOptions) {
-    this.#options = options
-    const { name, redis, maxBytes, codec, isolation, compressAboveBytes, maxValueBytes } = options
-    const onCorrupt = (reason: 'frame' | 'codec' | 'body', error?: unknown): void => {
-      if (corruptChannel.hasSubscribers) corruptChannel.publish({ cache: name, reason, error })
-    }
-    const channel = redis === undefined ? undefined : redisInvalidations(redis)
-    this.#local = new LocalCopies(
-      maxBytes,
-      channel === undefined ? ALWAYS_TRUSTED : coherence(channel, options),
-    )
-    this.#format = new ValueFormat({ codec, isolation, compressAboveBytes, maxValueBytes, onCorrupt })
-    const store: CacheStore =
-      redis === undefined ? new MemoryStore(maxBytes) : new RedisStore(redis, options.prefix, options)
-    this.#entries = new Entries(store, this.#local, {
-      decoder: { decode: (frame) => decode(frame, this.#format, onCorrupt) },
-      leaseMs: options.leaseMs,
-      onCorrupt,
-      isPending: (tag) => this.#invalidations.holdsTag(tag),
-    })
-    this.#coordinator = new Coordinator(this.#entries, options)
-    this.#loads = new Loads(this.#coordinator, this.#format, options)
-    this.#invalidations = new Invalidations(store, Math.max(HOUR_MS, 2 * options.loaderTimeoutMs), (error) =>
-      this.#coordinator.failed('invalidate', error),
-    )
-    this.#stopWatching = channel !== undefined && maxBytes > 0 ? this.#watch(channel) : () => {}
+  constructor(parts: CacheParts, namespace: Namespace) {
+    this.#parts = parts
+    this.#namespace = namespace
   }
 
   get bytes(): number {
-    return this.#local.bytes
+    return this.#parts.local.bytes
   }
 
   getOrSet<Value>(key: string, loader: Loader<Value>, options?: LoadOptions<Value>): Promise<Value> {
+    if (!isKey(key)) return Promise.reject(new InvalidCacheKey('key'))
+    const { loads, format } = this.#parts
+    const name = this.#nameOf(key)
     const wanted = (options ?? NO_OPTIONS) as LoadOptions<unknown>
     const load = loader as Loader<unknown>
-    const entry = this.#loads.local(key, load, wanted)
+    const entry = loads.local(name, load, wanted, this.#namespace)
     if (entry !== undefined) {
-      this.#loads.report(performance.now() < entry.freshUntil ? 'hit' : 'stale', 'l1', false)
-      return Promise.resolve(this.#format.give(entry.kind, entry.value) as Value)
+      loads.report(performance.now() < entry.freshUntil ? 'hit' : 'stale', 'l1', false)
+      return Promise.resolve(format.give(entry.kind, entry.value) as Value)
     }
-    return this.#load(key, load, wanted).then((result) => result.value as Value)
+    return this.#load(name, load, wanted).then((result) => result.value as Value)
   }
 
   async getOrSetEntry<Value>(
@@ -101,10 +58,13 @@ class FunctionCache implements Cache {
     loader: Loader<Value>,
     options?: LoadOptions<Value>,
   ): Promise<CacheResult<Value>> {
+    assertKey(key)
+    const { loads } = this.#parts
+    const name = this.#nameOf(key)
     const wanted = (options ?? NO_OPTIONS) as LoadOptions<unknown>
     const load = loader as Loader<unknown>
-    const entry = this.#loads.local(key, load, wanted)
-    const result = entry === undefined ? await this.#load(key, load, wanted) : this.#loads.hit(entry, 'l1')
+    const entry = loads.local(name, load, wanted, this.#namespace)
+    const result = entry === undefined ? await this.#load(name, load, wanted) : loads.hit(entry, 'l1')
     return result as CacheResult<Value>
   }
 
@@ -113,59 +73,73 @@ class FunctionCache implements Cache {
   }
 
   async getEntry<Value = unknown>(key: string): Promise<CacheEntry<Value> | undefined> {
-    assertKey(key)
-    const nowMs = performance.now()
-    const copy = this.#entries.here(key, nowMs)
-    if (copy && nowMs < copy.staleUntil) {
-      return this.#loads.hit(copy, 'l1') as CacheEntry<Value>
-    }
-    const entry = await this.#read(key)
-    if (entry === undefined || performance.now() >= entry.staleUntil) {
-      this.#loads.report('miss', undefined, false)
-      return undefined
-    }
-    return this.#loads.hit(entry, 'l2') as CacheEntry<Value>
+    return (await this.#find([key]))[0] as CacheEntry<Value> | undefined
+  }
+
+  async getMany<Value = unknown>(keys: readonly string[]): Promise<(Value | undefined)[]> {
+    return (await this.#find(keys)).map((entry) => entry?.value as Value | undefined)
+  }
+
+  async has(key: string): Promise<boolean> {
+    return (await this.getEntry(key)) !== undefined
   }
 
   async set(key: string, value: unknown, options: SetOptions = {}): Promise<boolean> {
     assertKey(key)
+    const { coordinator, entries, format, options: given } = this.#parts
+    const name = this.#nameOf(key)
     const tags = [...new Set(options.tags ?? [])]
     assertTags(tags)
-    const encoded = await this.#format.encode(value)
+    const encoded = await format.encode(value)
     if (encoded.isTooLarge) {
       await this.delete(key)
       return false
     }
-    this.#coordinator.overtakeKey(key)
+    coordinator.overtakeKey(name)
     try {
       const draft = {
         ...encoded,
-        ttlMs: options.ttlMs ?? this.#options.ttlMs,
-        staleWhileRevalidateMs: options.staleWhileRevalidateMs ?? this.#options.staleWhileRevalidateMs,
-        staleIfErrorMs: options.staleIfErrorMs ?? this.#options.staleIfErrorMs,
-        l1TtlMs: options.l1TtlMs ?? this.#options.l1TtlMs ?? 0,
+        ttlMs: options.ttlMs ?? given.ttlMs,
+        staleWhileRevalidateMs: options.staleWhileRevalidateMs ?? given.staleWhileRevalidateMs,
+        staleIfErrorMs: options.staleIfErrorMs ?? given.staleIfErrorMs,
+        l1TtlMs: options.l1TtlMs ?? given.l1TtlMs ?? 0,
         costMs: 0,
       }
-      await this.#entries.put(key, draft, tags)
-      this.#coordinator.overtakeFlight(key)
+      await entries.put(name, draft, [...this.#namespace.tags, ...tags])
+      coordinator.overtakeFlight(name)
       return true
     } catch (error) {
-      this.#coordinator.failed('put', error)
+      coordinator.failed('put', error)
       await this.delete(key)
       return false
     }
   }
 
+  setMany(list: readonly NewEntry[]): Promise<boolean> {
+    for (const { key } of list) assertKey(key)
+    return allOf(list, ({ key, value, ...options }) => this.set(key, value, options))
+  }
+
   delete(key: string): Promise<boolean> {
     assertKey(key)
-    return this.#invalidate({ kind: 'key', key }, 1)
+    return this.#parts.invalidate({ kind: 'key', key: this.#nameOf(key) })
+  }
+
+  deleteMany(keys: readonly string[]): Promise<boolean> {
+    for (const key of keys) assertKey(key)
+    return allOf([...new Set(keys)], (key) => this.delete(key))
   }
 
   async invalidateTags(tags: readonly string[], options: { soft?: boolean } = {}): Promise<boolean> {
     const unique = [...new Set(tags)]
     for (const tag of unique) assertTag(tag)
     if (unique.length === 0) return true
-    return this.#invalidate({ kind: 'tags', tags: unique, soft: options.soft ?? false }, unique.length)
+    return this.#parts.invalidate({ kind: 'tags', tags: unique, soft: options.soft ?? false })
+  }
+
+  namespace(name: string): CacheNamespace {
+    assertNamespace(name)
+    return new ClearableCache(this.#parts, within(this.#namespace, name))
   }
 
   wrap<Args extends unknown[], Value>(
@@ -181,7 +155,7 @@ class FunctionCache implements Cache {
   http<Request extends IncomingMessage = IncomingMessage>(
     options?: HttpCacheOptions<Request>,
   ): Middleware<IncomingMessage> {
-    const { ttlMs, staleWhileRevalidateMs, staleIfErrorMs, maxValueBytes } = this.#options
+    const { ttlMs, staleWhileRevalidateMs, staleIfErrorMs, maxValueBytes } = this.#parts.options
     const resolved = resolveHttpOptions(options, {
       ttlMs,
       staleWhileRevalidateMs,
@@ -189,101 +163,96 @@ class FunctionCache implements Cache {
       maxBodyBytes: maxValueBytes,
     })
     return httpCache(resolved, {
-      options: this.#options,
-      coordinator: this.#coordinator,
-      invalidateTags: (tags) => this.#invalidate({ kind: 'tags', tags, soft: false }, tags.length),
+      options: this.#parts.options,
+      coordinator: this.#parts.coordinator,
+      namespace: this.#namespace,
+      invalidateTags: (tags) => this.#parts.invalidate({ kind: 'tags', tags, soft: false }),
     })
   }
 
-  async close(): Promise<boolean> {
-    this.#stopWatching()
-    const acknowledged = await this.#invalidations.close()
-    this.#local.invalidateAll()
-    return acknowledged
+  close(): Promise<boolean> {
+    return this.#parts.close()
   }
 
-  /** What other processes invalidate, and this one too. */
-  #watch(channel: InvalidationChannel): () => void {
-    const { values, tags } = cacheKeys(this.#options.prefix)
-    return channel.watch({
-      prefixes: [values, tags],
-      livenessMs: this.#options.livenessMs,
-      onKey: (name) => {
-        if (name.startsWith(tags)) {
-          this.#coordinator.overtakeTag(name.slice(tags.length))
-        } else {
-          const key = this.#local.keyOf(name.slice(values.length))
-          if (key !== undefined) this.#coordinator.overtakeKey(key)
-        }
-      },
-      onLoss: () => this.#coordinator.overtakeAll(),
-    })
+  #nameOf(key: string): string {
+    return this.#namespace.prefix + key
   }
 
   async #load(
-    key: string,
+    name: string,
     loader: Loader<unknown>,
     options: LoadOptions<unknown>,
   ): Promise<CacheResult<unknown>> {
-    assertKey(key)
     if (options.tags !== undefined && typeof options.tags !== 'function') assertTags(options.tags)
-    const isReadable = !this.#invalidations.holds(key) || (await this.#invalidations.settle(key))
-    return this.#loads.load(key, loader, options, isReadable)
+    const { invalidations, loads } = this.#parts
+    const isReadable = !invalidations.holds(name) || (await invalidations.settle(name))
+    return loads.load(name, loader, options, this.#namespace, isReadable)
   }
 
-  async #read(key: string): Promise<Entry | undefined> {
-    if (this.#invalidations.holds(key) && !(await this.#invalidations.settle(key))) return undefined
-    if (!this.#entries.store.available(key)) return undefined
-    try {
-      return await this.#entries.read(key)
-    } catch (error) {
-      this.#coordinator.failed('read', error)
+  /** In this process, and what is not there in the store: in one trip, and a second one for tags. */
+  async #find(keys: readonly string[]): Promise<(CacheEntry<unknown> | undefined)[]> {
+    for (const key of keys) assertKey(key)
+    const { entries, loads } = this.#parts
+    const names = keys.map((key) => this.#nameOf(key))
+    const nowMs = performance.now()
+    const copies = names.map((name) => entries.here(name, nowMs))
+    const isHere = (copy: Entry | undefined): copy is Entry => copy !== undefined && nowMs < copy.staleUntil
+    const missing = names.filter((_name, index) => !isHere(copies[index]))
+    const read = missing.length === 0 ? undefined : await this.#read([...new Set(missing)])
+    return names.map((name, index) => {
+      const copy = copies[index]
+      if (isHere(copy)) return loads.hit(copy, 'l1')
+      const entry = read?.get(name)
+      if (entry !== undefined && performance.now() < entry.staleUntil) return loads.hit(entry, 'l2')
+      loads.report('miss', undefined, false)
       return undefined
-    }
+    })
   }
 
-  /** Before, so that this process sees it at once; and after, because a read may have come in between. */
-  async #invalidate(invalidation: Invalidation, count: number): Promise<boolean> {
-    this.#overtake(invalidation)
-    const acknowledged = await this.#invalidations.send(invalidation)
-    this.#overtake(invalidation)
-    if (invalidationChannel.hasSubscribers) {
-      const kind = invalidation.kind === 'tags' && invalidation.soft ? 'tags-soft' : invalidation.kind
-      invalidationChannel.publish({ cache: this.#options.name, kind, count, acknowledged })
+  async #read(names: readonly string[]): Promise<ReadonlyMap<string, Entry>> {
+    const { invalidations, entries, coordinator } = this.#parts
+    const found = new Map<string, Entry>()
+    for (let i = 0; i < names.length; i += BATCH) {
+      const settled = await Promise.all(
+        names.slice(i, i + BATCH).map(async (name) => {
+          const isReadable = !invalidations.holds(name) || (await invalidations.settle(name))
+          return isReadable && entries.store.available(name) ? name : undefined
+        }),
+      )
+      const readable = settled.filter((name) => name !== undefined)
+      if (readable.length === 0) continue
+      try {
+        const read = await entries.read(readable)
+        for (const [index, entry] of read.entries())
+          if (entry !== undefined) found.set(readable[index]!, entry)
+      } catch (error) {
+        coordinator.failed('read', error)
+        return found
+      }
     }
-    return acknowledged
-  }
-
-  #overtake(invalidation: Invalidation): void {
-    if (invalidation.kind === 'key') this.#coordinator.overtakeKey(invalidation.key)
-    else for (const tag of invalidation.tags) this.#coordinator.overtakeTag(braced(tag))
+    return found
   }
 }
 
-/** Values of functions, or responses: the frame says which. */
-async function decode(
-  frame: Frame,
-  format: ValueFormat,
-  onCorrupt: (reason: 'body', error: unknown) => void,
-): Promise<{ value: unknown; bytes: number } | undefined> {
-  try {
-    if (frame.kind === 'response') return decodeResponse(frame)
-    if (frame.kind === 'vary' || frame.kind === 'uncacheable') {
-      return { value: JSON.parse(frame.body.toString()), bytes: frame.body.length * 3 }
-    }
-  } catch (error) {
-    onCorrupt('body', error)
-    return undefined
+class ClearableCache extends FunctionCache implements CacheNamespace {
+  readonly #clear: () => Promise<boolean>
+
+  constructor(parts: CacheParts, namespace: Namespace) {
+    super(parts, namespace)
+    this.#clear = () => parts.invalidate({ kind: 'tags', tags: namespace.tags.slice(-1), soft: false })
   }
-  return format.decode(frame)
+
+  clear(): Promise<boolean> {
+    return this.#clear()
+  }
 }
 
-function coherence(
-  channel: InvalidationChannel,
-  { livenessMs }: Pick<ResolvedCacheOptions, 'livenessMs'>,
-): Coherence {
-  return {
-    trusted: (nowMs) => channel.silentForMs(nowMs) < livenessMs,
-    silentForMs: (nowMs) => Math.max(0, channel.silentForMs(nowMs) - livenessMs),
+/** Whether all went well; a few at a time, so that none of them holds up the event loop or the store. */
+async function allOf<Item>(items: readonly Item[], run: (item: Item) => Promise<boolean>): Promise<boolean> {
+  let well = true
+  for (let i = 0; i < items.length; i += BATCH) {
+    const done = await Promise.all(items.slice(i, i + BATCH).map(run))
+    well &&= !done.includes(false)
   }
+  return well
 }

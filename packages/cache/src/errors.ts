@@ -23,12 +23,17 @@ export class LoadsOverloaded extends ScaleError {
   }
 }
 
-/** A key or a tag cannot be used. The message never repeats it. */
+const WANTED = {
+  key: 'A cache key must be a string of 1 to 1024 characters.',
+  tag: 'A cache tag must be a string of 1 to 1024 characters.',
+  tags: 'Tags must be a list of up to 64 names.',
+  namespace: 'A namespace must be 1 to 64 letters, digits, dots, underscores or hyphens.',
+}
+
+/** A key, a tag or a namespace cannot be used. The message never repeats it. */
 export class InvalidCacheKey extends ScaleError {
-  constructor(what: 'key' | 'tag' | 'tags') {
-    const wanted =
-      what === 'tags' ? 'Tags must be a list of up to 64' : `A cache ${what} must be a string of 1 to 1024`
-    super(`${wanted}${what === 'tags' ? ' names.' : ' characters.'}`, { code: 'ERR_SCALE_CACHE_KEY' })
+  constructor(what: keyof typeof WANTED) {
+    super(WANTED[what], { code: 'ERR_SCALE_CACHE_KEY' })
   }
 }
 
@@ -51,6 +56,21 @@ export class LoadCycle extends ScaleError {
   constructor(keys: readonly string[]) {
     super(`Loaders of cached values wait for one another: ${keys.join(' → ')}.`, {
       code: 'ERR_SCALE_CACHE_CYCLE',
+    })
+  }
+}
+
+/**
+ * An unsafe request succeeded, and Redis did not acknowledge what it invalidates: others may be served the old response
+ * for as long as that is fresh, or until Redis is back. Only with `onUnacknowledged: 'reject'`.
+ */
+export class InvalidationUnacknowledged extends ScaleError {
+  constructor() {
+    super('The request was carried out, but cached responses that it changes could not be invalidated.', {
+      code: 'ERR_SCALE_CACHE_UNACKNOWLEDGED',
+      status: 503,
+      headers: { 'Retry-After': '1' },
+      title: 'Service Unavailable',
     })
   }
 }

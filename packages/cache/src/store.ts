@@ -56,8 +56,8 @@ export interface CacheStore {
    * one leads.
    */
   load(key: string, lease: LeaseRequest): Promise<Loaded>
-  /** Finds a frame, fresh or stale, and takes no lease. */
-  read(key: string): Promise<StoredFrame | undefined>
+  /** Finds frames, fresh or stale, and takes no lease. */
+  read(keys: readonly string[]): Promise<(StoredFrame | undefined)[]>
   /** Stores the frame and ends the lease, if `token` still holds it. @returns whether it did */
   fill(key: string, token: string, frame: Buffer, lifetimeMs: number): Promise<boolean>
   /** Prolongs the lease to `leaseMs` from now, if `token` still holds it. @returns whether it did */

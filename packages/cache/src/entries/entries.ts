@@ -117,7 +117,7 @@ export class Entries {
               read,
             }
           : undefined
-      const { entry, id } = await this.#checked(loaded.stored, known)
+      const { entry, id } = await this.#checked(loaded.stored, tags, known)
       if (lease === undefined) {
         if (entry !== undefined) this.local.keep(read, entry)
         this.local.endRead(read)
@@ -134,15 +134,21 @@ export class Entries {
     }
   }
 
-  /** In the store, without a lease. @throws RedisUnavailable */
-  async read(key: string): Promise<Entry | undefined> {
-    const read = this.local.beginRead(key)
+  /** In the store, without a lease: in one trip, and a second one for their tags. @throws RedisUnavailable */
+  async read(keys: readonly string[]): Promise<(Entry | undefined)[]> {
+    const reads = keys.map((key) => this.local.beginRead(key))
     try {
-      const { entry } = await this.#checked(await this.store.read(key), new Map())
-      if (entry !== undefined) this.local.keep(read, entry)
-      return entry
+      const frames = await this.store.read(keys)
+      const known = keys.length === 1 ? NONE_KNOWN : await this.#versionsOf(frames)
+      return await Promise.all(
+        frames.map(async (stored, index) => {
+          const { entry } = await this.#checked(stored, [], known)
+          if (entry !== undefined) this.local.keep(reads[index]!, entry)
+          return entry
+        }),
+      )
     } finally {
-      this.local.endRead(read)
+      for (const read of reads) this.local.endRead(read)
     }
   }
 
@@ -245,7 +251,8 @@ export class Entries {
   /** Decodes a frame and compares its tags with their versions now. */
   async #checked(
     stored: StoredFrame | undefined,
-    known: ReadonlyMap<string, TagVersion>,
+    named: readonly string[],
+    known: KnownTags,
   ): Promise<{ entry: Entry | undefined; id: string | undefined }> {
     if (stored === undefined) return { entry: undefined, id: undefined }
     const nowMs = performance.now()
@@ -255,7 +262,7 @@ export class Entries {
       return { entry: undefined, id: stored.frame.toString('latin1', 24, 32) }
     }
     // What was stored by those who did not name these tags yet could not be invalidated by them.
-    const lacksOne = [...known.keys()].some((tag) => !frame.tags.some((stamp) => stamp.tag === tag))
+    const lacksOne = named.some((tag) => !frame.tags.some((stamp) => stamp.tag === tag))
     const isMarker = frame.kind === 'vary'
     const validity = lacksOne && !isMarker ? 'invalid' : await this.#validity(frame.tags, known)
     if (validity === 'invalid') return { entry: undefined, id: frame.id }
@@ -273,11 +280,20 @@ export class Entries {
     }
   }
 
+  /** Of all tags of some frames, asked for once. */
+  async #versionsOf(frames: readonly (StoredFrame | undefined)[]): Promise<KnownTags> {
+    const tags = new Set<string>()
+    for (const stored of frames) {
+      for (const { tag } of (stored && decodeFrame(stored.frame))?.tags ?? []) tags.add(tag)
+    }
+    if (tags.size === 0) return NONE_KNOWN
+    const names = [...tags]
+    const versions = await this.store.readTags(names)
+    return new Map(names.map((tag, index) => [tag, versions[index]]))
+  }
+
   /** @returns a number: it was softly invalidated at that time */
-  async #validity(
-    stamps: readonly TagStamp[],
-    known: ReadonlyMap<string, TagVersion>,
-  ): Promise<'valid' | 'invalid' | number> {
+  async #validity(stamps: readonly TagStamp[], known: KnownTags): Promise<'valid' | 'invalid' | number> {
     if (stamps.length === 0) return 'valid'
     if (stamps.some(({ tag }) => this.#isPending(tag))) return 'invalid'
     const unknown = stamps.map(({ tag }) => tag).filter((tag) => !known.has(tag))
@@ -293,6 +309,10 @@ export class Entries {
     return validity
   }
 }
+
+/** Versions of tags; `undefined` of those that have none. */
+type KnownTags = ReadonlyMap<string, TagVersion | undefined>
+const NONE_KNOWN: KnownTags = new Map()
 
 export function isFresh(entry: Entry | undefined): boolean {
   return entry !== undefined && performance.now() < entry.freshUntil

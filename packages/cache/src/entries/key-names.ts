@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto'
 import { keyPart, keyspace } from '@scale/redis'
+import { keyIn, pathOf, RESERVED } from './namespace.js'
 
 /** Version of the key layout and of the frame. */
 const FORMAT = 1
 /** Keys up to this length can be read from their names; longer ones are hashed. */
 const READABLE_LENGTH = 128
-/** How keys of stored responses begin; keys of values cannot. They hold URLs, so in Redis they are always hashed. */
-export const HTTP_KEY = '\0'
+/** How keys of stored responses begin. They hold URLs, so in Redis they are always hashed. */
+export const HTTP_KEY: string = `${RESERVED}h`
 
 /** The beginnings of the names of the keys of one cache. Values and tags are watched, leases are not. */
 export interface CacheKeys {
@@ -22,18 +23,28 @@ export function cacheKeys(prefix: string): CacheKeys {
 
 /** True if the key cannot be read from its name. */
 export function isHashed(key: string): boolean {
-  return key.length > READABLE_LENGTH || key.startsWith(HTTP_KEY)
+  const [, own] = pathOf(key) ?? ['', key]
+  return own.length > READABLE_LENGTH || own.startsWith(RESERVED)
 }
 
 /** The name of a key without its beginning: in braces, so that a value and its lease share a slot. */
 export function braced(key: string): string {
-  if (!key.startsWith(HTTP_KEY)) return `{${keyPart(key)}}`
+  if (!key.startsWith(RESERVED)) return `{${keyPart(key)}}`
+  const inside = pathOf(key)
+  // No part of a name has a colon of its own.
+  if (inside !== undefined) return `{${keyPart(inside[0])}:${keyPart(inside[1])}}`
   return `{~${createHash('sha256').update(key).digest('base64url')}}`
 }
 
 /** The key of a name that `braced` gave; `undefined` if it is a hash. */
 export function unbraced(name: string): string | undefined {
-  const part = name.slice(1, -1)
+  const parts = name.slice(1, -1).split(':')
+  const [own, path] = parts.reverse().map(unescaped)
+  if (own === undefined || (parts.length > 1 && path === undefined)) return undefined
+  return parts.length > 1 ? keyIn(path!, own) : own
+}
+
+function unescaped(part: string): string | undefined {
   if (part.startsWith('~')) return undefined
   if (part === '%') return ''
   if (!part.includes('%')) return part

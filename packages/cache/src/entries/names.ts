@@ -1,23 +1,29 @@
 import { InvalidCacheKey } from '../errors.js'
-import { HTTP_KEY } from './key-names.js'
+import { RESERVED } from './namespace.js'
 
 const MAX_LENGTH = 1_024
 const MAX_TAGS = 64
 
-/** @throws {InvalidCacheKey} not a string of 1 to 1,024 characters, or one that only stored responses may have */
+/** @throws {InvalidCacheKey} not a string of 1 to 1,024 characters, or one that begins as those of the cache itself do */
 export function assertKey(key: unknown): asserts key is string {
-  if (!isName(key)) throw new InvalidCacheKey('key')
+  if (!isKey(key)) throw new InvalidCacheKey('key')
 }
 
 /** @throws {InvalidCacheKey} as `assertKey` */
 export function assertTag(tag: unknown): void {
-  if (!isName(tag)) throw new InvalidCacheKey('tag')
+  if (!isKey(tag)) throw new InvalidCacheKey('tag')
 }
 
-function isName(value: unknown): boolean {
+/** Whether an app may use it as a key, or a tag. */
+export function isKey(value: unknown): value is string {
   return (
-    typeof value === 'string' && value.length > 0 && value.length <= MAX_LENGTH && !value.startsWith(HTTP_KEY)
+    typeof value === 'string' && value.length > 0 && value.length <= MAX_LENGTH && !value.startsWith(RESERVED)
   )
+}
+
+/** @throws {InvalidCacheKey} not 1 to 64 letters, digits, dots, underscores or hyphens */
+export function assertNamespace(name: unknown): void {
+  if (typeof name !== 'string' || !/^[\w.-]{1,64}$/.test(name)) throw new InvalidCacheKey('namespace')
 }
 
 /** @throws {InvalidCacheKey} no list, more than 64, or one of them is not a tag */

@@ -1,5 +1,6 @@
 import type { CacheCorruptMessage } from '../channels.js'
-import { type Codec, codecTag, compress, decompress } from './codec.js'
+import type { ResolvedCacheOptions } from '../options.js'
+import { codecTag, compress, decompress } from './codec.js'
 import type { BodyDecoder } from './entries.js'
 import type { Frame, FrameKind } from './frame.js'
 
@@ -15,13 +16,11 @@ export interface EncodedValue {
   readonly valueBytes: number
 }
 
-export interface ValueFormatOptions {
-  codec: Codec
-  isolation: 'freeze' | 'copy'
-  compressAboveBytes: number | undefined
-  maxValueBytes: number
-  onCorrupt: (reason: CacheCorruptMessage['reason'], error?: unknown) => void
-}
+type OnCorrupt = (reason: CacheCorruptMessage['reason'], error?: unknown) => void
+type ValueFormatOptions = Pick<
+  ResolvedCacheOptions,
+  'codec' | 'isolation' | 'compressAboveBytes' | 'maxValueBytes'
+>
 
 /** Objects of plain values take about so many times the bytes of their JSON. */
 const OBJECT_FACTOR = 3
@@ -30,10 +29,12 @@ const NOTHING: Buffer = Buffer.alloc(0)
 /** Values of functions: how they become bytes, and what every caller is given. */
 export class ValueFormat implements BodyDecoder {
   readonly #options: ValueFormatOptions
+  readonly #onCorrupt: OnCorrupt
   readonly #tag: number
 
-  constructor(options: ValueFormatOptions) {
+  constructor(options: ValueFormatOptions, onCorrupt: OnCorrupt) {
     this.#options = options
+    this.#onCorrupt = onCorrupt
     this.#tag = codecTag(options.codec)
   }
 
@@ -66,7 +67,7 @@ export class ValueFormat implements BodyDecoder {
   async decode(frame: Frame): Promise<{ value: unknown; bytes: number } | undefined> {
     const { kind, compressed, codec } = frame
     if (codec !== this.#tag || !(kind === 'coded' || kind === 'bytes' || kind === 'undefined')) {
-      this.#options.onCorrupt('codec')
+      this.#onCorrupt('codec')
       return undefined
     }
     try {
@@ -74,7 +75,7 @@ export class ValueFormat implements BodyDecoder {
       const { value, valueBytes } = this.#held(kind, bytes)
       return { value, bytes: valueBytes }
     } catch (error) {
-      this.#options.onCorrupt('body', error)
+      this.#onCorrupt('body', error)
       return undefined
     }
   }

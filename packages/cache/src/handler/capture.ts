@@ -136,6 +136,14 @@ export function capture(
   return stop
 }
 
+/** Takes back what the handler has set, so that something else can be sent instead. */
+export function resetHead(res: ServerResponse, before: OutgoingHttpHeaders): void {
+  for (const name of res.getHeaderNames()) res.removeHeader(name)
+  for (const [name, value] of Object.entries(before)) if (value !== undefined) res.setHeader(name, value)
+  res.statusCode = 200
+  res.statusMessage = ''
+}
+
 /** What the response says beyond what had been set before the handler ran. */
 function headOf(res: ServerResponse, before: OutgoingHttpHeaders): CapturedHead {
   const now = res.getHeaders()

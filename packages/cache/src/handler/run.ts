@@ -18,7 +18,7 @@ import { judge, type Refusal, type Storable, storedFields } from '../http/storin
 import { isNotModified, weaklyEqual } from '../http/validation.js'
 import { personalField } from '../http/vary.js'
 import type { RunOutcome } from '../http/visit.js'
-import { type CapturedHead, capture } from './capture.js'
+import { type CapturedHead, capture, resetHead } from './capture.js'
 import { watchInputs } from './inputs.js'
 
 /** A run of the handler, for a client or for the cache alone. */
@@ -105,7 +105,7 @@ export function runHandler(task: HandlerRun): void {
             return endRevalidated(head, costMs)
           case 'stale-on-error':
             if (!task.detached) {
-              reset(res, before)
+              resetHead(res, before)
               serveStale(req, res, task.stale!, task.options.cacheName)
             }
             return task.onOutcome({ kind: 'stale', entry: task.stale! })
@@ -221,7 +221,7 @@ export function runHandler(task: HandlerRun): void {
 
   /** RFC 9111 §4.3.4: the stored body with the new fields. */
   function endRevalidated(head: CapturedHead, costMs: number): void {
-    if (!task.detached) reset(res, before)
+    if (!task.detached) resetHead(res, before)
     const etag = text(head.headers.get('etag'))
     const matches =
       etag === undefined || stale!.validators.etag === undefined || weaklyEqual(etag, stale!.validators.etag)
@@ -327,14 +327,6 @@ function hasValidator({
   lastModified: string | undefined
 }): boolean {
   return etag !== undefined || lastModified !== undefined
-}
-
-/** Takes back what the handler has set, so that a stored response can be sent instead. */
-function reset(res: ServerResponse, before: OutgoingHttpHeaders): void {
-  for (const name of res.getHeaderNames()) res.removeHeader(name)
-  for (const [name, value] of Object.entries(before)) if (value !== undefined) res.setHeader(name, value)
-  res.statusCode = 200
-  res.statusMessage = ''
 }
 
 /** The client has what the handler wrote: its body stays here. @see RFC 9110 §15.4.5 */

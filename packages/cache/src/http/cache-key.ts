@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { HTTP_KEY } from '../entries/key-names.js'
+import type { Namespace } from '../entries/namespace.js'
 import { InvalidPartition } from '../errors.js'
 import type { ResolvedHttpOptions } from './options.js'
 
@@ -34,7 +35,7 @@ const SAFE_UNCACHED = new Set(['OPTIONS', 'TRACE', 'PROPFIND', 'SEARCH', 'REPORT
 const METHOD_OVERRIDES = ['x-http-method-override', 'x-http-method', 'x-method-override'] as const
 
 /** Decides by the request alone. */
-export function planFor(req: HttpRequest, options: ResolvedHttpOptions): Plan {
+export function planFor(req: HttpRequest, options: ResolvedHttpOptions, namespace: Namespace): Plan {
   const { method, headers } = req
   const target = req.originalUrl ?? req.url ?? ''
   if (method !== 'GET' && method !== 'HEAD') {
@@ -68,6 +69,7 @@ export function planFor(req: HttpRequest, options: ResolvedHttpOptions): Plan {
   const { url, hidden } = queried(target, options.query)
   const uri = `${originOf(req)}${url}`
   let key = `${HTTP_KEY}${uri}`
+  if (namespace.prefix !== '') key += `\n/${namespace.prefix}`
   // Lengths keep one part from running into the next.
   if (partition !== undefined) key += `\n@${partition.length}:${partition}`
   // Where middleware in front has rewritten the target, by whatever it went by, that decides too.

@@ -1,5 +1,9 @@
 import type { ServerResponse } from 'node:http'
+import type { Next } from '@scale/core'
+import { InvalidationUnacknowledged } from '../errors.js'
+import { resetHead } from '../handler/capture.js'
 import { groupTag, type HttpRequest, originOf, uriOf, uriTag } from './cache-key.js'
+import type { ResolvedHttpOptions } from './options.js'
 import { parseStringList } from './structured-fields.js'
 
 /**
@@ -8,31 +12,38 @@ import { parseStringList } from './structured-fields.js'
  * leaves before the end changes nothing of that: what it asked for may have been done.
  *
  * @param uri         of the target
- * @param declared    query parameters that are in keys; `undefined` for all
- * @param invalidate  resolves when the store has acknowledged it, or has been given up
+ * @param options     `query`: parameters that are in keys; `onUnacknowledged`: what the client is told then
+ * @param invalidate  resolves with whether the store has acknowledged it
  * @see RFC 9111 §4.4 · RFC 9875 §3
  */
 export function invalidateOnSuccess(
   req: HttpRequest,
   res: ServerResponse,
+  next: Next,
   uri: string,
-  declared: readonly string[] | undefined,
-  invalidate: (tags: string[]) => Promise<unknown>,
+  { query, onUnacknowledged }: Pick<ResolvedHttpOptions, 'query' | 'onUnacknowledged'>,
+  invalidate: (tags: string[]) => Promise<boolean>,
 ): void {
   const { end } = res
+  const before = { ...res.getHeaders() }
   let ended = false
-  // That it failed is told where the store is asked; the client gets its answer all the same.
-  const invalidateNow = (): Promise<unknown> => invalidate(tagsOf(req, res, uri, declared)).catch(() => {})
+  const invalidateNow = (): Promise<boolean> => invalidate(tagsOf(req, res, uri, query)).catch(() => false)
 
   res.end = ((...args: unknown[]) => {
     if (ended) return res
     ended = true
-    const go = (): void => {
+    const go = (acknowledged: boolean): void => {
       res.end = end
-      Reflect.apply(end, res, args)
+      if (acknowledged || onUnacknowledged === 'answer') Reflect.apply(end, res, args)
+      // What is under way already cannot be taken back: it breaks off, so that nobody takes it for whole.
+      else if (res.headersSent) res.destroy()
+      else {
+        resetHead(res, before)
+        next(new InvalidationUnacknowledged())
+      }
     }
     if (hasSucceeded(res)) invalidateNow().then(go)
-    else go()
+    else go(true)
     return res
   }) as typeof res.end
   res.once('close', () => {

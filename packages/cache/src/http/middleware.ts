@@ -28,13 +28,13 @@ export function httpCache(options: ResolvedHttpOptions, parts: HttpCacheParts): 
     }
     let plan: Plan
     try {
-      plan = planFor(req, options)
+      plan = planFor(req, options, parts.namespace)
     } catch (error) {
       return next(error)
     }
     if (plan.kind === 'bypass') return answers.forward(res, next, plan.forward, plan.reason)
     if (plan.kind === 'unsafe') {
-      invalidateOnSuccess(req, res, plan.uri, options.query, (tags) => parts.invalidateTags(tags))
+      invalidateOnSuccess(req, res, next, plan.uri, options, (tags) => parts.invalidateTags(tags))
       return answers.forward(res, next, 'method', 'unsafe')
     }
     const wanted = clientDirectives(req, options)
@@ -94,7 +94,13 @@ export function httpCache(options: ResolvedHttpOptions, parts: HttpCacheParts): 
   }
 
   function visitOf(req: HttpRequest, res: ServerResponse, next: Next, plan: CachePlan): Visit {
-    return { req, res, next, plan, tags: [...new Set([uriTag(plan.uri), ...namedTags(req)])] }
+    return {
+      req,
+      res,
+      next,
+      plan,
+      tags: [...new Set([...parts.namespace.tags, uriTag(plan.uri), ...namedTags(req)])],
+    }
   }
 
   function namedTags(req: HttpRequest): readonly string[] {
@@ -107,7 +113,7 @@ export function httpCache(options: ResolvedHttpOptions, parts: HttpCacheParts): 
   /** What is wrong with a request is told in its turn. */
   function planEarly(req: HttpRequest): Plan | undefined {
     try {
-      return planFor(req, options)
+      return planFor(req, options, parts.namespace)
     } catch {
       return undefined
     }

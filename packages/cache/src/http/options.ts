@@ -70,6 +70,12 @@ export interface HttpCacheOptions<Request extends IncomingMessage = IncomingMess
    * Default `["Scale-Cache-Control","CDN-Cache-Control"]`
    */
   targets?: readonly string[]
+  /**
+   * What the client of an unsafe request that succeeded is told if Redis did not acknowledge what it invalidates:
+   * `answer`: what the handler said. `reject`: a 503, though the request was carried out, so that it is repeated; a
+   * response that is under way already breaks off. Either way it is sent to Redis until that answers. Default `answer`
+   */
+  onUnacknowledged?: 'answer' | 'reject'
   /** Directives of requests: `honour` lets clients make the cache fetch anew. Default `ignore` */
   clientDirectives?: 'ignore' | 'honour'
   /**
@@ -98,6 +104,7 @@ export const httpCacheDefaults: Readonly<
       | 'sendTags'
       | 'targets'
       | 'clientDirectives'
+      | 'onUnacknowledged'
       | 'cacheName'
       | 'encodings'
     >
@@ -113,6 +120,7 @@ export const httpCacheDefaults: Readonly<
   sendTags: false,
   targets: Object.freeze(['Scale-Cache-Control', 'CDN-Cache-Control']),
   clientDirectives: 'ignore',
+  onUnacknowledged: 'answer',
   cacheName: 'scale',
   encodings: Object.freeze([]),
 })
@@ -137,6 +145,7 @@ const checks: OptionChecks<HttpCacheOptions> = {
   sendTags: boolean,
   targets: arrayOf(token),
   clientDirectives: oneOf('ignore', 'honour'),
+  onUnacknowledged: oneOf('answer', 'reject'),
   encodings: arrayOf(oneOf('br', 'gzip')),
   maxBodyBytes: integer(1),
   cacheName: (value) =>

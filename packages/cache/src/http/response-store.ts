@@ -43,8 +43,8 @@ export class ResponseStore {
   /** From the store, without a lease; `undefined` also if it does not answer. */
   async read({ key }: CachePlan, req: HttpRequest): Promise<Entry | undefined> {
     try {
-      const entry = await this.#entries.read(key)
-      return entry?.kind === 'vary' ? await this.#entries.read(keyBehind(entry, key, req)) : entry
+      const [entry] = await this.#entries.read([key])
+      return entry?.kind === 'vary' ? (await this.#entries.read([keyBehind(entry, key, req)]))[0] : entry
     } catch (error) {
       this.#parts.coordinator.failed('read', error)
       return undefined
@@ -110,7 +110,8 @@ export class ResponseStore {
   }
 
   async #marker(key: string): Promise<VaryMarker | undefined> {
-    return markerOf(this.#entries.local.find(key, performance.now()) ?? (await this.#entries.read(key)))
+    const copy = this.#entries.local.find(key, performance.now())
+    return markerOf(copy ?? (await this.#entries.read([key]))[0])
   }
 
   #draft({ response, ttlMs, swrMs, costMs }: Stored): Draft {

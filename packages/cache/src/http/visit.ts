@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { Next } from '@scale/core'
 import type { Entry } from '../entries/entry.js'
+import type { Namespace } from '../entries/namespace.js'
 import type { Coordinator } from '../loads/coordinator.js'
 import type { ResolvedCacheOptions } from '../options.js'
 import type { HttpRequest, Plan } from './cache-key.js'
@@ -10,6 +11,7 @@ import type { StoredResponse } from './stored-response.js'
 export interface HttpCacheParts {
   readonly options: ResolvedCacheOptions
   readonly coordinator: Coordinator
+  readonly namespace: Namespace
   invalidateTags(tags: readonly string[]): Promise<boolean>
 }
 

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { CacheStore } from '../store.js'
 
 /** What is to be invalidated. */
@@ -26,6 +27,7 @@ export class Invalidations {
   readonly #unacknowledged = new Map<string, Invalidation>()
   /** How many of those are of each tag. */
   readonly #tags = new Map<string, number>()
+  readonly #sending = new Set<Promise<boolean>>()
   #retry: NodeJS.Timeout | undefined
   #flushing: Promise<boolean> | undefined
 
@@ -48,6 +50,12 @@ export class Invalidations {
 
   /** @returns whether the store has acknowledged it; if not, it is repeated until it does */
   async send(invalidation: Invalidation): Promise<boolean> {
+    const sending = this.#sendParts(invalidation)
+    this.#sending.add(sending)
+    return sending.finally(() => this.#sending.delete(sending))
+  }
+
+  async #sendParts(invalidation: Invalidation): Promise<boolean> {
     let acknowledged = true
     for (const part of partsOf(invalidation)) {
       if (await this.#try(part)) continue
@@ -70,12 +78,13 @@ export class Invalidations {
   async close(): Promise<boolean> {
     clearTimeout(this.#retry)
     const giveUpAt = performance.now() + CLOSE_MS
+    await Promise.race([Promise.all(this.#sending), delay(CLOSE_MS, undefined, { ref: false })])
     while (this.#unacknowledged.size > 0 && performance.now() < giveUpAt) {
       if (await this.#flush()) break
-      await new Promise((resolve) => setTimeout(resolve, 50))
+      await delay(50)
     }
     clearTimeout(this.#retry)
-    const acknowledged = this.#unacknowledged.size === 0
+    const acknowledged = this.#unacknowledged.size === 0 && this.#sending.size === 0
     this.#unacknowledged.clear()
     this.#tags.clear()
     return acknowledged

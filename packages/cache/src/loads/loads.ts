@@ -4,6 +4,7 @@ import type { CacheOutcome } from '../cache-status.js'
 import { type CacheLoadMessage, loadChannel, readChannel } from '../channels.js'
 import type { Entries, Lease } from '../entries/entries.js'
 import { type Entry, isEarly } from '../entries/entry.js'
+import { type Namespace, pathOf } from '../entries/namespace.js'
 import type { ValueFormat } from '../entries/values.js'
 import { LoadCycle, LoaderTimeout } from '../errors.js'
 import type { LoadOptions, ResolvedCacheOptions } from '../options.js'
@@ -36,6 +37,7 @@ type Result = CacheResult<unknown>
 interface Load extends Want {
   readonly loader: AnyLoader
   readonly options: AnyOptions
+  readonly namespace: Namespace
   readonly flight: Flight<Result>
 }
 
@@ -56,14 +58,16 @@ export class Loads {
   }
 
   /** A copy in this process that may be served now; starts a load in the background where it is due. */
-  local(key: string, loader: AnyLoader, options: AnyOptions): Entry | undefined {
+  local(key: string, loader: AnyLoader, options: AnyOptions, namespace: Namespace): Entry | undefined {
     const nowMs = performance.now()
     const entry = this.#entries.here(key, nowMs)
     if (entry === undefined || nowMs >= entry.staleUntil) return undefined
     if (options.tags !== undefined && !carries(entry, options.tags)) return undefined
     const isDue = nowMs >= entry.freshUntil || isEarly(entry, nowMs, this.#options.earlyRefresh)
     if (isDue && !this.#coordinator.isBusy(key)) {
-      this.#background(this.#start(key, loader, options, (load) => this.#reload(load, entry)).result)
+      this.#background(
+        this.#start(key, loader, options, namespace, (load) => this.#reload(load, entry)).result,
+      )
     }
     return entry
   }
@@ -86,7 +90,13 @@ export class Loads {
    *
    * @param isReadable  false: what the store has under the key was deleted, and the store does not know it yet
    */
-  async load(key: string, loader: AnyLoader, options: AnyOptions, isReadable = true): Promise<Result> {
+  async load(
+    key: string,
+    loader: AnyLoader,
+    options: AnyOptions,
+    namespace: Namespace,
+    isReadable: boolean,
+  ): Promise<Result> {
     const { signal } = options
     signal?.throwIfAborted()
     const outer = within.getStore()
@@ -94,7 +104,7 @@ export class Loads {
     if (outer !== undefined && joined !== undefined) assertNoCycle(outer, joined)
     const begin = (load: Load): Promise<Result> =>
       isReadable ? this.#run(load) : this.#lead(load, undefined, undefined)
-    const flight = joined ?? this.#start(key, loader, options, begin)
+    const flight = joined ?? this.#start(key, loader, options, namespace, begin)
     outer?.waitsFor.add(flight)
     const result = await (signal === undefined ? flight.result : untilAborted(flight.result, signal)).finally(
       () => outer?.waitsFor.delete(flight),
@@ -108,12 +118,22 @@ export class Loads {
     key: string,
     loader: AnyLoader,
     options: AnyOptions,
+    namespace: Namespace,
     begin: (load: Load) => Promise<Result>,
   ): Flight<Result> {
-    const tags = typeof options.tags === 'function' ? undefined : (options.tags ?? [])
+    const tags = typeof options.tags === 'function' ? undefined : [...namespace.tags, ...(options.tags ?? [])]
     const tagLifetimeMs = longestMs(options, this.#options)
     return this.#coordinator.start(key, tags, (flight) =>
-      begin({ key, tags: tags ?? [], tagLifetimeMs, accepts, loader, options, flight }),
+      begin({
+        key,
+        tags: tags ?? namespace.tags,
+        tagLifetimeMs,
+        accepts,
+        loader,
+        options,
+        namespace,
+        flight,
+      }),
     )
   }
 
@@ -156,7 +176,7 @@ export class Loads {
       const value = await this.#call(load, stale)
       const durationMs = performance.now() - startedAt
       const drafted = await draftOf(value, load.options, durationMs, this.#format, this.#options)
-      const filling = this.#fill(load.key, lease, drafted, durationMs)
+      const filling = this.#fill(load, lease, drafted, durationMs)
       const isWritten = lease !== undefined && drafted.draft !== undefined
       const stored = this.#options.writes === 'through' ? await filling : isWritten
       this.report('miss', undefined, false)
@@ -185,7 +205,7 @@ export class Loads {
       })
       const previous = stale === undefined ? undefined : this.#format.give(stale.kind, stale.value)
       try {
-        const context = { key, signal: abort.signal, stale: previous }
+        const context = { key: pathOf(key)?.[1] ?? key, signal: abort.signal, stale: previous }
         return await Promise.race([within.run(flight, async () => loader(context)), timeout])
       } finally {
         clearTimeout(timer)
@@ -196,7 +216,7 @@ export class Loads {
   }
 
   async #fill(
-    key: string,
+    { key, namespace }: Load,
     lease: Lease | undefined,
     { draft }: Drafted,
     durationMs: number,
@@ -204,7 +224,8 @@ export class Loads {
     try {
       if (lease !== undefined && draft === undefined) await this.#entries.discard(key, lease)
       const isWritten = lease !== undefined && draft !== undefined
-      const stored = isWritten && (await this.#entries.fill(key, lease, draft, draft.tags))
+      const stored =
+        isWritten && (await this.#entries.fill(key, lease, draft, [...namespace.tags, ...draft.tags]))
       this.#reportLoad(!isWritten ? 'unstored' : stored ? 'stored' : 'fenced', durationMs)
       return stored
     } catch (error) {
@@ -240,7 +261,8 @@ function assertNoCycle(outer: Flight<unknown>, joined: Flight<unknown>): void {
     return undefined
   }
   const path = pathFrom(joined, new Set())
-  if (path !== undefined) throw new LoadCycle([outer.key, ...path])
+  if (path !== undefined)
+    throw new LoadCycle([outer.key, ...path].map((key) => pathOf(key)?.join(':') ?? key))
 }
 
 /** Whether an entry can be invalidated by all the tags that this call names. */

@@ -5,10 +5,10 @@ import { HISTORY_LENGTH, historyLua, type OnFailover } from './history.lua.js'
  * A frame of this server's history: one of another may lack the last invalidations, and counts as absent. What is no
  * frame at all is handed on, to be reported.
  */
-const findLua = `local function find(key)
+const findLua = `local function find(key, now)
   local frame = redis.call('GET', key)
   if not frame then return false end
-  if string.byte(frame, 1) == 197 and string.sub(frame, -${HISTORY_LENGTH}) ~= history() then return false end
+  if string.byte(frame, 1) == 197 and string.sub(frame, -${HISTORY_LENGTH}) ~= now then return false end
   return frame
 end
 `
@@ -22,7 +22,8 @@ export function loadScript(onFailover: OnFailover): Script {
 -- Reply: { frame or '', ms to live, 'fresh' } or { …, 'lead', history } or { …, 'wait', ms of the lease }
 -- O(1). Clock: the server's.
 ${historyLua(onFailover)}${findLua}
-local frame = find(KEYS[1])
+local now = history()
+local frame = find(KEYS[1], now)
 local left = 0
 if frame then
   left = redis.call('PTTL', KEYS[1])
@@ -32,7 +33,6 @@ if frame then
     return { frame, left, 'fresh', 0 }
   end
 end
-local now = history()
 if redis.call('SET', KEYS[2], ARGV[1] .. ':' .. now, 'NX', 'PX', ARGV[2]) then
   return { frame or '', left, 'lead', now }
 end
@@ -40,15 +40,19 @@ return { frame or '', left, 'wait', redis.call('PTTL', KEYS[2]) }`,
   )
 }
 
-/** A frame, fresh or stale. */
+/** Frames, fresh or stale. The keys share a slot: in a Cluster it is one. */
 export function readScript(onFailover: OnFailover): Script {
   return defineScript(
     'cache.read',
-    `-- KEYS[1] value
--- Reply: { frame or '', ms to live }. O(1). Clock: the server's.
+    `-- KEYS values
+-- Reply: for each { frame or '', ms to live }. O(keys). Clock: the server's.
 ${historyLua(onFailover)}${findLua}
-local frame = find(KEYS[1])
-if not frame then return { '', 0 } end
-return { frame, redis.call('PTTL', KEYS[1]) }`,
+local now = history()
+local found = {}
+for i = 1, #KEYS do
+  local frame = find(KEYS[i], now)
+  found[i] = frame and { frame, redis.call('PTTL', KEYS[i]) } or { '', 0 }
+end
+return found`,
   )
 }

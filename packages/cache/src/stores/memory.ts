@@ -62,8 +62,8 @@ export class MemoryStore implements CacheStore {
     return { state: 'lead', stored }
   }
 
-  async read(key: string): Promise<StoredFrame | undefined> {
-    return this.#find(key)
+  async read(keys: readonly string[]): Promise<(StoredFrame | undefined)[]> {
+    return keys.map((key) => this.#find(key))
   }
 
   async fill(key: string, token: string, frame: Buffer, lifetimeMs: number): Promise<boolean> {

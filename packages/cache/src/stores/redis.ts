@@ -65,9 +65,14 @@ export class RedisStore implements CacheStore {
     }
   }
 
-  async read(key: string): Promise<StoredFrame | undefined> {
-    const reply = await this.#guard.run(this.#scripts.read, [this.#value(key)], [], this.#binary)
-    return storedFrame(...(reply as [Buffer, number]))
+  async read(keys: readonly string[]): Promise<(StoredFrame | undefined)[]> {
+    const names = keys.map((key) => this.#value(key))
+    const replies = await Promise.all(
+      this.#together(names).map((some) => this.#guard.run(this.#scripts.read, some, [], this.#binary)),
+    )
+    return (replies.flat() as [Buffer, number][]).map(([bytes, remainingMs]) =>
+      storedFrame(bytes, remainingMs),
+    )
   }
 
   async fill(key: string, token: string, frame: Buffer, lifetimeMs: number): Promise<boolean> {
@@ -115,14 +120,17 @@ export class RedisStore implements CacheStore {
 
   async invalidateTags(tags: readonly string[], soft: boolean, lifetimeMs: number): Promise<void> {
     const names = tags.map((tag) => this.#tag(tag))
-    const inOneStep = this.#channel.log === undefined ? 1 : names.length
-    const runs: Promise<void>[] = []
-    for (let i = 0; i < names.length; i += inOneStep) {
-      const some = names.slice(i, i + inOneStep)
-      const args = [newVersion(), soft ? '1' : '0', lifetimeMs, some.length]
-      runs.push(this.#announced(invalidateTagsScript, some, args, some.length))
-    }
-    await Promise.all(runs)
+    await Promise.all(
+      this.#together(names).map((some) => {
+        const args = [newVersion(), soft ? '1' : '0', lifetimeMs, some.length]
+        return this.#announced(invalidateTagsScript, some, args, some.length)
+      }),
+    )
+  }
+
+  /** Keys that one script may touch: all of them, in a Cluster one. */
+  #together(names: readonly string[]): string[][] {
+    return this.#channel.log === undefined ? names.map((name) => [name]) : [[...names]]
   }
 
   /** Changes keys, and tells all processes of the first of them: in one step, where the log lies in the same slot. */
