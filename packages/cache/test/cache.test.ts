@@ -4,13 +4,13 @@ import { createRedis, whenReady } from '@scale/redis'
 import type { RedisServer } from '@scale/redis/testing'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { type Cache, type CacheOptions, createCache, loadChannel } from '../src/index.js'
-import { deferred, until } from './until.js'
+import { deferred, PATIENT, until } from './until.js'
 
 let server: RedisServer
 let redis: ReturnType<typeof createRedis>
 beforeAll(async () => {
   server = await testRedis()
-  redis = createRedis(server.url)
+  redis = createRedis(server.url, PATIENT)
   await whenReady(redis, 5_000)
 })
 afterAll(async () => {
@@ -394,7 +394,7 @@ describe('createCache, several processes on one Redis', () => {
   })
 
   it('replaces a leader that has gone silent, and does not store what it brings later', async () => {
-    const [first, second] = copies(2, { leaseMs: 100 }) as [Cache, Cache]
+    const [first, second] = copies(2, { leaseMs: 60_000 }) as [Cache, Cache]
     const gate = deferred<string>()
     const leading = first.getOrSetEntry('key', gate.loader)
     await until(() => gate.calls === 1)

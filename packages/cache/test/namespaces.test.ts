@@ -8,7 +8,7 @@ import { braced, unbraced } from '../src/entries/key-names.js'
 import { ROOT, within } from '../src/entries/namespace.js'
 import { type Cache, type CacheOptions, createCache } from '../src/index.js'
 import { isHit, listen, portOf, send, close as shut } from './http/harness.js'
-import { deferred, until } from './until.js'
+import { deferred, PATIENT, until } from './until.js'
 
 let server: RedisServer
 let cluster: RedisCluster
@@ -24,7 +24,7 @@ afterEach(async () => {
 
 let count = 0
 async function onRedis(options: CacheOptions = {}, url = server.url): Promise<Cache> {
-  const redis = createRedis(url, { maxReconnectDelayMs: 50, guard: { deadlineMs: 5_000 } })
+  const redis = createRedis(url, { maxReconnectDelayMs: 50, ...PATIENT })
   await whenReady(redis, 10_000)
   const cache = createCache({ redis, prefix: `many${count}`, jitterRatio: 0, earlyRefresh: 0, ...options })
   closing.push(

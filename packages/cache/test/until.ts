@@ -1,7 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** Waits until the condition holds. Fails after 10 s, unless told otherwise. */
-export async function until(condition: () => unknown, timeoutMs = 10_000): Promise<void> {
+/** Options of a client: on a machine that stalls now and then, for tests of something else than of what a stall does. */
+export const PATIENT = { guard: { deadlineMs: 5_000 } } as const
+
+/** Waits until the condition holds. Fails after 20 s, unless told otherwise. */
+export async function until(condition: () => unknown, timeoutMs = 20_000): Promise<void> {
   const giveUpAt = Date.now() + timeoutMs
   while (!(await condition())) {
     if (Date.now() > giveUpAt) throw new Error(`never came true: ${condition}`)

@@ -4,12 +4,13 @@ import { createRedis, whenReady } from '@scale/redis'
 import type { RedisServer } from '@scale/redis/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createCache } from '../src/index.js'
+import { PATIENT } from './until.js'
 
 let server: RedisServer
 let redis: ReturnType<typeof createRedis>
 beforeAll(async () => {
   server = await testRedis()
-  redis = createRedis(server.url)
+  redis = createRedis(server.url, PATIENT)
   await whenReady(redis, 5_000)
 })
 afterAll(async () => {

@@ -10,7 +10,7 @@ import sessions from 'express-session'
 import helmet from 'helmet'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { type Cache, type CacheOptions, createCache } from '../../src/index.js'
-import { deferred, until } from '../until.js'
+import { deferred, PATIENT, until } from '../until.js'
 import { cacheStatus, close, isHit, listen, portOf, send } from './harness.js'
 
 let server: RedisServer
@@ -29,7 +29,7 @@ async function app(
   routes: (app: Express, cache: Cache) => void,
   { shared = false, ...options }: CacheOptions & { shared?: boolean } = {},
 ) {
-  const redis = shared ? createRedis(server.url) : undefined
+  const redis = shared ? createRedis(server.url, PATIENT) : undefined
   if (redis !== undefined) {
     await whenReady(redis, 5_000)
     closing.push(() => redis.disconnect())

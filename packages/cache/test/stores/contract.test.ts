@@ -6,7 +6,7 @@ import { Redis as Redis5 } from 'ioredis5'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createCache } from '../../src/index.js'
 import { cacheStoreContract, MemoryStore, RedisStore } from '../../src/testing/index.js'
-import { until } from '../until.js'
+import { PATIENT, until } from '../until.js'
 
 cacheStoreContract({ describe, it }, 'memory', async () => {
   let nowMs = 1_000_000
@@ -25,10 +25,10 @@ let cluster: RedisCluster
 let clustered: ReturnType<typeof createRedis>
 beforeAll(async () => {
   server = await testRedis()
-  redis = createRedis(server.url)
+  redis = createRedis(server.url, PATIENT)
   redis5 = new Redis5(server.port, '127.0.0.1', { maxRetriesPerRequest: 0 })
   cluster = await startRedisCluster(await findRedisServer())
-  clustered = createRedis(cluster.url)
+  clustered = createRedis(cluster.url, PATIENT)
   await Promise.all([whenReady(redis, 5_000), whenReady(clustered, 10_000)])
 })
 afterAll(async () => {
@@ -55,7 +55,7 @@ cacheStoreContract({ describe, it }, 'redis cluster', async () => ({
 }))
 
 it('copies in process follow invalidations on a cluster', async () => {
-  const other = createRedis(cluster.url)
+  const other = createRedis(cluster.url, PATIENT)
   await whenReady(other, 10_000)
   const [here, there] = [
     createCache({ redis: clustered, prefix: 'co' }),
