@@ -13,8 +13,8 @@ export class SessionRequired extends ScaleError {
 }
 
 /**
- * The session ended while the request was under way: destroyed, revoked, expired, or its id was replaced. Nothing
- * was written.
+ * The session ended while the request was under way: destroyed, revoked, expired, or `elevate()` replaced its token.
+ * Nothing was written.
  */
 export class SessionEnded extends ScaleError {
   constructor() {

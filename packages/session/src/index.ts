@@ -64,6 +64,7 @@ export type {
   SessionWrite,
   TokenUse,
   WriteOutcome,
+  Writer,
 } from './store.js'
 export { type MemoryStoreOptions, memoryStore } from './stores/memory.js'
 export type { LoadedSession, PreviousToken, SessionRecord, StoredValue } from './stores/record.js'

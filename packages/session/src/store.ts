@@ -110,6 +110,17 @@ export interface PlaceMark {
   readonly isComplete: boolean
 }
 
+/** Who writes. */
+export interface Writer {
+  /** Of the token that the writer came with. */
+  readonly digest: string
+  /**
+   * `authenticatedAt` of the session when the token opened it, 0 for none: until that changes, the token opens the
+   * session for this writer, whatever has replaced it, though nothing replaces it any more. Absent: it has to be good now
+   */
+  readonly openedWhen?: number
+}
+
 /** A use of a token, by which a session is loaded. */
 export interface TokenUse {
   readonly digest: string
@@ -150,12 +161,8 @@ export interface SessionStore {
   load(ref: SessionRef, use?: TokenUse): Loading | Promise<Loading>
   /** Stores a new session and puts it into its user's index, where expired ones are removed on the way. */
   create(ref: SessionRef, session: NewSession): Promise<CreateOutcome>
-  /**
-   * Changes only the given keys, if the token still opens the session, and marks the session as seen now.
-   *
-   * @param digest  of the token that the writer came with
-   */
-  write(ref: SessionRef, digest: string, write: SessionWrite): Promise<WriteOutcome>
+  /** Changes only the given keys, if the writer's token opens the session, and marks the session as seen now. */
+  write(ref: SessionRef, writer: Writer, write: SessionWrite): Promise<WriteOutcome>
   /** Ends a session. @returns what it was, also if it was past its time; `undefined` if there was none */
   end(ref: SessionRef): Promise<LoadedSession | undefined>
   /**

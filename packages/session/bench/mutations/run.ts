@@ -4,14 +4,15 @@ import { fileURLToPath } from 'node:url'
 import { changes } from './changes.js'
 
 // Makes each of the changes to the sources, one at a time, and sees whether the tests notice. What they do not notice is
-// printed, and the process fails. `pnpm mutations [part of a name]`
+// printed, and the process fails. `pnpm mutations [part of a name]…`
 
 const src = new URL('../../src/', import.meta.url)
 const root = fileURLToPath(new URL('../../../../', import.meta.url))
-const [wanted = ''] = process.argv.slice(2)
+const parts = process.argv.slice(2)
+const isWanted = (name: string): boolean => parts.length === 0 || parts.some((part) => name.includes(part))
 const unnoticed: string[] = []
 
-for (const { name, file, from, to, tests } of changes.filter((one) => one.name.includes(wanted))) {
+for (const { name, file, from, to, tests } of changes.filter((one) => isWanted(one.name))) {
   const path = new URL(file, src)
   const text = readFileSync(path, 'utf8')
   if (!text.includes(from)) throw new Error(`${name}: ${file} has changed, and the list has not.`)

@@ -1,14 +1,13 @@
 import { conflictChannel } from '../channels.js'
 import { InvalidSessionData, SessionConflict, SessionEnded } from '../errors.js'
 import type { SessionConfig } from '../options.js'
-import type { Change, SessionWrite, WriteOutcome } from '../store.js'
+import type { Change, SessionWrite, WriteOutcome, Writer } from '../store.js'
 import type { SessionRef } from '../stores/token.js'
 import type { DataChange, StoredData } from './stored-data.js'
 
-/** Which session is written to, and by the right of which token. */
-export interface WriteTarget {
+/** Which session is written to, and by whom. */
+export interface WriteTarget extends Writer {
   readonly ref: SessionRef
-  readonly digest: string
   readonly userId: string | undefined
 }
 
@@ -47,7 +46,7 @@ async function attempt(
   for (;;) {
     const changes = data?.isUsed === true ? data.changes() : []
     if (changes.length > 0) refuseInvalid(config, data!)
-    const written = await config.store.write(target.ref, target.digest, {
+    const written = await config.store.write(target.ref, target, {
       ...more,
       changes: changes.map((change) => encoded(config, target.ref, change)),
       onConflict: config.conflict === 'last' ? 'overwrite' : mergesInStore(config) ? 'merge' : 'report',

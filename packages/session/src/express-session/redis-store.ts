@@ -174,7 +174,7 @@ export class RedisStore extends BaseStore {
 
   async #mark(sid: string, idleTimeoutMs: number): Promise<void> {
     const { ref, digest } = placeOf(sid)
-    await this.#store.write(ref, digest, { onConflict: 'overwrite', lifetime: { idleTimeoutMs } })
+    await this.#store.write(ref, { digest }, { onConflict: 'overwrite', lifetime: { idleTimeoutMs } })
   }
 
   async #destroy(sid: string): Promise<void> {

@@ -11,20 +11,19 @@ import { refuseInvalid, writeSession } from '../data/write.js'
 import { SessionEnded, SessionMisuse, SessionRequired, TooManySessions } from '../errors.js'
 import { type SessionConfig, timeoutMs } from '../options.js'
 import type { IssuedToken, LoginOptions } from '../session.js'
-import type { Rotation, SessionWrite } from '../store.js'
-import type { LoadedSession, StoredValue } from '../stores/record.js'
+import type { Rotation, SessionWrite, Writer } from '../store.js'
+import { elevatedAt, type LoadedSession, refusalOf, type StoredValue } from '../stores/record.js'
 import { digestOf, newNonce, newRef, newToken, type SessionRef, successorOf } from '../stores/token.js'
 import type { Transport } from '../transports/transport.js'
 import { clientInfo } from './client-info.js'
 import type { Exchange } from './exchange.js'
 import { reportFailure } from './failures.js'
-import { type Opened, type Opening, openToken } from './opening.js'
+import type { Opened, Opening } from './opening.js'
 
 /** A session that this request has a valid token for. */
-interface Held {
+interface Held extends Writer {
   readonly ref: SessionRef
   readonly token: string
-  readonly digest: string
   readonly userId: string | undefined
   readonly createdAt: number
   readonly lastSeenAt: number
@@ -48,9 +47,6 @@ type Lifetime = Required<Pick<LoginOptions, 'idleTimeoutMs' | 'absoluteTimeoutMs
 }
 type Renewal = 'age' | 'call' | 'elevate'
 export type Found = Exclude<Opening, { kind: 'old' }>
-
-/** A token that came by no request. */
-const NOWHERE: Transport = { read: () => [] }
 
 /** What a request knows of its session, and each thing that it can do with it. Calls must not overlap. */
 export class SessionLife {
@@ -164,8 +160,18 @@ export class SessionLife {
   #renewed(by: Renewal, nonce: string, isFirst: boolean): void {
     const { ref, userId, lastSeenAt, ...held } = this.held!
     const token = successorOf(held.token, nonce)
-    const authenticatedAt = by === 'elevate' ? lastSeenAt : held.authenticatedAt
-    this.held = { ...held, ref, userId, lastSeenAt, token, digest: digestOf(token), authenticatedAt }
+    const authenticatedAt = by === 'elevate' ? elevatedAt(held, lastSeenAt) : held.authenticatedAt
+    const openedWhen = authenticatedAt ?? 0
+    this.held = {
+      ...held,
+      ref,
+      userId,
+      lastSeenAt,
+      token,
+      digest: digestOf(token),
+      authenticatedAt,
+      openedWhen,
+    }
     this.renewalIsDue = false
     if (isFirst && renewedChannel.hasSubscribers) renewedChannel.publish({ id: ref.id, userId, by })
     this.#issue(by === 'age' && this.#opening.kind === 'opened' ? [this.#opening.via] : undefined)
@@ -278,6 +284,7 @@ export class SessionLife {
       ref,
       token,
       digest,
+      openedWhen: userId === undefined ? 0 : nowMs,
       userId,
       createdAt: nowMs,
       lastSeenAt: nowMs,
@@ -319,11 +326,12 @@ export class SessionLife {
       return
     }
     // Only looks: that this request has a successor does not mean that its client has.
-    const opening = await openToken(this.config, { token: held.token, via: NOWHERE }, null)
-    if (opening.kind === 'failed') throw opening.error
-    if (opening.kind !== 'opened') throw new SessionEnded()
-    this.held = heldOf(opening)
-    this.#data = this.#dataOf(held.ref, opening.loaded.record.data)
+    const loaded = await this.config.store.load(held.ref)
+    if (typeof loaded !== 'object' || refusalOf(loaded, held.digest, held.openedWhen) !== undefined) {
+      throw new SessionEnded()
+    }
+    this.held = heldOf({ ...held, loaded })
+    this.#data = this.#dataOf(held.ref, loaded.record.data)
     this.isAbandoned = false
   }
 
@@ -415,13 +423,14 @@ export class SessionLife {
   }
 }
 
-function heldOf({ token, ref, digest, loaded }: Opened): Held {
+function heldOf({ token, ref, digest, loaded }: Pick<Opened, 'token' | 'ref' | 'digest' | 'loaded'>): Held {
   const { userId, createdAt, lastSeenAt, authenticatedAt, expiresAt, idleTimeoutMs, persistent } =
     loaded.record
   return {
     ref,
     token,
     digest,
+    openedWhen: authenticatedAt ?? 0,
     userId,
     createdAt,
     lastSeenAt,

@@ -1,7 +1,14 @@
 import { mergeTexts } from '../data/merge.js'
 import type { Change, Loading, PlaceMark, SessionStore } from '../store.js'
 import { ENDED_LATELY_MS } from './lua/prelude.lua.js'
-import { endsAt, type LoadedSession, refusalOf, type SessionRecord, type StoredValue } from './record.js'
+import {
+  elevatedAt,
+  endsAt,
+  type LoadedSession,
+  refusalOf,
+  type SessionRecord,
+  type StoredValue,
+} from './record.js'
 import { newMarkKey, type SessionRef } from './token.js'
 
 /** Options of `memoryStore`. */
@@ -87,9 +94,10 @@ class MemoryStore implements SessionStore {
     return { outcome: 'created', nowMs, evicted, replaced }
   }
 
-  write: SessionStore['write'] = async (ref, digest, write) => {
-    const loaded = this.#opened(ref, digest)
-    if (loaded === undefined) return { outcome: 'ended' }
+  write: SessionStore['write'] = async (ref, { digest, openedWhen }, write) => {
+    const loaded = this.#alive(ref)
+    if (loaded === undefined || refusalOf(loaded, digest, openedWhen) !== undefined)
+      return { outcome: 'ended' }
     const { record, nowMs } = loaded
     const { changes = [], onConflict, maxBytes = 0, lifetime, rotation } = write
     const changed = changes.filter(({ key, revision }) => revision !== (record.data.get(key)?.revision ?? 0))
@@ -112,7 +120,8 @@ class MemoryStore implements SessionStore {
       data,
     }
     const isOld = digest !== record.digest
-    const rotates = rotation !== undefined && !(isOld && record.previous?.isConfirmed)
+    const isReplaceable = !isOld || (refusalOf(loaded, digest) === undefined && !record.previous!.isConfirmed)
+    const rotates = rotation !== undefined && isReplaceable
     const isFirst = rotates && (!isOld || rotation.elevate)
     this.#put(
       ref,
@@ -121,7 +130,7 @@ class MemoryStore implements SessionStore {
             ...kept,
             digest: rotation.digest,
             issuedAt: nowMs,
-            authenticatedAt: rotation.elevate ? nowMs : kept.authenticatedAt,
+            authenticatedAt: rotation.elevate ? elevatedAt(record, nowMs) : record.authenticatedAt,
             previous: rotation.elevate
               ? undefined
               : { digest, endsAt: kept.expiresAt, nonce: rotation.nonce, isConfirmed: false },
@@ -171,11 +180,6 @@ class MemoryStore implements SessionStore {
 
   #endedLately(ref: SessionRef): boolean {
     return (this.#ended.get(nameOf(ref)) ?? 0) > this.#clock()
-  }
-
-  #opened(ref: SessionRef, digest: string): LoadedSession | undefined {
-    const loaded = this.#alive(ref)
-    return loaded !== undefined && refusalOf(loaded, digest) === undefined ? loaded : undefined
   }
 
   #isListed({ tag, id }: SessionRef): boolean {

@@ -50,13 +50,18 @@ export interface LoadedSession {
   readonly listed: boolean
 }
 
-/** Whether a token opens a session. */
+/**
+ * Whether a token opens a session.
+ *
+ * @param openedWhen  see `Writer`
+ */
 export function refusalOf(
   { record, nowMs, listed }: LoadedSession,
   digest: string,
+  openedWhen?: number,
 ): RefusalReason | undefined {
   const secret = secretRefusal(record, nowMs, digest)
-  if (secret !== undefined) return secret
+  if (secret !== undefined && openedWhen !== (record.authenticatedAt ?? 0)) return secret
   if (record.userId !== undefined && !listed) return 'revoked'
   if (nowMs >= record.expiresAt) return 'absolute'
   return nowMs >= record.lastSeenAt + record.idleTimeoutMs ? 'idle' : undefined
@@ -70,6 +75,14 @@ function secretRefusal(
   if (sameDigest(record.digest, digest)) return undefined
   if (record.previous === undefined || !sameDigest(record.previous.digest, digest)) return 'secret'
   return nowMs < record.previous.endsAt ? undefined : 'renewed'
+}
+
+/** When a session was elevated: later than the time before, by whatever clock, so that it tells before from after. */
+export function elevatedAt(
+  { authenticatedAt = 0 }: Pick<SessionRecord, 'authenticatedAt'>,
+  nowMs: number,
+): number {
+  return Math.max(nowMs, authenticatedAt + 1)
 }
 
 /** When a session ends if nobody uses it again: the nearer of the two clocks. */

@@ -64,8 +64,8 @@ export function redisStore(options: RedisStoreOptions): SessionStore {
         await guard.run(createScript, places, [clock(), id, ...createArgs(session)], operation),
       )
     },
-    write: async (ref, digest, write) =>
-      readWritten(await run(writeScript, ref, digest, ...writeArgs(write))),
+    write: async (ref, { digest, openedWhen = '' }, write) =>
+      readWritten(await run(writeScript, ref, digest, openedWhen, ...writeArgs(write))),
     end: async (ref) => readLoaded(await run(endScript, ref)),
     list: async (tag, limit) => {
       const begin = sessionKey({ tag, id: '-' }).slice(0, -1)

@@ -374,6 +374,35 @@ export function sessionStoreContract(runner: ContractRunner, underTest: StoreUnd
       assert.equal(found.record.authenticatedAt, START + 7)
       assert.equal((await rotate(store, ref, digest, rotationOf(token).rotation)).outcome, 'ended')
     })
+    it('leaves the old one good for who has opened the session with it, and for no new token', async (store) => {
+      for (const userId of [undefined, unique()]) {
+        const { ref, token, digest } = await made(store, { userId })
+        const openedWhen = (await loaded(store, ref))!.record.authenticatedAt ?? 0
+        const write = (rotation?: Rotation) =>
+          store.write(
+            ref,
+            { digest, openedWhen },
+            { changes: [set('a', 0, '1')], onConflict: 'overwrite', rotation },
+          )
+        const first = rotationOf(token)
+        await rotate(store, ref, digest, first.rotation)
+        await store.load(ref, { digest: digestOf(first.next), overlapMs: 0 })
+        assert.equal(refusalOf((await loaded(store, ref))!, digest), 'renewed')
+        assert.equal(refusalOf((await loaded(store, ref))!, digest, openedWhen), undefined)
+        // One that nobody has used yet is not given to it either.
+        const second = rotationOf(first.next)
+        for (const elevate of [false, true]) {
+          const late = await write(rotationOf(token, elevate).rotation)
+          assert.equal(late.outcome === 'written' && late.nonce, undefined)
+          await rotate(store, ref, digestOf(first.next), second.rotation)
+        }
+        assert.equal(refusalOf((await loaded(store, ref))!, digestOf(second.next)), undefined)
+        if (userId === undefined) continue
+        await rotate(store, ref, digestOf(second.next), rotationOf(second.next, true).rotation)
+        assert.equal((await write()).outcome, 'ended')
+        assert.equal(refusalOf((await loaded(store, ref))!, digest, openedWhen), 'secret')
+      }
+    })
     it('of an elevation comes also for one that was replaced, and then ends both', async (store) => {
       const { ref, token, digest } = await made(store, { userId: unique() })
       const renewed = rotationOf(token)
@@ -545,7 +574,7 @@ function save(
   onConflict: SessionWrite['onConflict'],
   more: Partial<SessionWrite> = {},
 ): Promise<WriteOutcome> {
-  return store.write(ref, digest, { changes, onConflict, ...more })
+  return store.write(ref, { digest }, { changes, onConflict, ...more })
 }
 
 function rotate(
@@ -554,7 +583,7 @@ function rotate(
   digest: string,
   rotation: Rotation,
 ): Promise<WriteOutcome> {
-  return store.write(ref, digest, { onConflict: 'report', rotation })
+  return store.write(ref, { digest }, { onConflict: 'report', rotation })
 }
 
 async function loaded(

@@ -47,15 +47,16 @@ local function pack(fields, listed)
 end
 `
 
-/** Twin of \`refusalOf\` in record.ts. */
+/** Twin of \`refusalOf\` in record.ts. @returns the fields, and whether the token is the last, replaced, or was good */
 export const OPENS = `
-local function opens(digest)
-  local f = redis.call('HMGET', KEYS[1], 'h', 'p', 'g', 's', 'i', 'x', 'u', 'q')
-  if not f[1] then return false end
-  if digest ~= f[1] and not (f[2] and digest == f[2] and now < tonumber(f[3])) then return false end
-  if now >= f[4] + f[5] or now >= tonumber(f[6]) then return false end
-  if f[7] and not redis.call('ZSCORE', KEYS[2], ARGV[2]) then return false end
-  return true, f
+local function opens(digest, opened_when)
+  local f = redis.call('HMGET', KEYS[1], 'h', 'p', 'g', 's', 'i', 'x', 'u', 'q', 'a')
+  if not f[1] then return end
+  local age = digest == f[1] and 'last' or f[2] and digest == f[2] and now < tonumber(f[3]) and 'replaced'
+    or opened_when == (f[9] or '0') and 'was good'
+  if not age or now >= f[4] + f[5] or now >= tonumber(f[6]) then return end
+  if f[7] and not redis.call('ZSCORE', KEYS[2], ARGV[2]) then return end
+  return f, age
 end
 `
 

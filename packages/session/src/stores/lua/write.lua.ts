@@ -3,9 +3,9 @@ import { MERGE } from './merge.lua.js'
 import { KEEP, NOW, OPENS } from './prelude.lua.js'
 
 // KEYS   session, index
-// ARGV   clock, id, digest, 'report', 'overwrite' or 'merge', most bytes of data (0: any), new idle timeout, new
-//        absolute timeout, new '1' or '0' for persistent ('' keeps each), digest of the successor ('' for none), its
-//        nonce, '1' to elevate, then for each change: field, revision seen, value ('' removes), value seen
+// ARGV   clock, id, digest, when it opened the session (''), 'report', 'overwrite' or 'merge', most bytes of data (0: any),
+//        new idle timeout, new absolute timeout, new '1' or '0' for persistent ('' keeps each), digest of the successor
+//        ('' for none), its nonce, '1' to elevate, then for each change: field, revision seen, value ('' removes), value seen
 // Reply  { 0 } ended; { 3, bytes } too large; { 2, field, value or '', … } conflict;
 //        { 1, now, revision, nonce of the successor or '', absolute end, field that another changed, value now, … }
 // Cost   O(fields + log(sessions of the user)); merging O(bytes of the values that both changed)
@@ -15,11 +15,11 @@ export const writeScript: Script = defineScript(
 ${OPENS}
 ${KEEP}
 ${MERGE}
-local digest, mode, most = ARGV[3], ARGV[4], tonumber(ARGV[5])
-local alive, f = opens(digest)
-if not alive then return { 0 } end
+local digest, mode, most = ARGV[3], ARGV[5], tonumber(ARGV[6])
+local f, age = opens(digest, ARGV[4])
+if not f then return { 0 } end
 local reply, values = { 1, now, 0, '', '' }, {}
-for i = 12, #ARGV, 4 do
+for i = 13, #ARGV, 4 do
   local field, value = ARGV[i], ARGV[i + 2]
   local current = redis.call('HGET', KEYS[1], field) or ''
   local revision, theirs = string.match(current, '^(%d+) (.*)$')
@@ -36,7 +36,7 @@ if mode == 'report' and #reply > 5 then
   reply[1] = 2
   return reply
 end
-if #ARGV > 11 then
+if #ARGV > 12 then
   local revision = int(redis.call('HGET', KEYS[1], 'r') + 1)
   if most > 0 then
     local bytes = 0
@@ -59,25 +59,26 @@ if #ARGV > 11 then
 end
 redis.call('HSET', KEYS[1], 's', int(now))
 local idle, absolute_end = tonumber(f[5]), tonumber(f[6])
-if ARGV[6] ~= '' then
-  idle = tonumber(ARGV[6])
-  redis.call('HSET', KEYS[1], 'i', ARGV[6])
-end
 if ARGV[7] ~= '' then
-  absolute_end = now + ARGV[7]
+  idle = tonumber(ARGV[7])
+  redis.call('HSET', KEYS[1], 'i', ARGV[7])
+end
+if ARGV[8] ~= '' then
+  absolute_end = now + ARGV[8]
   redis.call('HSET', KEYS[1], 'x', int(absolute_end))
 end
-if ARGV[8] ~= '' then redis.call('HSET', KEYS[1], 'w', ARGV[8]) end
-local elevate, is_old = ARGV[11] == '1', digest ~= f[1]
-if ARGV[9] ~= '' and not (is_old and f[8]) then
-  if is_old and not elevate then
+if ARGV[9] ~= '' then redis.call('HSET', KEYS[1], 'w', ARGV[9]) end
+local elevate = ARGV[12] == '1'
+if ARGV[10] ~= '' and (age == 'last' or age == 'replaced' and not f[8]) then
+  if age == 'replaced' and not elevate then
     reply[4] = redis.call('HGET', KEYS[1], 'n') or ''
   else
-    reply[4] = ARGV[10]
-    redis.call('HSET', KEYS[1], 'h', ARGV[9], 'k', int(now))
+    reply[4] = ARGV[11]
+    redis.call('HSET', KEYS[1], 'h', ARGV[10], 'k', int(now))
     redis.call('HDEL', KEYS[1], 'p', 'g', 'n', 'q')
-    if elevate then redis.call('HSET', KEYS[1], 'a', int(now))
-    else redis.call('HSET', KEYS[1], 'p', digest, 'g', int(absolute_end), 'n', ARGV[10]) end
+    -- Later than the one before, by whatever clock: it tells who has opened the session before from who has after.
+    if elevate then redis.call('HSET', KEYS[1], 'a', int(math.max(now, (f[9] or 0) + 1)))
+    else redis.call('HSET', KEYS[1], 'p', digest, 'g', int(absolute_end), 'n', ARGV[11]) end
   end
 elseif f[3] and now >= tonumber(f[3]) then
   -- With the old token and the nonce the new token could be made: after the old one's end nobody needs that.
