@@ -53,13 +53,20 @@ interface Start {
 }
 
 /** A store in this process whose writes take as long as they are told to, or fail. */
-function slowStore(): { store: SessionStore; hold(ms: number): void; fail(error: Error | undefined): void } {
+function slowStore(): {
+  store: SessionStore
+  /** @returns when the next has begun */
+  hold(ms: number): Promise<void>
+  fail(error: Error | undefined): void
+} {
   const inner = memoryStore()
   let delayMs = 0
+  let began: () => void = () => {}
   let failure: Error | undefined
   const slow =
     <Args extends unknown[], Result>(work: (...args: Args) => Promise<Result>) =>
     async (...args: Args): Promise<Result> => {
+      began()
       await sleep(delayMs)
       if (failure !== undefined) throw failure
       return work(...args)
@@ -69,6 +76,9 @@ function slowStore(): { store: SessionStore; hold(ms: number): void; fail(error:
     store: { load, create: slow(create), write: slow(write), end, list, endAll, mark: mark! },
     hold: (ms) => {
       delayMs = ms
+      return new Promise((resolve) => {
+        began = resolve
+      })
     },
     fail: (error) => {
       failure = error
@@ -141,12 +151,13 @@ describe('a client that leaves', () => {
       app.locals.done?.()
     })
   }
-  it.each([2, 5, 20])('after %i ms of the save has what its handler wrote stored', async (ms) => {
+  it.each([0, 5, 20])('after %i ms of the save has what its handler wrote stored', async (ms) => {
     const { store, hold } = slowStore()
     const app = await start({ store }, slowly)
     const headers = await loggedIn(app)
-    hold(10)
+    const begun = hold(10)
     const sent = post(app, '/slow', headers)
+    await begun
     await sleep(ms)
     sent.destroy()
     await expect.poll(async () => (await app.send('GET', '/data', headers)).body).toEqual({ late: 1 })
@@ -178,9 +189,9 @@ describe('a client that leaves', () => {
   it('before a login is answered leaves no session behind', async () => {
     const { store, hold } = slowStore()
     const app = await start({ store, maxPerUser: { quota: 1, evict: 'reject' } }, () => {})
-    hold(50)
+    const begun = hold(50)
     const sent = post(app, '/login', {})
-    await sleep(20)
+    await begun
     sent.destroy()
     await sleep(100)
     hold(0)

@@ -94,8 +94,11 @@ async function leave(url: string, headers: { cookie: string }, leaving: Leaving)
   const closed = new Promise((resolve) => sent.once('close', resolve))
   const share = typeof leaving === 'object' && 'sent' in leaving ? leaving.sent : 1
   const part = body.slice(0, body.length * share)
-  if (share === 1) sent.end(part)
-  else await new Promise((resolve) => sent.write(part, resolve))
+  // Handed over to the system, which delivers it.
+  await new Promise<void>((resolve) => {
+    if (share === 1) sent.end(part, resolve)
+    else sent.write(part, () => resolve())
+  })
   if (leaving !== 'never') {
     if ('afterMs' in leaving) await sleep(leaving.afterMs)
     sent.destroy()

@@ -21,7 +21,7 @@ const redis = createRedis(process.env.COPY_REDIS_URL, { guard: { deadlineMs: 10_
 const world = new AsyncLocalStorage<{ nowMs: number; failsToMove: boolean }>()
 const lives: Options = {
   transport: cookie({ name: 'session' }),
-  idleTimeoutMs: 10_000 * HOUR,
+  idleTimeoutMs: 1_000 * HOUR,
   absoluteTimeoutMs: 80_000 * HOUR,
   renewAfterMs: HOUR,
   renewGraceMs: 10_000,
@@ -47,7 +47,7 @@ const places: Record<Place, Options> = {
   strict: { ...lives, conflict: 'fail' },
 }
 
-/** Names of members that handlers have set, in whatever way it ended. */
+/** What handlers have come to, in whatever way it ended. */
 const handled: string[] = []
 
 const app = express().use(express.json())
@@ -80,7 +80,15 @@ function routes(options: Options): Express {
   app.use(sessions)
   // Goes on when its client has left.
   app.use(async (req, res, next) => {
-    if (req.query.leaves !== undefined) await once(res, 'close')
+    if (req.query.leaves !== undefined) {
+      handled.push(String(req.query.leaves))
+      const { json } = res
+      res.json = (body) => {
+        handled.push(`${req.query.leaves} done`)
+        return json.call(res, body)
+      }
+      if (!res.destroyed) await once(res, 'close')
+    }
     next()
   })
   app.post('/login', async (req, res) => {
@@ -112,7 +120,7 @@ function routes(options: Options): Express {
     res.json({ stored: req.params.name })
   })
   app.get('/', (req, res) => {
-    res.json({ user: req.session.userId ?? null, data: { ...req.session } })
+    res.json({ id: req.session.id, user: req.session.userId ?? null, data: { ...req.session } })
   })
   return app
 }

@@ -11,7 +11,7 @@ export const OLD_SECRET = 'a secret of at least thirty-two characters'
 export interface Copy {
   readonly url: string
   readonly send: Send
-  /** The members that its handlers have set since the last call. */
+  /** What its handlers have come to since the last call. */
   handled(): Promise<string[]>
   stop(): Promise<void>
 }
