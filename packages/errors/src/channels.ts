@@ -4,7 +4,8 @@ import { type Channel, channel } from '@scale/core'
  * What became of a request that failed.
  *
  * - `answered`: the client has a problem document
- * - `cut`: its response had begun; the connection was destroyed, so that half an answer is not taken for a whole one
+ * - `cut`: its response had begun, and the connection was destroyed, so that half an answer is not taken for a whole one;
+ *   or a `pipeline` that failed had destroyed it
  * - `late`: its response was complete already
  * - `client-left`: there is nobody to answer
  */
@@ -23,6 +24,8 @@ export interface FailureMessage {
   method: string
   /** Id of the request, as the client sees it. */
   requestId: string | undefined
+  /** How another server answered a request of this one, if that is the failure. The client is not told. */
+  upstreamStatus?: number | undefined
 }
 
 /** The process is about to end. */

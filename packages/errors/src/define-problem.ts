@@ -1,7 +1,7 @@
 import { InvalidOption, type OptionCheck, resolveOptions, string } from '@scale/core'
 import { AppError, type AppErrorInit } from './app-error.js'
 import { InvalidExtensions } from './errors.js'
-import { pointerTo } from './mappers/schema-issues.js'
+import { pointerTo } from './pointer.js'
 import { isCode, isProblemType } from './problem.js'
 import { type ErrorStatus, isErrorStatus } from './status.js'
 

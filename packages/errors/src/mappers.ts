@@ -1,8 +1,10 @@
 import { mapAbort } from './mappers/abort.js'
 import { mapBodyParser } from './mappers/body-parser.js'
+import { mapCelebrate } from './mappers/celebrate.js'
 import { mapHttpError } from './mappers/http-error.js'
+import { mapMultipart } from './mappers/multipart.js'
+import { mapPlainError } from './mappers/plain-error.js'
 import { mapScaleError } from './mappers/scale-error.js'
-import { mapSchemaIssues } from './mappers/schema-issues.js'
 import { mapUpstream } from './mappers/upstream.js'
 import { mapUriError } from './mappers/uri-error.js'
 import type { Mapped } from './problem.js'
@@ -11,15 +13,17 @@ import type { Mapped } from './problem.js'
 export type Mapper = (thrown: unknown) => Mapped | undefined
 
 /**
- * In order: what was meant for a client first; then shapes of their own; last, whatever has a status. The HTTP
- * clients stand before it, because the status on their errors is another server's.
+ * In order: those that may speak to the client, because this app, its parsers or its middleware made them; last, what is
+ * another server's.
  */
 export const mappers: readonly Mapper[] = [
   mapScaleError,
   mapBodyParser,
-  mapSchemaIssues,
+  mapMultipart,
+  mapCelebrate,
   mapUriError,
+  mapHttpError,
+  mapPlainError,
   mapAbort,
   mapUpstream,
-  mapHttpError,
 ]

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type Next, requestContext } from '@scale/core'
-import { outcomeOf, recordFailure } from './failure.js'
+import { outcomeOf, recordFailure, socketOf } from './failure.js'
 import { dropStaleHeaders, setErrorHeaders } from './headers.js'
 import { type ErrorHandlerOptions, resolveErrorHandlerOptions } from './options.js'
 import { type Problem, problemOf } from './problem.js'
@@ -22,37 +22,35 @@ export function errorHandler(options?: ErrorHandlerOptions): ErrorMiddleware {
   const { requestId, translate } = resolveErrorHandlerOptions(options)
 
   return function errorHandler(error, req, res, _next) {
-    const problem = problemOf(translated(translate, error, req))
     const id = requestIdOf(req, requestId)
     const outcome = outcomeOf(req, res)
+    const problem = problemOf(translated())
     recordFailure(error, problem, outcome, id, req, res)
-    if (outcome === 'cut') return cut(req)
+    if (outcome === 'cut') return cut(req, res)
     if (outcome !== 'answered') return
     try {
       answer(problem, id, req, res)
     } catch (failure) {
       // A middleware has replaced a method of `res`. Express's own handler would show the stack.
       recordFailure(failure, problemOf(failure), 'cut', id, req, res)
-      cut(req)
+      cut(req, res)
+    }
+
+    /** A translation that fails is a fault of its own, beside the error that it was given. */
+    function translated(): unknown {
+      try {
+        return translate?.(error, req) ?? error
+      } catch (fault) {
+        recordFailure(fault, problemOf(undefined), outcome, id, req, res)
+        return error
+      }
     }
   }
 }
 
-function translated(
-  translate: ErrorHandlerOptions['translate'],
-  error: unknown,
-  req: IncomingMessage,
-): unknown {
-  try {
-    return translate?.(error, req) ?? error
-  } catch {
-    return error
-  }
-}
-
 /** Half an answer must not be taken for a whole one, by the client or by a cache. */
-function cut(req: IncomingMessage): void {
-  req.socket.destroy()
+function cut(req: IncomingMessage, res: ServerResponse): void {
+  socketOf(req, res)?.destroy()
 }
 
 function answer(problem: Problem, id: string | undefined, req: ErrorRequest, res: ServerResponse): void {
@@ -72,6 +70,7 @@ function answer(problem: Problem, id: string | undefined, req: ErrorRequest, res
   res.setHeader('Content-Type', contentType)
   res.setHeader('Content-Length', Buffer.byteLength(text))
   varyOnAccept(res)
+  if (req.destroyed && !req.complete) res.setHeader('Connection', 'close')
   if (req.method === 'HEAD') res.end()
   else res.end(text)
   readOff(req)
@@ -84,7 +83,7 @@ function varyOnAccept(res: ServerResponse): void {
   }
 }
 
-/** A client that is still sending reads the answer only when it is done. */
+/** A client that is still sending reads the answer only when it is done. A destroyed request is read no more. */
 function readOff(req: IncomingMessage): void {
   if (req.complete) return
   req.unpipe()

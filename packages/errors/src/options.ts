@@ -1,9 +1,9 @@
-import { writeSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
 import { durationMs, func, type ResolvedOptions, resolveOptions } from '@scale/core'
 import type { FatalMessage } from './channels.js'
-import { fatalText } from './fatal-text.js'
+import { errorText } from './error-text.js'
 import { property } from './property.js'
+import { writeToStderr } from './stderr.js'
 
 /** Options of `errorHandler`. */
 export interface ErrorHandlerOptions {
@@ -14,7 +14,8 @@ export interface ErrorHandlerOptions {
   requestId?: (req: IncomingMessage) => unknown
   /**
    * Turns errors of your libraries into errors for clients: return an `AppError`, or `undefined` to leave it to the
-   * built-in rules. What is recorded stays the original. If it throws, it counts as `undefined`. Default none
+   * built-in rules. What is recorded stays the original. If it throws, that counts as `undefined`, and is recorded as a
+   * failure of its own. Default none
    */
   translate?: (error: unknown, req: IncomingMessage) => unknown
 }
@@ -45,7 +46,8 @@ export interface FatalOptions {
   timeoutMs?: number
   /**
    * Records the error. It must have written when it returns: the process may be gone in the next tick. Give the
-   * synchronous write of your logger. Default: the stack, and those of its causes, to stderr
+   * synchronous write of your logger. Default: the stack, and those of its
+   * causes and members, to stderr
    */
   record?: (message: FatalMessage) => void
 }
@@ -54,7 +56,8 @@ export interface FatalOptions {
 export const fatalDefaults: Readonly<Required<FatalOptions>> = Object.freeze({
   drain: () => undefined,
   timeoutMs: 10_000,
-  record: (message: FatalMessage) => writeToStderr(fatalText(message)),
+  record: ({ error, origin }: FatalMessage) =>
+    writeToStderr(`Fatal error (${origin}): ${errorText(error)}\n`),
 })
 
 /** @throws {InvalidOption} */
@@ -63,18 +66,4 @@ export function resolveFatalOptions(given: FatalOptions | undefined): Readonly<R
     checks: { drain: func, timeoutMs: durationMs(), record: func },
     defaults: fatalDefaults,
   })
-}
-
-const STDERR = 2
-
-/** `process.stderr` may be asynchronous; the descriptor never is. A full pipe says EAGAIN: ask again, for a while. */
-function writeToStderr(text: string): void {
-  let rest = Buffer.from(text)
-  for (let attempt = 0; attempt < 1_000 && rest.length > 0; attempt++) {
-    try {
-      rest = rest.subarray(writeSync(STDERR, rest))
-    } catch (error) {
-      if (property(error, 'code') !== 'EAGAIN') return
-    }
-  }
 }

@@ -12,6 +12,8 @@ export interface Mapped {
   detail?: unknown
   headers?: unknown
   extensions?: unknown
+  /** How another server answered, for the record. */
+  upstreamStatus?: number
 }
 
 /** What the client may know of a failure. Every member is checked. */
@@ -24,6 +26,8 @@ export interface Problem {
   /** Header names and values as the error gave them, to be checked when they are set. */
   readonly headers: unknown
   readonly extensions: readonly [name: string, value: unknown][]
+  /** How another server answered, if that is the failure; for the record only. */
+  readonly upstreamStatus: number | undefined
 }
 
 /** The body of an answer, RFC 9457 §3.1, with `code`, `requestId` and `traceId` as extension members. */
@@ -74,6 +78,7 @@ function checked(mapped: Mapped): Problem {
     detail: (status < 500 && shortened(mapped.detail, MAX_DETAIL_LENGTH)) || sentenceFor(status),
     headers: mapped.headers,
     extensions: isPublic ? entriesOf(mapped.extensions) : [],
+    upstreamStatus: mapped.upstreamStatus,
   }
 }
 

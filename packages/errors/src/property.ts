@@ -45,3 +45,23 @@ export function elementsOf(value: unknown, limit: number): unknown[] | undefined
     return undefined
   }
 }
+
+/** `undefined` where there is none, or a Proxy does not tell. */
+export function prototypeOf(thrown: unknown): unknown {
+  if (typeof thrown !== 'object' || thrown === null) return undefined
+  try {
+    return Object.getPrototypeOf(thrown)
+  } catch {
+    return undefined
+  }
+}
+
+/** True for an `Error` of any realm. A Proxy may throw when it is asked for its prototype, a getter when it is asked for the message. */
+export function isError(thrown: unknown): thrown is Error {
+  try {
+    const isOne = thrown instanceof Error || Object.prototype.toString.call(thrown) === '[object Error]'
+    return isOne && typeof (thrown as Error).message === 'string'
+  } catch {
+    return false
+  }
+}

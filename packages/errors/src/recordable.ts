@@ -1,5 +1,5 @@
 import { holdsRawBody, quotesRawBody } from './mappers/body-parser.js'
-import { property, textProperty } from './property.js'
+import { isError, property, textProperty } from './property.js'
 
 /**
  * The error that logs and listeners get: the one that was thrown, unless it carries the raw body, or is no `Error`.
@@ -11,16 +11,6 @@ export function recordable(thrown: unknown): Error {
     return new Error(`Something was thrown that is not an Error (${kind}).`, { cause: thrown })
   }
   return holdsRawBody(thrown) || quotesRawBody(thrown) ? withoutBody(thrown) : thrown
-}
-
-/** A Proxy may throw when it is asked for its prototype, a getter when it is asked for the message. */
-function isError(thrown: unknown): thrown is Error {
-  try {
-    const isOne = thrown instanceof Error || Object.prototype.toString.call(thrown) === '[object Error]'
-    return isOne && typeof (thrown as Error).message === 'string'
-  } catch {
-    return false
-  }
 }
 
 /** body-parser attaches the body as `error.body`, and `JSON.parse` quotes it in the message, which starts the stack. */

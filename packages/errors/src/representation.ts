@@ -44,12 +44,15 @@ export function bodyOf(
 
 const STANDARD = new Set(['type', 'title', 'status', 'detail', 'instance', 'code', 'requestId', 'traceId'])
 
-/** The body with its extension members: none that has the name of another, or that JSON cannot tell. */
+/**
+ * The body with its extension members: none that has the name of another, or that JSON cannot tell. RFC 9457 §3.2
+ * would have no hyphens in names; `violated-policies` of draft-ietf-httpapi-ratelimit-headers has one.
+ */
 function jsonOf({ extensions }: Problem, body: ProblemBody): string {
   const text = JSON.stringify(body)
   if (extensions.length === 0) return text
   const members = extensions
-    .filter(([name]) => /^[A-Za-z]\w*$/.test(name) && !STANDARD.has(name))
+    .filter(([name]) => /^[A-Za-z][\w-]*$/.test(name) && !STANDARD.has(name))
     .flatMap(([name, value]) => {
       const json = valueAsJson(value)
       return json === undefined ? [] : [`,${JSON.stringify(name)}:${json}`]

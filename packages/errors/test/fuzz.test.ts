@@ -6,6 +6,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { errorHandler } from '../src/index.js'
 import { problemOf } from '../src/problem.js'
+import { property } from '../src/property.js'
 import { recordable } from '../src/recordable.js'
 import { expectProblem } from './support/rfc9457.js'
 import { ask, failures, frameworks, listen } from './support/server.js'
@@ -124,7 +125,7 @@ it('makes a checked problem of anything that is thrown', () => {
       expect(problem.detail).not.toBe('')
       if (problem.status >= 500) expect(problem.detail).not.toContain(SECRET)
     }),
-    { numRuns: 3_000 },
+    { numRuns: 2_000 },
   )
 })
 
@@ -167,6 +168,7 @@ describe.each(frameworks)('anything thrown under %s', (_, framework) => {
   })
 
   it('answers whatever a client accepts', async () => {
+    failures()
     const agent = new http.Agent({ keepAlive: true })
     const app = framework()
     app.use(() => {
@@ -191,4 +193,91 @@ describe.each(frameworks)('anything thrown under %s', (_, framework) => {
     )
     agent.destroy()
   })
+})
+
+describe.each(frameworks)('what an HTTP client made, under %s', (_, framework) => {
+  /** What errorHandler, Express and Node set. */
+  const OURS = new Set([
+    ...['cache-control', 'connection', 'content-length', 'content-security-policy', 'content-type', 'date'],
+    ...['keep-alive', 'vary', 'x-content-type-options', 'x-powered-by'],
+  ])
+  const known = fc.constantFrom('WWW-Authenticate', 'Allow', 'Set-Cookie', 'Access-Control-Allow-Origin')
+  const headers = fc
+    .oneof(
+      fc.dictionary(fc.stringMatching(/^[A-Za-z][A-Za-z-]{0,15}$/), fc.stringMatching(/^[ -~]{0,20}$/)),
+      fc.dictionary(known, fc.constant(SECRET)),
+    )
+    .map((some) => ({ ...some, Date: 'Sat, 28 Nov 2026 08:00:00 GMT' }))
+  const anyStatus = fc.integer({ min: 400, max: 599 })
+  /** One of the marks of a client, beside whatever else. */
+  const mark = fc.oneof(
+    fc.record({ headers }),
+    fc.record({ headers: headers.map((one) => new Headers(one)) }),
+    fc.record({ response: fc.record({ status: fc.integer({ min: 100, max: 599 }), headers }) }),
+    fc.record({ request: fc.object() }),
+    fc.record({ config: fc.object() }),
+    fc.record({ $metadata: fc.record({ httpStatusCode: anyStatus }) }),
+    fc.record({ isAxiosError: fc.constant(true) }),
+  )
+  const given = fc.record(
+    {
+      statusCode: anyStatus,
+      code: fc.constantFrom('ERR_BAD_REQUEST', 'ETIMEDOUT', 'Z_DATA_ERROR', SECRET),
+      message: fc.string(),
+      type: fc.constantFrom('invalid_request_error', 'entity.too.large', SECRET),
+      body: fc.anything(),
+      expose: fc.boolean(),
+    },
+    { requiredKeys: [] },
+  )
+
+  it('never sends its headers, and is never the fault of our client', async () => {
+    failures()
+    const agent = new http.Agent({ keepAlive: true })
+    let current: unknown
+    const handler = errorHandler()
+    const app = framework()
+    app.use((req: Request, res: Response, next: Next) => handler(current, req, res, next))
+    const port = await listen(app)
+    await fc.assert(
+      fc.asyncProperty(
+        ...[anyStatus, mark, given, fc.boolean(), fc.boolean()],
+        async (status, marks, properties, isFrozen, isBare) => {
+          const made = Object.assign(isBare ? Object.create(null) : new Error(SECRET), {
+            ...{ status, ...properties },
+            ...marks,
+          })
+          current = isFrozen ? Object.freeze(made) : made
+          const answered = await ask(port, { agent })
+          expect(answered.status).toBeGreaterThanOrEqual(500)
+          const strange = Object.keys(answered.headers).filter((name) => !OURS.has(name))
+          expect(strange).toEqual(
+            strange.includes('retry-after') && answered.status === 503 ? ['retry-after'] : [],
+          )
+        },
+      ),
+      { numRuns: 500 },
+    )
+    agent.destroy()
+  })
+})
+
+it('takes what tells no status for a fault of the server, whatever it is', () => {
+  fc.assert(
+    fc.property(thrown, (make) => {
+      const made = make()
+      const isSilent = ['status', 'statusCode'].every((name) => !hasStatus(made, name))
+      if (isSilent && !isOfParser(made)) expect(problemOf(made).status).toBeGreaterThanOrEqual(500)
+    }),
+    { numRuns: 2_000 },
+  )
+
+  function hasStatus(value: unknown, name: string): boolean {
+    return Number.isInteger(property(value, name))
+  }
+
+  /** The parsers of multipart bodies give no status. */
+  function isOfParser(value: unknown): boolean {
+    return property(value, 'name') === 'MulterError'
+  }
 })

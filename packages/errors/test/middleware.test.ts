@@ -74,7 +74,7 @@ describe.each(frameworks)('errorHandler under %s', (_, framework) => {
       cycle.self = cycle
       const extensions = {
         ...{ type: 'x', title: 'x', status: 200, detail: 'x', instance: 'x', code: 'x', requestId: 'x' },
-        ...{ cycle, big: 1n, call: () => 1, 'not a name': 1, fine: [true] },
+        ...{ cycle, big: 1n, call: () => 1, 'not a name': 1, fine: [true], 'violated-policies': ['a'] },
         toJSON: () => 'x',
         get broken() {
           throw new Error(SECRET)
@@ -97,6 +97,7 @@ describe.each(frameworks)('errorHandler under %s', (_, framework) => {
         instance: '/',
         code: 'CONFLICT',
         fine: [true],
+        'violated-policies': ['a'],
       })
     })
 
@@ -158,7 +159,7 @@ describe.each(frameworks)('errorHandler under %s', (_, framework) => {
       'says nothing of a 5xx with NODE_ENV=%s',
       async (env) => {
         vi.stubEnv('NODE_ENV', env)
-        const thrown = Object.assign(new Error(SECRET), { status: 503, code: 'ECONNREFUSED', title: SECRET })
+        const thrown = createError(503, SECRET, { code: 'ECONNREFUSED', title: SECRET })
         for (const accept of ['*/*', 'text/html', 'application/json']) {
           const answered = await throwing(thrown, { headers: { accept } })
           expect(answered.status).toBe(503)
@@ -381,9 +382,7 @@ describe.each(frameworks)('errorHandler under %s', (_, framework) => {
       [Number.POSITIVE_INFINITY, undefined],
       ['', undefined],
     ])('sends Retry-After %j as %j', async (value, sent) => {
-      const answered = await throwing(
-        Object.assign(new Error('x'), { status: 503, headers: { 'Retry-After': value } }),
-      )
+      const answered = await throwing(createError(503, 'x', { headers: { 'Retry-After': value } }))
       expect(answered.headers['retry-after']).toBe(sent)
     })
 
@@ -412,7 +411,7 @@ describe.each(frameworks)('errorHandler under %s', (_, framework) => {
         },
         'X-Fine': 'yes',
       }
-      const answered = await throwing(Object.assign(new Error('x'), { status: 404, headers }))
+      const answered = await throwing(createError(404, 'x', { headers }))
       expectProblem(answered)
       expect(answered.headers).toMatchObject({ 'x-fine': 'yes', 'x-list': 'a, b' })
       const present = Object.keys(answered.headers)
@@ -571,6 +570,10 @@ describe.each(frameworks)('errorHandler under %s', (_, framework) => {
     expect(answered.json).toMatchObject({ status: 409, detail: 'This email is taken.', requestId: 'abc' })
     expect(messages[0]!.error).toBe(original)
     expect((await ask(port, { path: '/other' })).status).toBe(500)
+    expect(messages.slice(1).map(({ error, status }) => [error.message, status])).toEqual([
+      ['a fault in the translation', 500],
+      ['x', 500],
+    ])
   })
 })
 

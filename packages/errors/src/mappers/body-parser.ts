@@ -1,6 +1,7 @@
 import type { Mapped } from '../problem.js'
 import { property, textProperty } from '../property.js'
-import { isErrorStatus } from '../status.js'
+import { isOfHttpClient } from './http-client-marks.js'
+import { isMarked } from './http-error.js'
 
 const malformed: Mapped = {
   status: 400,
@@ -44,17 +45,12 @@ const byType = new Map<string, Mapped>([
   ['request.size.invalid', { ...incomplete, detail: 'The body is not as long as it was declared.' }],
 ])
 
-/** Errors of body-parser, which `express.json()` and its siblings are. */
+/** Errors of body-parser, which `express.json()` and its siblings are; it makes them by http-errors. An app's `verify` may choose the status. */
 export function mapBodyParser(thrown: unknown): Mapped | undefined {
+  if (!isMarked(thrown) || isOfHttpClient(thrown)) return undefined
   const mapped = byType.get(textProperty(thrown, 'type') ?? '')
-  if (mapped !== undefined) return { ...mapped, status: clientStatus(thrown) ?? mapped.status }
+  if (mapped !== undefined) return { ...mapped, status: property(thrown, 'status') }
   return isCorruptEncoding(thrown) ? malformed : undefined
-}
-
-/** An app's own `verify` may give its error a status. */
-function clientStatus(thrown: unknown): number | undefined {
-  const status = property(thrown, 'status')
-  return isErrorStatus(status) ? status : undefined
 }
 
 /** What zlib says of a body that is not gzip, deflate or brotli although it claims to be. body-parser makes it a 400. */

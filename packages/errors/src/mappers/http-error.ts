@@ -1,17 +1,26 @@
 import type { Mapped } from '../problem.js'
-import { property } from '../property.js'
+import { property, prototypeOf } from '../property.js'
 import { isErrorStatus } from '../status.js'
 
 /**
- * Express's own convention, and the shape of http-errors: `status` or `statusCode`, `headers`, and a message that
- * is shown only where `expose` says so.
+ * An error of http-errors, which Express, body-parser, send and most middleware make. Its classes have `expose`, and
+ * `status` equal to `statusCode`, in their prototype: no error of another library looks like that.
  */
 export function mapHttpError(thrown: unknown): Mapped | undefined {
-  const status = [property(thrown, 'status'), property(thrown, 'statusCode')].find(isErrorStatus)
-  if (status === undefined) return undefined
+  if (!isMarked(prototypeOf(thrown))) return undefined
   return {
-    status,
+    status: property(thrown, 'status'),
     headers: property(thrown, 'headers'),
     detail: property(thrown, 'expose') === true ? property(thrown, 'message') : undefined,
   }
+}
+
+/** What `isHttpError` of http-errors asks. */
+export function isMarked(value: unknown): boolean {
+  const status = property(value, 'status')
+  return (
+    typeof property(value, 'expose') === 'boolean' &&
+    isErrorStatus(status) &&
+    status === property(value, 'statusCode')
+  )
 }

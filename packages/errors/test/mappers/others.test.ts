@@ -1,4 +1,5 @@
 import express from 'express'
+import createError from 'http-errors'
 import { describe, expect, it } from 'vitest'
 import { errorHandler } from '../../src/index.js'
 import { problemOf } from '../../src/problem.js'
@@ -59,19 +60,10 @@ it('takes a timeout for 504, an abort by the server for 503', async () => {
   expect(problemOf(nodes)).toMatchObject({ status: 503, code: 'ERR_SCALE_ABORTED' })
 })
 
-it.each([
-  ['axios', { status: 401, code: 'ERR_BAD_REQUEST', response: { status: 401, headers: {} } }],
-  ['got', { code: 'ERR_NON_2XX_3XX_RESPONSE', response: { statusCode: 404, headers: {} } }],
-  ['ky', { response: new Response('', { status: 403 }) }],
-  [
-    'undici',
-    { status: 401, statusCode: 401, code: 'UND_ERR_RESPONSE_STATUS_CODE', headers: { 'set-cookie': 'a=b' } },
-  ],
-])('does not pass on as ours how another server answered %s', (_name, properties) => {
-  const problem = problemOf(Object.assign(new Error('x'), properties))
-  expect(problem).toMatchObject({ status: 502, code: 'ERR_SCALE_UPSTREAM', headers: undefined })
-})
-
-it('reads statusCode where status is none', () => {
-  expect(problemOf(Object.assign(new Error('x'), { status: 'active', statusCode: 409 })).status).toBe(409)
+it('reads the status of http-errors, whatever the class is called', () => {
+  expect(problemOf(createError(409, 'Taken.'))).toMatchObject({ status: 409, detail: 'Taken.' })
+  const wrapped = createError(404, new Error('ENOENT'), { expose: false })
+  expect(problemOf(wrapped)).toMatchObject({ status: 404, upstreamStatus: undefined })
+  const named = createError(499, 'Named.')
+  expect(problemOf(named)).toMatchObject({ status: 499, detail: 'Named.' })
 })

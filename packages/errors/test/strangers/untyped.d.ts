@@ -1,0 +1,3 @@
+declare module 'jsonwebtoken'
+declare module 'passport'
+declare module 'superagent'
