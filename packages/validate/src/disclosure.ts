@@ -1,7 +1,8 @@
 /** A library may cut a long value short before it quotes it: this many characters in a row count as a quote. */
 const WINDOW = 12
-/** Of any run of a whole window, one run of this length starts at a multiple of it. */
-const HALF = WINDOW / 2
+/** In any window there is one run of this length that starts at a multiple of `STEP`. */
+const RUN = 4
+const STEP = WINDOW - RUN + 1
 /** Text shorter than this is found in any sentence: it counts only where it stands as a word of its own. */
 const SHORT = 4
 /** Beyond this much received text the search is not worth its time, and every sentence counts as a quote. */
@@ -66,20 +67,26 @@ export function repeatedIn(text: Sentences, received: unknown): ReadonlySet<stri
 /** What JSON writes as an escape; a pair of surrogates only looks like it. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: JSON escapes them
 const escaped = /["\\\0-\x1f\ud800-\udfff]/
+/** As it stands in JSON. A pattern such as `\d+` in a message is none. */
+const jsonEscape = /\\(?:["\\bfnrt]|u[0-9a-f]{4})/i
 
 const tooMuch = new Error('too much to search')
+
+const TRAITS = 8_192
 
 /** Sentences that may quote something, prepared for a search by many values. */
 export class Sentences {
   readonly #text: string
-  /** Where each run of half a window stands. */
+  /** True if something in it may be JSON with an escape: only then is a value looked for as JSON. */
+  readonly #hasEscape: boolean
+  /** Where each run stands. */
   #runs: Map<string, number[]> | undefined
   /** A bit of each such run, as most of what is looked up is not there. */
-  #traits: Uint8Array | undefined
+  readonly #traits = new Uint8Array(TRAITS)
 
   constructor(sentences: Iterable<string>) {
-    // Upper case, as lower case depends on the next letter: a final sigma is another one.
-    this.#text = [...sentences].join('\n').toUpperCase()
+    this.#text = folded([...sentences].join('\n'))
+    this.#hasEscape = jsonEscape.test(this.#text)
   }
 
   /** True if a sentence holds `value` in one of the forms in which libraries quote. */
@@ -88,7 +95,8 @@ export class Sentences {
     return (
       this.#holds(value) ||
       (trimmed !== value && trimmed.length < WINDOW && this.#holds(trimmed)) ||
-      (escaped.test(value) &&
+      (this.#hasEscape &&
+        escaped.test(value) &&
         (this.#holds(JSON.stringify(value).slice(1, -1)) ||
           this.#holds(JSON.stringify(trimmed).slice(1, -1))))
     )
@@ -96,7 +104,7 @@ export class Sentences {
 
   #holds(form: string): boolean {
     if (form === '') return false
-    const word = form.toUpperCase()
+    const word = folded(form)
     if (word.length >= WINDOW) return this.#holdsRunOf(word)
     return word.length < SHORT ? isWordOf(this.#text, word) : this.#text.includes(word)
   }
@@ -105,14 +113,16 @@ export class Sentences {
     const text = this.#text
     if (text.length < WINDOW) return false
     this.#runs ??= this.#collectRuns()
-    for (let at = 0; at + HALF <= word.length; at += HALF) {
-      if (this.#traits?.[traitOf(word, at)] === 0) continue
-      for (const found of this.#runs.get(word.slice(at, at + HALF)) ?? []) {
+    const traits = this.#traits
+    const last = word.length - RUN
+    for (let at = 0; at <= last; at += STEP) {
+      if (traits[traitOf(word, at)] === 0) continue
+      for (const found of this.#runs.get(word.slice(at, at + RUN)) ?? []) {
         let before = 0
-        while (before < HALF && at > before && word[at - before - 1] === text[found - before - 1]) before++
-        let length = before + HALF
+        while (before < STEP && at > before && word[at - before - 1] === text[found - before - 1]) before++
+        let length = before + RUN
         while (length < WINDOW && same(word[at - before + length], text[found - before + length])) length++
-        if (length === WINDOW) return true
+        if (length >= WINDOW) return true
       }
     }
     return false
@@ -120,11 +130,10 @@ export class Sentences {
 
   #collectRuns(): Map<string, number[]> {
     const text = this.#text
-    const traits = new Uint8Array(4_096)
-    this.#traits = traits
+    const traits = this.#traits
     const runs = new Map<string, number[]>()
-    for (let at = 0; at + HALF <= text.length; at++) {
-      const run = text.slice(at, at + HALF)
+    for (let at = 0; at + RUN <= text.length; at++) {
+      const run = text.slice(at, at + RUN)
       const places = runs.get(run)
       if (places === undefined) runs.set(run, [at])
       else places.push(at)
@@ -134,12 +143,19 @@ export class Sentences {
   }
 }
 
+/** Lower case, ten times as fast as upper case outside of ASCII. At the end of a word a sigma is another one. */
+function folded(text: string): string {
+  return text.toLowerCase().replaceAll('ς', 'σ')
+}
+
 function same(a: string | undefined, b: string | undefined): boolean {
   return a !== undefined && a === b
 }
 
 function traitOf(text: string, at: number): number {
-  return (text.charCodeAt(at) * 961 + text.charCodeAt(at + 2) * 31 + text.charCodeAt(at + 5)) & 4_095
+  return (
+    ((text.charCodeAt(at) << 8) ^ (text.charCodeAt(at + 1) << 4) ^ text.charCodeAt(at + 3)) & (TRAITS - 1)
+  )
 }
 
 /** True if `word` stands in `sentence` with no letter or digit on either side. */

@@ -233,6 +233,7 @@ const ownWords = [
   'The request is not valid: see `errors`. This route reads a body of type application/json.',
   'This route reads a query string of at most 8192 bytes 100 parameters. Given more than once. Not valid.',
   'Nests too deep. Has a member named __proto__.',
+  'Invalid input: expected string number array object, received undefined null NaN Infinity boolean missing',
   'params query headers cookies body id page tags x-page theme "omitted":',
 ].join('\n')
 
