@@ -1,6 +1,6 @@
 import type { Options } from 'tsup'
 import { library } from '../devkit/src/build.js'
 
-const config: Options = library()
+const config: Options = library({ entries: ['index', 'multipart/index'] })
 
 export default config

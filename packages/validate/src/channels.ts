@@ -6,7 +6,7 @@ import type { Part } from './options.js'
 export interface RejectedMessage {
   /** Error code, such as `ERR_SCALE_VALIDATION`. */
   code: `ERR_SCALE_${string}`
-  /** HTTP status of the refusal: 400, 414, 415 or 422. */
+  /** HTTP status of the refusal: 400, 413, 414, 415 or 422. */
   status: number
   /** The parts that were refused. */
   parts: readonly Part[]

@@ -1,6 +1,7 @@
-import { isPlainName, repeatedIn, Sentences } from './disclosure.js'
+import { repeatedIn, Sentences } from './disclosure.js'
 import { disguised } from './disguise.js'
 import type { Part } from './options.js'
+import { pointerTo } from './pointer.js'
 import type { Schema, SchemaIssue } from './schema.js'
 
 /** One entry of `errors` in the answer. */
@@ -107,18 +108,4 @@ function wordingsOf(issue: SchemaIssue): string[] {
   const { expected } = issue as { expected?: unknown }
   const wordings = [issue.message, typeof expected === 'string' ? `Expected ${expected}` : '']
   return wordings.filter((words) => words !== '' && words.length <= MAX_DETAIL_LENGTH)
-}
-
-/**
- * A JSON pointer in its URI fragment form (RFC 6901 §6). It ends before a name that does not look like one:
- * in a record, names are data, and may be anything.
- */
-function pointerTo(path: SchemaIssue['path']): string {
-  let pointer = '#'
-  for (const segment of path ?? []) {
-    const name = typeof segment === 'object' ? segment.key : segment
-    if (typeof name === 'symbol' || !isPlainName(String(name))) break
-    pointer += `/${encodeURIComponent(String(name).replaceAll('~', '~0').replaceAll('/', '~1'))}`
-  }
-  return pointer
 }

@@ -1,13 +1,12 @@
 import type { Next } from '@scale/core'
 import type { Request, Response } from 'express'
-import { rejected } from './channels.js'
 import { type Check, checkParts, failuresOf, type PartReader, partReaders } from './check.js'
 import { contract, contractOf } from './contract.js'
-import { NotValidated, QueryTooLarge, type Refusal, UnsupportedBodyType, ValidationFailed } from './errors.js'
+import { NotValidated, QueryTooLarge, UnsupportedBodyType, ValidationFailed } from './errors.js'
 import { type PartFailure, reportIssues } from './issues.js'
 import { type Part, type Rules, resolveRules, type ValidateOptions } from './options.js'
+import { publishRejected } from './rejection.js'
 import { type ResponseGuard, responseGuard } from './response.js'
-import { routePath } from './route-path.js'
 import type { MaybeSchema, Validator } from './valid.js'
 
 /**
@@ -98,10 +97,4 @@ function isPlainObject(value: unknown): value is object {
   if (typeof value !== 'object' || value === null) return false
   const prototype = Object.getPrototypeOf(value)
   return prototype === null || prototype === Object.prototype
-}
-
-function publishRejected(req: Request, error: Refusal & Pick<ValidationFailed, 'code' | 'status'>): void {
-  if (!rejected.hasSubscribers) return
-  const { code, status, parts, issues } = error
-  rejected.publish({ code, status, parts, issues, method: req.method, route: routePath(req) })
 }

@@ -95,7 +95,8 @@ const responseMap: OptionCheck = (value) =>
     ? undefined
     : "an object with a schema, or null for no body, per status (200, '4XX', 'default')"
 
-const mediaType: OptionCheck = (value) =>
+/** A media type; its parts may have `*`. */
+export const mediaType: OptionCheck = (value) =>
   typeof value === 'string' && /^[\w!#$&^.+*-]+\/[\w!#$&^.+*-]+$/.test(value)
     ? undefined
     : "a media type without parameters, such as 'application/json'"
