@@ -46,7 +46,7 @@ export interface RespawnEvent extends Line {
   workerId: number
   /** Whether it had been ready. */
   during: 'boot' | 'run'
-  /** Consecutive failures of this slot, this one included. */
+  /** Consecutive failures of this place, this one included. */
   failures: number
   delayMs: number
 }
@@ -64,7 +64,7 @@ export interface DrainedEvent extends Line {
   report: EndReport
 }
 
-/** A slot failed too often and stays empty for a while, or is filled again. */
+/** A place failed too often and stays empty for a while, or is filled again. */
 export interface BreakerEvent extends Line {
   type: 'breaker'
   workerId: number

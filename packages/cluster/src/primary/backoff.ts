@@ -5,7 +5,7 @@ export interface BackoffPolicy {
 }
 
 /**
- * Full jitter: any time from zero to `min(maxMs, baseMs · 2ⁿ)`, so that slots that failed together do not start
+ * Full jitter: any time from zero to `min(maxMs, baseMs · 2ⁿ)`, so that places that failed together do not start
  * together.
  *
  * @param failures  consecutive failures before this one, n ≥ 0

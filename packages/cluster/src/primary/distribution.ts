@@ -7,8 +7,9 @@ import { followWorker, handleOf, listenChannel, type SocketHandle } from '../pro
 
 /** A worker, as far as connections are concerned. */
 export interface Taker {
-  readonly slotId: number
-  readonly process: ChildProcess
+  readonly placeId: number
+  /** `undefined` if it could not be started. */
+  readonly process: ChildProcess | undefined
   /** Who is asked first has the lowest rank; `undefined` takes no connections now. */
   readonly rank: number | undefined
   /** Resolves when the process has ended. */
@@ -68,6 +69,7 @@ export class Distribution {
 
   /** From now on the worker takes part. */
   add(taker: Taker): void {
+    if (taker.process === undefined) return
     followWorker(
       taker.process,
       ({ ack, act, key, accepted }) => {
@@ -169,7 +171,8 @@ export class Distribution {
     this.onTheWay.set(seq, { listener, connection, taker })
     const message = { cmd: 'NODE_CLUSTER', act: 'newconn', key: listener.key, seq }
     // If it cannot be sent the worker is about to end, and its end brings the connection back.
-    ;(taker.process.send as (...args: unknown[]) => boolean)(message, connection, undefined, () => {})
+    // A taker has joined over its pipe.
+    ;(taker.process!.send as (...args: unknown[]) => boolean)(message, connection, undefined, () => {})
   }
 
   private onAnswer(seq: string, accepted: boolean): void {
@@ -200,7 +203,7 @@ function closestTo(connection: SocketHandle, takers: readonly Taker[]): Taker | 
   connection.getpeername?.(peer)
   let best: { taker: Taker; weight: string } | undefined
   for (const taker of takers) {
-    const weight = createHash('sha256').update(`${peer.address} ${taker.slotId}`).digest('hex')
+    const weight = createHash('sha256').update(`${peer.address} ${taker.placeId}`).digest('hex')
     if (best === undefined || weight > best.weight) best = { taker, weight }
   }
   return best?.taker

@@ -1,5 +1,5 @@
 import type { ChildProcess } from 'node:child_process'
-import cluster, { type Worker } from 'node:cluster'
+import type { Worker } from 'node:cluster'
 import type { WorkerState } from '../events.js'
 import { type FromPrimary, type FromWorker, type Heartbeat, unwrap, wrap } from '../messages.js'
 import type { StopSignal } from '../process/app-signals.js'
@@ -46,12 +46,13 @@ export class Member {
   private order: FromPrimary | undefined
   private isHere = false
   private readonly isCanary: boolean
-  private readonly worker: Worker
+  /** `undefined` if the process could not be started. */
+  private readonly worker: Worker | undefined
   private readonly onStateChange: (member: Member) => void
 
   constructor(
-    readonly slotId: number,
-    env: Record<string, string | number>,
+    readonly placeId: number,
+    fork: () => Worker,
     options: {
       bootTimeoutMs: number
       /** It replaces another, which goes on until this one has proved itself. */
@@ -62,23 +63,33 @@ export class Member {
   ) {
     this.onStateChange = options.onState
     this.isCanary = options.isCanary
-    this.worker = cluster.fork(env)
+    let failure: NodeJS.ErrnoException = new Error()
+    try {
+      this.worker = fork()
+    } catch (error) {
+      failure = error as NodeJS.ErrnoException
+    }
+    const { worker } = this
     this.exited = new Promise((resolve) => {
-      this.worker.once('exit', (code, signal) => {
+      const couldNotStart = (error: NodeJS.ErrnoException): void => {
+        this.enter('exited')
+        resolve({ code: null, signal: null, error: error.code ?? error.message })
+      }
+      // Whoever waits for it must have it first.
+      if (worker === undefined) setImmediate(couldNotStart, failure)
+      worker?.once('exit', (code, signal) => {
         this.enter('exited')
         resolve({ code: signal === null ? code : null, signal })
       })
-      this.worker.on('error', (error: NodeJS.ErrnoException) => {
+      worker?.on('error', (error: NodeJS.ErrnoException) => {
         // A pipe that breaks shows here as well; then the worker's end is what counts.
-        if (this.pid !== undefined) return
-        this.enter('exited')
-        resolve({ code: null, signal: null, error: error.code ?? error.message })
+        if (this.pid === undefined) couldNotStart(error)
       })
     })
     this.ready = this.untilReady(options.bootTimeoutMs)
     // Whoever waits for it handles it; nobody has to.
     this.ready.catch(() => {})
-    this.worker.on('message', (raw) => {
+    worker?.on('message', (raw) => {
       const message = unwrap<FromWorker>(raw)
       if (message === undefined) return
       this.note(message)
@@ -87,11 +98,11 @@ export class Member {
   }
 
   get pid(): number | undefined {
-    return this.worker.process.pid
+    return this.process?.pid
   }
 
-  get process(): ChildProcess {
-    return this.worker.process
+  get process(): ChildProcess | undefined {
+    return this.worker?.process
   }
 
   /** Whom connections go to first; `undefined` while it is not ready, and once it has to go. */
@@ -112,7 +123,7 @@ export class Member {
       this.order = { type: 'drain', signal, delayMs, timeoutMs }
       // While it loads its imports it has nothing to lose and hears nothing but signals.
       if (this.isHere) this.send(this.order)
-      else this.process.kill('SIGTERM')
+      else this.process?.kill('SIGTERM')
     }
     this.killAfter(timeoutMs)
     const { code, signal: endedBy } = await this.exited
@@ -135,7 +146,7 @@ export class Member {
   kill(reason: string): void {
     this.endReason ??= reason
     // Also ends a process that was stopped by SIGSTOP.
-    this.worker.process.kill('SIGKILL')
+    this.process?.kill('SIGKILL')
   }
 
   enter(state: WorkerState): void {
@@ -146,7 +157,7 @@ export class Member {
 
   private send(message: FromPrimary): void {
     // A worker that is just ending cannot be told anything; its end is told by its process.
-    if (this.worker.isConnected()) this.worker.send(wrap(message), () => {})
+    if (this.worker?.isConnected()) this.worker.send(wrap(message), () => {})
   }
 
   private note(message: FromWorker): void {
@@ -187,7 +198,7 @@ export class Member {
         () => this.kill(`was not ready after ${bootTimeoutMs} ms${this.missing()}`),
         bootTimeoutMs,
       )
-      this.worker.on('message', (raw) => {
+      this.worker?.on('message', (raw) => {
         if (unwrap<FromWorker>(raw)?.type !== 'ready') return
         clearTimeout(timer)
         this.wasReady = true
@@ -197,7 +208,9 @@ export class Member {
       })
       void this.exited.then((exit) => {
         clearTimeout(timer)
-        reject(new Error(`worker ${this.slotId} ${this.endReason ?? describeExit(exit)} before it was ready`))
+        reject(
+          new Error(`worker ${this.placeId} ${this.endReason ?? describeExit(exit)} before it was ready`),
+        )
       })
     })
   }

@@ -17,12 +17,12 @@ import { describeExit, type Exit, type Member } from './member.js'
 
 // What the supervisor reports, in one sentence each.
 
-export function changed({ slotId: workerId, pid, state }: Member): WorkerEvent {
+export function changed({ placeId: workerId, pid, state }: Member): WorkerEvent {
   const message = `worker ${workerId} (pid ${pid}) ${state}`
   return { type: 'worker', level: 'info', message, workerId, pid, state, code: null, signal: null }
 }
 
-export function exited({ slotId: workerId, pid, endReason }: Member, exit: Exit): WorkerEvent {
+export function exited({ placeId: workerId, pid, endReason }: Member, exit: Exit): WorkerEvent {
   const level = exit.code === exitCodes.drained ? 'info' : 'error'
   const why = endReason === undefined ? '' : ` (it ${endReason})`
   const message = `worker ${workerId} (pid ${pid}) ${describeExit(exit)}${why}`
@@ -91,7 +91,7 @@ export function back(workerId: number): BreakerEvent {
 }
 
 export function respawned(
-  { slotId: workerId, wasReady }: Member,
+  { placeId: workerId, wasReady }: Member,
   failures: number,
   delayMs: number,
 ): RespawnEvent {

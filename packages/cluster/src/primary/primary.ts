@@ -44,14 +44,11 @@ export class Primary {
     env: Record<string, string>,
     private readonly emit: Emit,
   ) {
-    this.supervisor = new Supervisor(
-      options,
-      env,
-      decision.resources.memoryBytes,
+    this.supervisor = new Supervisor(options, env, decision.resources.memoryBytes, {
       emit,
-      (code) => this.giveUp(code),
-      () => this.tellReadiness(),
-    )
+      onGiveUp: (code) => this.giveUp(code),
+      onChange: () => this.tellReadiness(),
+    })
   }
 
   get adminUrl(): string | undefined {
@@ -60,8 +57,8 @@ export class Primary {
 
   /** Draining processes included. */
   get workers(): WorkerStatus[] {
-    return [...this.supervisor.members].map(({ slotId, pid, state, startedAt, heartbeat }) => ({
-      workerId: slotId,
+    return [...this.supervisor.members].map(({ placeId, pid, state, startedAt, heartbeat }) => ({
+      workerId: placeId,
       pid,
       state,
       startedAt,
@@ -91,7 +88,7 @@ export class Primary {
     })
     onOrder('SIGTTIN', () => void this.scale((workers) => workers + 1))
     onOrder('SIGTTOU', () => void this.scale((workers) => Math.max(1, workers - 1)))
-    this.supervisor.addSlots(decision.workers)
+    this.supervisor.addPlaces(decision.workers)
     const startedAt = performance.now()
     await this.supervisor.booted
     const tookMs = performance.now() - startedAt
@@ -118,17 +115,9 @@ export class Primary {
     return this.queued
   }
 
-  /** Adds workers, or drains the last ones. */
+  /** @param wanted  from how many there are to how many there should be */
   scale(wanted: (workers: number) => number): Promise<void> {
-    return this.supervisor.inTurn(async () => {
-      const { slots } = this.supervisor
-      const workers = wanted(slots.length)
-      if (this.stopped !== undefined || workers === slots.length) return
-      const message = `${workers} workers instead of ${slots.length}`
-      this.emit({ type: 'scaled', level: 'info', message, workers })
-      this.supervisor.addSlots(Math.max(0, workers - slots.length))
-      await this.supervisor.removeSlots(Math.max(0, slots.length - workers))
-    })
+    return this.supervisor.scale(wanted)
   }
 
   /** Drains every worker, then this process, and ends it. */
@@ -178,19 +167,19 @@ export class Primary {
   }
 
   private health(): HealthSource {
-    const { slots, members, isBooted } = this.supervisor
+    const { places, members, isBooted } = this.supervisor
     const { isStopping } = this
     const ready = [...members].filter(({ state }) => state === 'ready')
     const able = ready.filter(({ healthy }) => healthy).length
-    const needed = Math.max(1, Math.ceil(slots.length * this.options.minReadyRatio))
+    const needed = Math.max(1, Math.ceil(places.length * this.options.minReadyRatio))
     // Before the first is ready, what the start waits for.
     const seen = ready.length > 0 ? ready : [...members].filter(({ state }) => state !== 'draining')
     const checks = worstOf(seen.map((member) => member.checks))
     const reasons: string[] = []
     if (isStopping) reasons.push('draining')
     else if (!isBooted) reasons.push('starting')
-    else if (ready.length < slots.length) reasons.push('workers')
-    if (slots.some(({ isHeld }) => isHeld)) reasons.push('breaker')
+    else if (ready.length < places.length) reasons.push('workers')
+    if (places.some(({ isHeld }) => isHeld)) reasons.push('breaker')
     if (checks.some(({ ok }) => !ok)) reasons.push('dependencies')
     return { started: isBooted, ready: isBooted && !isStopping && able >= needed, reasons, checks }
   }

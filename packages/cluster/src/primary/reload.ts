@@ -36,17 +36,17 @@ export interface ReloadReport {
  */
 export async function reload(supervisor: Supervisor, canaryMs: number, emit: Emit): Promise<ReloadReport> {
   const startedAt = performance.now()
-  const slots = [...supervisor.slots]
-  emit({ type: 'reload', level: 'info', state: 'started', message: `reload of ${slots.length} workers` })
+  const places = [...supervisor.places]
+  emit({ type: 'reload', level: 'info', state: 'started', message: `reload of ${places.length} workers` })
   let replaced = 0
   try {
-    for (const slot of slots) {
-      await supervisor.replace(slot, replaced === 0 ? canaryMs : 0)
+    for (const place of places) {
+      await place.replace(replaced === 0 ? canaryMs : 0)
       replaced++
     }
-    await Promise.all(slots.map(({ left }) => left))
+    await Promise.all(places.map(({ left }) => left))
   } catch (cause) {
-    const error = new ReloadFailed(replaced, slots.length - replaced, cause)
+    const error = new ReloadFailed(replaced, places.length - replaced, cause)
     emit({ type: 'reload', level: 'error', state: 'failed', message: error.message, replaced })
     throw error
   }
