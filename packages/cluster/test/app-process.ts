@@ -69,6 +69,13 @@ export class AppProcess {
     })
   }
 
+  /** As `exited`, when all that it and its workers said has been read. */
+  async ended(): Promise<{ code: number | null; signal: string | null }> {
+    const how = await this.exited
+    while (!this.isSilent) await new Promise<void>((resolve) => this.child.once('close', () => resolve()))
+    return how
+  }
+
   get pid(): number {
     return this.child.pid!
   }

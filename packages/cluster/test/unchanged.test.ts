@@ -27,7 +27,7 @@ describe.concurrent.each([
     await app.said('slow')
     process.kill(app.pid, 'SIGTERM')
     expect(await slow).toMatch(/^\d+$/)
-    const ended = await app.exited
+    const ended = await app.ended()
     if (runner === 'node' && mode === 'dies-of-the-signal') expect(ended.signal).toBe('SIGTERM')
     // What two workers say of themselves is one status of the primary: one of them did not end well.
     else expect(ended).toEqual({ code: status && runner === 'two workers' ? 1 : status, signal: null })
@@ -45,14 +45,14 @@ describe.concurrent('two workers of an app that ends itself', () => {
     await app.said('flushed', {}, 2)
     expect(app.of('flushed').map(({ pid }) => pid)).toEqual(expect.arrayContaining(before))
     process.kill(app.pid, 'SIGTERM')
-    expect(await app.exited).toEqual({ code: 0, signal: null })
+    expect(await app.ended()).toEqual({ code: 0, signal: null })
     expect(app.of('flushed')).toHaveLength(4)
   })
 
   test('SIGINT is SIGINT', async ({ expect }) => {
     const { app } = await started('two workers', 'exits')
     process.kill(app.pid, 'SIGINT')
-    expect(await app.exited).toEqual({ code: 0, signal: null })
+    expect(await app.ended()).toEqual({ code: 0, signal: null })
     expect(app.of('heard').map(({ signal }) => signal)).toEqual(['SIGINT', 'SIGINT'])
   })
 
@@ -61,7 +61,7 @@ describe.concurrent('two workers of an app that ends itself', () => {
     async (signal, { expect }) => {
       const { app } = await started('two workers', 'exits')
       process.kill(-app.pid, signal)
-      expect(await app.exited).toEqual({ code: 0, signal: null })
+      expect(await app.ended()).toEqual({ code: 0, signal: null })
       expect(app.of('heard').filter(({ pid }) => pid !== app.pid)).toHaveLength(app.of('listening').length)
     },
   )
@@ -75,14 +75,14 @@ describe.concurrent('two workers of an app that ends itself', () => {
     await app.said('listening', {}, 3)
     await app.said('flushed', { pid })
     process.kill(app.pid, 'SIGTERM')
-    expect(await app.exited).toEqual({ code: 0, signal: null })
+    expect(await app.ended()).toEqual({ code: 0, signal: null })
     expect(app.other.join('\n')).not.toContain('failure')
   })
 
   test('one that never ends is ended when time is up, and that is said', async ({ expect }) => {
     const { app } = await started('two workers', 'never-ends', ['--drain-timeout-ms', '1500'])
     process.kill(app.pid, 'SIGTERM')
-    expect(await app.exited).toEqual({ code: 1, signal: null })
+    expect(await app.ended()).toEqual({ code: 1, signal: null })
     expect(app.of('heard')).toHaveLength(2)
     expect(app.other.join('\n')).toContain("hooks failed: the app's own SIGTERM (timeout)")
   })
@@ -90,7 +90,7 @@ describe.concurrent('two workers of an app that ends itself', () => {
   test('listeners of signal-exit are none of the app', async ({ expect }) => {
     const { app } = await started('two workers', 'signal-exit')
     process.kill(app.pid, 'SIGTERM')
-    expect(await app.exited).toEqual({ code: 0, signal: null })
+    expect(await app.ended()).toEqual({ code: 0, signal: null })
     expect(app.of('cleaned')).toHaveLength(2)
   })
 })
