@@ -10,25 +10,25 @@ export type ArrayMembers = ReadonlyMap<string, ArrayKind>
  * Which members a schema takes as arrays, by the JSON Schema of what it accepts: `$ref`, `anyOf`, `oneOf` and `allOf` are
  * followed, at the root too, and null counts for nothing. A member that may also be something else is `repeated`.
  *
- * @returns none for a library without JSON Schema
+ * @returns `undefined` for a library without JSON Schema, and for a schema that it cannot express
  */
-export function arrayMembers(schema: Schema): ArrayMembers {
-  const members = new Map<string, ArrayKind>()
+export function arrayMembers(schema: Schema): ArrayMembers | undefined {
   try {
+    const members = new Map<string, ArrayKind>()
     const root = jsonSchemaConverter(schema)?.input({
       target: 'draft-2020-12',
       // zod gives up on a schema with one member that JSON Schema cannot express, unless told not to.
       libraryOptions: { unrepresentable: 'any' },
     }) as Node | undefined
-    if (root === undefined) return members
+    if (root === undefined) return undefined
     for (const [name, nodes] of membersOf(root, root)) {
       const forms = new Set(nodes.flatMap((node) => formsOf(node, root)))
       if (forms.has('array')) members.set(name, forms.has('other') ? 'repeated' : 'always')
     }
+    return members
   } catch {
-    // A schema that cannot be converted still validates; its arrays are then named in `queryArrays`.
+    return undefined
   }
-  return members
 }
 
 interface Node {

@@ -1,7 +1,9 @@
 import type { Request } from 'express'
 import { type ArrayMembers, arrayMembers } from './array-members.js'
+import { Tentative } from './arrays-by-trial.js'
 import { BodyNotParsed, BodyOnGet, UnsupportedBodyType } from './errors.js'
 import { Fault } from './fault.js'
+import { once } from './once.js'
 import type { Rules } from './options.js'
 import type { Schema } from './schema.js'
 
@@ -30,7 +32,7 @@ export function bodyReader(
   const { bodyTypes, maxBodyDepth } = rules
   const accepted = new RegExp(`^(?:${bodyTypes.map(pattern).join('|')})$`)
 
-  let arrays: ArrayMembers | undefined
+  const arraysOf = once(arrayMembers)
 
   return function readBody(req) {
     if (req.method === 'GET' || req.method === 'HEAD') {
@@ -45,16 +47,16 @@ export function bodyReader(
     }
     const fault = faultOf(req.body, maxBodyDepth)
     if (fault !== undefined || schema === undefined || !forms.has(type)) return fault ?? req.body
-    arrays ??= arrayMembers(schema)
-    return withArrays(req.body, arrays)
+    if (typeof req.body !== 'object' || req.body === null || Array.isArray(req.body)) return req.body
+    const arrays = arraysOf(schema)
+    return arrays === undefined ? new Tentative(req.body) : withArrays(req.body, arrays)
   }
 }
 
 const forms = new Set(['application/x-www-form-urlencoded', 'multipart/form-data'])
 
 /** A form says nothing of a field that comes once: where only an array will do, it is one. `req.body` stays. */
-function withArrays(body: unknown, arrays: ArrayMembers): unknown {
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) return body
+function withArrays(body: object, arrays: ArrayMembers): object {
   const single = Object.entries(body).filter(
     ([name, value]) => typeof value === 'string' && arrays.get(name) === 'always',
   )

@@ -1,4 +1,5 @@
 import type { Request } from 'express'
+import { Tentative } from './arrays-by-trial.js'
 import { bodyReader } from './body.js'
 import { readCookies } from './cookies.js'
 import { Fault } from './fault.js'
@@ -11,7 +12,7 @@ import type { Schema, SchemaResult } from './schema.js'
 export interface PartReader {
   part: Part
   schema: Schema
-  /** Returns a `Fault` if the part is refused before its schema sees it. */
+  /** Returns a `Fault` if the part is refused before its schema sees it, something `Tentative` if the schema is to decide. */
   read: (req: Request) => unknown
 }
 
@@ -42,17 +43,29 @@ export interface Check {
 /** All parts are read before the first schema runs, so that a part that cannot be read leaves no promise behind. */
 export function checkParts(readers: readonly PartReader[], req: Request): Check | Promise<Check> {
   const received = readers.map(({ read }) => read(req))
-  const results = readers.map(({ schema }, index) => applySchema(schema, received[index]))
+  const results = readers.map(({ schema }, index) => applySchema(schema, received, index))
   return results.some((result) => result instanceof Promise)
     ? Promise.all(results).then((settled) => ({ received, results: settled, atOnce: false }))
     : { received, results: results as SchemaResult[], atOnce: true }
 }
 
-/** What a schema throws is a promise like what an async one rejects with: then no other part's promise is left. */
-function applySchema(schema: Schema, received: unknown): SchemaResult | Promise<SchemaResult> {
-  if (received instanceof Fault) return received
+/**
+ * Asks a schema about `received[index]`, which becomes what the schema has settled on.
+ *
+ * What a schema throws is a promise like what an async one rejects with: then no other part's promise is left.
+ */
+function applySchema(
+  schema: Schema,
+  received: unknown[],
+  index: number,
+): SchemaResult | Promise<SchemaResult> {
+  const given = received[index]
+  if (given instanceof Fault) return given
   try {
-    return schema['~standard'].validate(received)
+    if (!(given instanceof Tentative)) return schema['~standard'].validate(given)
+    const trial = given.settle(schema)
+    received[index] = trial.received
+    return trial.result
   } catch (error) {
     return Promise.reject(error)
   }

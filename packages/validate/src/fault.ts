@@ -9,3 +9,10 @@ export class Fault {
     this.issues = [{ path, message: detail }, ...more]
   }
 }
+
+/** A query says the same name twice, and nothing says that it is a list. */
+export function repeatedFault(names: Iterable<string>): Fault {
+  const detail = 'Given more than once.'
+  const [first, ...rest] = names
+  return new Fault([first!], detail, ...rest.map((name) => ({ path: [name], message: detail })))
+}

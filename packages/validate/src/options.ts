@@ -70,8 +70,8 @@ export interface ValidateOptions<Body, Query, Params, Headers, Cookies, Response
    */
   duplicates?: DuplicatePolicy
   /**
-   * Query parameters that are arrays, however often they come; to be named for a library without JSON Schema.
-   * Default: those that the schema's own JSON Schema declares with `"type": "array"`
+   * Query parameters that are arrays, however often they come. Default: those that the schema's own JSON Schema declares as
+   * arrays; without one, those that the schema takes only as arrays
    */
   queryArrays?: readonly string[]
   /** Longest query string in bytes, without the `?`, 1–1,048,576; a longer one is answered with 414. Default 8192 */

@@ -1,8 +1,10 @@
 import { unescape as decodePercent } from 'node:querystring'
 import type { Request } from 'express'
 import { type ArrayMembers, arrayMembers } from './array-members.js'
+import { Tentative } from './arrays-by-trial.js'
 import { QueryTooLarge } from './errors.js'
-import { Fault } from './fault.js'
+import { type Fault, repeatedFault } from './fault.js'
+import { once } from './once.js'
 import type { DuplicatePolicy, Rules } from './options.js'
 import type { Schema } from './schema.js'
 
@@ -14,10 +16,11 @@ export type Query = Record<string, string | string[]>
  * same bytes mean the same on Express 4 and 5. Brackets in a name mean nothing; a parameter named `__proto__` is
  * dropped.
  *
- * @returns a `Fault` if a parameter comes more than once and the policy is `reject`
+ * @returns a `Fault` if a parameter comes more than once and the policy is `reject`; something `Tentative` where the schema
+ *   does not say which parameters are arrays
  * @throws {QueryTooLarge} too long, or too many parameters
  */
-export type QueryReader = (req: Request) => Query | Fault
+export type QueryReader = (req: Request) => Query | Fault | Tentative
 
 /** @param schema  asked for its array parameters at the first request, if the options do not name them */
 export function queryReader(
@@ -25,12 +28,13 @@ export function queryReader(
   schema: Schema,
 ): QueryReader {
   const { duplicates, maxQueryBytes, maxQueryParameters } = rules
-  let arrays: ArrayMembers | undefined =
-    rules.queryArrays && new Map(rules.queryArrays.map((name) => [name, 'always']))
+  // Not at construction: a lazy schema may refer to one that is defined later.
+  const arraysOf = once((): ArrayMembers | undefined =>
+    rules.queryArrays ? new Map(rules.queryArrays.map((name) => [name, 'always'])) : arrayMembers(schema),
+  )
 
   return function readQuery(req) {
-    // Not at construction: a lazy schema may refer to one that is defined later.
-    arrays ??= arrayMembers(schema)
+    const arrays = arraysOf()
     const query: Query = Object.create(null)
     const start = req.url.indexOf('?') + 1
     if (start === 0) return query
@@ -38,18 +42,20 @@ export function queryReader(
     const pairs = req.url.slice(start).split('&', maxQueryParameters + 1)
     if (pairs.length > maxQueryParameters) throw new QueryTooLarge(`${maxQueryParameters} parameters`)
     const repeated = collect(query, pairs, arrays, duplicates)
-    return repeated === undefined ? query : repeatedFault(repeated)
+    const isRefused = repeated !== undefined && duplicates === 'reject'
+    if (arrays === undefined) return new Tentative(query, repeated, isRefused)
+    return isRefused ? repeatedFault(repeated.keys()) : query
   }
 }
 
-/** @returns the names that came more than once against the policy */
+/** @returns all values of the parameters that came more than once and are not known as arrays */
 function collect(
   query: Query,
   pairs: readonly string[],
-  arrays: ArrayMembers,
+  arrays: ArrayMembers | undefined,
   duplicates: DuplicatePolicy,
-): Set<string> | undefined {
-  let repeated: Set<string> | undefined
+): Map<string, string[]> | undefined {
+  let repeated: Map<string, string[]> | undefined
   for (const pair of pairs) {
     if (pair === '') continue
     const equals = pair.indexOf('=')
@@ -57,29 +63,25 @@ function collect(
     const value = equals === -1 ? '' : decode(pair.slice(equals + 1))
     if (name === '__proto__') continue
     const earlier = query[name]
-    const kind = arrays.get(name)
+    const kind = arrays?.get(name)
     if (kind !== undefined && Array.isArray(earlier)) {
       earlier.push(value)
     } else if (kind === 'always') {
       query[name] = [value]
-    } else if (kind === 'repeated') {
-      query[name] = earlier === undefined ? value : [earlier as string, value]
-    } else if (earlier === undefined || duplicates === 'last') {
+    } else if (earlier === undefined) {
       query[name] = value
-    } else if (duplicates === 'array') {
-      query[name] = Array.isArray(earlier) ? [...earlier, value] : [earlier, value]
-    } else if (duplicates === 'reject') {
-      repeated ??= new Set()
-      repeated.add(name)
+    } else if (kind === 'repeated') {
+      query[name] = [earlier as string, value]
+    } else {
+      repeated ??= new Map()
+      const values = repeated.get(name) ?? [earlier as string]
+      repeated.set(name, values)
+      values.push(value)
+      if (duplicates === 'last') query[name] = value
+      else if (duplicates === 'array') query[name] = values
     }
   }
   return repeated
-}
-
-function repeatedFault(names: ReadonlySet<string>): Fault {
-  const detail = 'Given more than once.'
-  const [first, ...rest] = names
-  return new Fault([first!], detail, ...rest.map((name) => ({ path: [name], message: detail })))
 }
 
 /** As in a form: `+` is a space. Bytes that are no UTF-8 become U+FFFD, a stray `%` stays. */
