@@ -6,6 +6,7 @@ import { costFor, type PolicyCosts } from './costs.js'
 import { type Decision, toDecision } from './decision.js'
 import { RateLimitStoreUnavailable } from './errors.js'
 import { type Fleet, fleetOf } from './fleet.js'
+import { ownKeys } from './key-owners.js'
 import type { ResolvedRateLimitOptions } from './options.js'
 import { assertCost, type Spending, Spendings } from './spending.js'
 import type { Balance, Charge, QuotaStore, StoreReply } from './store.js'
@@ -26,17 +27,23 @@ interface Receipt {
 /** Decides: asks the store, and knows what to do when that does not answer. */
 export class Limiter<Request extends IncomingMessage> {
   readonly spendings: Spendings<Request>
+  /** Says that the store failed, to whoever listens. */
+  readonly report: Report
   readonly #options: ResolvedRateLimitOptions<Request>
   readonly #fleet: Fleet | undefined
   readonly #store: QuotaStore
   readonly #receipts = new WeakMap<Decision, Receipt>()
+  readonly #giveUpKeys: () => void
   #fallback: QuotaStore | undefined
 
+  /** @throws {InvalidOption} another limiter counts under the same name */
   constructor(options: ResolvedRateLimitOptions<Request>) {
     this.#options = options
     this.spendings = new Spendings(options)
+    this.report = reporter(options)
     this.#fleet = this.#findFleet()
     this.#store = this.#openStore()
+    this.#giveUpKeys = ownKeys(this, options.redis ?? options.store, options)
   }
 
   /** Spends, if all policies allow it. At once if the decision is made in this process. */
@@ -124,8 +131,9 @@ export class Limiter<Request extends IncomingMessage> {
     await this.#store.reset(charges)
   }
 
-  /** Gives back what was taken in advance; what could not be is reported. */
+  /** Gives back what was taken in advance, and the name; what could not be is reported. */
   async close(): Promise<void> {
+    this.#giveUpKeys()
     if (this.#store instanceof LeasedStore) await this.#store.close()
   }
 
@@ -145,20 +153,14 @@ export class Limiter<Request extends IncomingMessage> {
     })
   }
 
-  /** Says that the store failed, to whoever listens. */
-  report(operation: RateLimitStoreErrorMessage['operation'], error: unknown): void {
-    if (!storeErrorChannel.hasSubscribers) return
-    const { name, onStoreError } = this.#options
-    storeErrorChannel.publish({ limiter: name, operation, onStoreError, error })
-  }
-
   readonly #processes = (): number => this.#fleet?.size ?? 1
 
   /** Only who divides something must know by how many. */
   #findFleet(): Fleet | undefined {
     const { redis, prefix, mode, onStoreError } = this.#options
     if (redis === undefined || (mode === 'exact' && onStoreError !== 'local')) return undefined
-    return fleetOf(redis, prefix, (error) => this.report('heartbeat', error))
+    const { report } = this
+    return fleetOf(redis, prefix, (error) => report('heartbeat', error))
   }
 
   #openStore(): QuotaStore {
@@ -176,6 +178,19 @@ export class Limiter<Request extends IncomingMessage> {
 
   #localStore(source: 'memory' | 'fallback'): LocalStore {
     return new LocalStore({ maxKeys: this.#options.maxKeys, source, processes: this.#processes })
+  }
+}
+
+type Report = (operation: RateLimitStoreErrorMessage['operation'], error: unknown) => void
+
+/** Knows no limiter: what lives as long as the client may keep it. */
+function reporter({
+  name,
+  onStoreError,
+}: Pick<RateLimitStoreErrorMessage, 'onStoreError'> & { name: string }): Report {
+  return (operation, error) => {
+    if (storeErrorChannel.hasSubscribers)
+      storeErrorChannel.publish({ limiter: name, operation, onStoreError, error })
   }
 }
 

@@ -50,9 +50,10 @@ export interface RateLimit<Request extends IncomingMessage = LimitedRequest> {
    */
   settle(decision: Decision, cost: PolicyCosts): Promise<void>
   /**
-   * Gives back the quota that this process took in advance (`mode: 'leased'`); to be called as the process ends, before
-   * the client is closed. What is asked afterwards is decided by the store, request by request. Never rejects: what
-   * cannot be given back is reported on the channel `scale:rate-limit:store-error`, and free again as its window ends.
+   * Gives back the quota that this process took in advance (`mode: 'leased'`), and the name, which another limiter may then have; to
+   * be called as the process ends, before the client is closed, and where a limiter is made anew. What is asked afterwards is decided
+   * by the store, request by request. Never rejects: what cannot be given back is reported on the channel
+   * `scale:rate-limit:store-error`, and free again as its window ends.
    */
   close(): Promise<void>
   /** The most that each policy lets one partition have. Quotas that are functions are asked without a request. */
@@ -66,7 +67,7 @@ export interface RateLimit<Request extends IncomingMessage = LimitedRequest> {
  *
  * A refused request goes to the error handler as {@link RateLimited}: 429 with `Retry-After`.
  *
- * @throws {InvalidOption} an option is wrong
+ * @throws {InvalidOption} an option is wrong, or another limiter counts under the same `name`
  * @throws {MemoryStoreRefused} neither `redis` nor `store`, where several processes are likely
  * @see docs/concepts/rate-limiting.md
  */

@@ -54,7 +54,10 @@ export interface RateLimitOptions<Request extends IncomingMessage = LimitedReque
   store?: QuotaStore
   /** One or more quotas, checked together and debited all or none. 1–16 */
   policies: readonly PolicyOptions<Request>[]
-  /** Sets limiters apart that have policies of the same name. 1–64 printable ASCII characters. Default 'default' */
+  /**
+   * Sets limiters apart: of one client and prefix no two may have the same, until one is closed. 1–64 printable ASCII characters.
+   * Default 'default'
+   */
   name?: string
   /** Who is counted. Default: `byAddress()` */
   partitionKey?: PartitionKeyOf<Request>

@@ -17,16 +17,20 @@ import { expresses, type RunningApp, runApp } from './app.js'
 
 let server: RedisServer
 let redis: ReturnType<typeof createRedis>
+/** As another process has it. */
+let copy: ReturnType<typeof createRedis>
 let app: RunningApp | undefined
 let count = 0
 
 beforeAll(async () => {
   server = await testRedis()
   redis = createRedis(server.url)
-  await whenReady(redis, 5_000)
+  copy = createRedis(server.url)
+  await Promise.all([whenReady(redis, 5_000), whenReady(copy, 5_000)])
 })
 afterAll(async () => {
   redis.disconnect()
+  copy.disconnect()
   await server.stop()
 })
 afterEach(async () => {
@@ -40,6 +44,10 @@ function shared(options: Partial<RateLimitOptions<Request>> = {}): RateLimitOpti
   return { redis, policies: [perMinute], prefix: `test:${++count}`, ...options }
 }
 
+function inProcess(options: Partial<RateLimitOptions<Request>> = {}): RateLimitOptions<Request> {
+  return { policies: [perMinute], prefix: `test:${++count}`, ...options }
+}
+
 /** One whose client has left. */
 function fakeResponse(): object {
   return { closed: true, headersSent: true, writeHead() {}, setHeader() {} }
@@ -49,7 +57,7 @@ describe.each(expresses)('rateLimit on %s', (_, make) => {
   it('refuses the eleventh request of a minute, over two copies', async () => {
     const options = shared()
     app = await runApp(make, [rateLimit(options)])
-    const other = await runApp(make, [rateLimit(options)])
+    const other = await runApp(make, [rateLimit({ ...options, redis: copy })])
     try {
       for (let request = 1; request <= 10; request++) {
         const response = await (request % 2 ? app : other).get()
@@ -172,7 +180,7 @@ describe.each(expresses)('rateLimit on %s', (_, make) => {
   it('lists the policies of two limiters in one field', async () => {
     const options = shared()
     const limiters = ['one', 'two'].map((name) =>
-      rateLimit({ ...options, policies: [{ ...perMinute, name }] }),
+      rateLimit({ ...options, name, policies: [{ ...perMinute, name }] }),
     )
     app = await runApp(make, limiters)
     const { headers } = await app.get()
@@ -299,13 +307,13 @@ describe('rateLimit', () => {
   it.each([42, undefined, null, [], [undefined], ['user', 7], Promise.resolve('a')])(
     'lets nobody pass uncounted because %j is no partition',
     async (partition) => {
-      for (const options of [shared(), { policies: [perMinute] }]) {
+      for (const options of [shared(), inProcess()]) {
         const limiter = rateLimit(options)
         const isPromise = partition instanceof Promise
         await expect(limiter.consume((isPromise ? [partition] : partition) as never)).rejects.toThrow(
           InvalidOption,
         )
-        const chosen = rateLimit({ ...options, partitionKey: () => partition as never })
+        const chosen = rateLimit({ ...options, name: 'chosen', partitionKey: () => partition as never })
         const answer = await new Promise((resolve) => {
           chosen({ headers: {}, socket: {}, ip: '192.0.2.1' } as Request, fakeResponse() as never, resolve)
         })
@@ -317,7 +325,7 @@ describe('rateLimit', () => {
   )
 
   it.each([Number.NaN, 1.5, -1, 2 ** 53, '1', undefined])('settles no cost of %j', async (cost) => {
-    for (const options of [shared({ settle: true }), { policies: [perMinute], settle: true as const }]) {
+    for (const options of [shared({ settle: true }), inProcess({ settle: true })]) {
       const limiter = rateLimit(options)
       const decision = await limiter.consume('job', 4)
       await expect(limiter.settle(decision, cost as number)).rejects.toThrow(/cost must be an integer/)

@@ -53,8 +53,12 @@ describe('partitions', () => {
 })
 
 describe('addressHierarchy', () => {
+  let prefixes = 0
   const limiter = () =>
-    rateLimit({ policies: addressHierarchy({ name: 'address', quota: 2, windowMs: 60_000 }, { factor: 2 }) })
+    rateLimit({
+      prefix: `hierarchy:${++prefixes}`,
+      policies: addressHierarchy({ name: 'address', quota: 2, windowMs: 60_000 }, { factor: 2 }),
+    })
   const ask = (middleware: ReturnType<typeof limiter>, ip: string) =>
     new Promise<unknown>((resolve) => {
       const response = { setHeader() {}, writeHead() {}, headersSent: false }

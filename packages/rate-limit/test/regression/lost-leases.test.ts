@@ -11,15 +11,18 @@ const DAY_MS = 86_400_000
 
 let server: RedisServer
 let redis: ReturnType<typeof createRedis>
+/** Of three processes. */
+let clients: (typeof redis)[]
 let prefixes = 0
 
 beforeAll(async () => {
   server = await testRedis()
-  redis = createRedis(server.url, { guard: { deadlineMs: 10_000 } })
-  await whenReady(redis, 5_000)
+  clients = Array.from({ length: 3 }, () => createRedis(server.url, { guard: { deadlineMs: 10_000 } }))
+  redis = clients[0]!
+  await Promise.all(clients.map((client) => whenReady(client, 5_000)))
 })
 afterAll(async () => {
-  redis.disconnect()
+  for (const client of clients) client.disconnect()
   await server.stop()
 })
 
@@ -30,7 +33,12 @@ function leased(prefix: string, algorithm: AlgorithmName, client = redis): RateL
 }
 
 async function remaining(prefix: string, algorithm: AlgorithmName): Promise<number> {
-  return (await leased(prefix, algorithm).peek('user')).policies[0]!.remaining
+  const limiter = leased(prefix, algorithm)
+  try {
+    return (await limiter.peek('user')).policies[0]!.remaining
+  } finally {
+    await limiter.close()
+  }
 }
 
 async function scripts(): Promise<number> {
@@ -46,7 +54,7 @@ describe('leases of a process that ends', () => {
       const draw = random(algorithm)
       let admitted = 0
       for (let restart = 0; restart < 5; restart++) {
-        const limiters = Array.from({ length: 3 }, () => leased(prefix, algorithm))
+        const limiters = clients.map((client) => leased(prefix, algorithm, client))
         for (const limiter of limiters) {
           const requests = 20 + draw.integer(200)
           for (let request = 0; request < requests; request++)

@@ -26,7 +26,7 @@ afterEach(() => {
 })
 
 const stores: [string, () => Partial<RateLimitOptions>][] = [
-  ['in process', () => ({})],
+  ['in process', () => ({ prefix: `peers:${++prefixes}` })],
   ['in Redis', () => ({ redis, onStoreError: 'closed', prefix: `peers:${++prefixes}` })],
 ]
 const one = (policy: Partial<PolicyOptions>): PolicyOptions[] => [
@@ -130,7 +130,7 @@ describe('the in-process store', () => {
 
   it('sets no timer', () => {
     vi.useFakeTimers()
-    const limiter = rateLimit({ policies: one({ windowMs: 1_000 }) })
+    const limiter = rateLimit({ name: 'a second', policies: one({ windowMs: 1_000 }) })
     for (let index = 0; index < 100; index++) void limiter.consume(`${index}`)
     expect(vi.getTimerCount()).toBe(0)
   })

@@ -10,6 +10,7 @@ import { address, byAddress, byRoute, rateLimit } from '../../src/index.js'
 
 // Who is counted, what is charged and when it is given back, as clients and proxies of every kind would have it otherwise.
 
+let prefixes = 0
 const closers: (() => Promise<void>)[] = []
 afterEach(async () => {
   for (const close of closers.splice(0)) await close()
@@ -33,7 +34,7 @@ describe.each([
 ])('byRoute in %s', (_, make, router) => {
   async function served(): Promise<string> {
     const app = make()
-    const limit = rateLimit({ policies: [burst(1)], partitionKey: byRoute() })
+    const limit = rateLimit({ prefix: `routes:${++prefixes}`, policies: [burst(1)], partitionKey: byRoute() })
     const api = router()
     api.all('/login', limit, (_req, res) => void res.sendStatus(204))
     api.all('/users/:id', limit, (_req, res) => void res.sendStatus(204))
@@ -143,7 +144,7 @@ describe('addresses', () => {
   })
 
   it('named by themselves are who is counted, by any call', async () => {
-    const limit = rateLimit({ policies: [burst(2)] })
+    const limit = rateLimit({ name: 'addresses', policies: [burst(2)] })
     const app = express().use(limit)
     app.get('/', (_req, res) => void res.sendStatus(204))
     const url = await listen(app)
@@ -164,6 +165,7 @@ describe('what is given back', () => {
   it('is nothing to those who hang up: 200 clients at random points of a login, under quotas of 5 and 20', async () => {
     let checks = 0
     const login = rateLimit({
+      name: 'abandoned',
       policies: [
         { name: 'account', quota: 5, windowMs: 600_000 },
         { name: 'address', quota: 20, windowMs: 600_000 },
@@ -195,7 +197,11 @@ describe('what is given back', () => {
   })
 
   it('is what the answer says, once it is sent', async () => {
-    const login = rateLimit({ policies: [burst(2)], settle: (_req, res) => (res.statusCode === 401 ? 1 : 0) })
+    const login = rateLimit({
+      name: 'answered',
+      policies: [burst(2)],
+      settle: (_req, res) => (res.statusCode === 401 ? 1 : 0),
+    })
     let status = 204
     const app = express().post('/login', login, (_req, res) => void res.sendStatus(status))
     const url = await listen(app)
