@@ -31,10 +31,10 @@ export interface RateLimit<Request extends IncomingMessage = LimitedRequest> {
   /** Makes the quotas of one partition whole again, and ends penalties. @throws {RedisUnavailable} no answer */
   reset(subject: Subject): Promise<void>
   /**
-   * Refuses one partition under all policies for a time, whatever quota its requests have; under `gcra` a request with a
-   * larger `burst` is let through earlier.
+   * Refuses one partition for a time, whatever quota its requests have and whatever they cost. Nothing that is
+   * spent or given back meanwhile ends it.
    *
-   * @param options.blockMs  at least so long, in ms; longer where the window would have lasted longer
+   * @param options.blockMs  how long, in ms; a penalty that ends later stands
    * @throws {RedisUnavailable} no answer
    */
   penalty(subject: Subject, options: { blockMs: number }): Promise<void>

@@ -43,7 +43,7 @@ export interface PolicyOptions<Request = LimitedRequest> {
   /** Units that a request costs under this policy, an integer of 0 or more. Default: the limiter's `cost` */
   cost?: number | ((req: Request) => number)
   /** What the units are, said in `RateLimit-Policy`. Default 'requests' */
-  unit?: 'requests' | 'content-bytes' | 'concurrent-requests'
+  unit?: 'requests' | 'content-bytes'
 }
 
 /** Options of {@link rateLimit}. */
@@ -153,7 +153,7 @@ const policyChecks: OptionChecks<PolicyOptions> = {
   buckets: integer(1, 100),
   partitionKey: func,
   cost: costCheck,
-  unit: oneOf('requests', 'content-bytes', 'concurrent-requests'),
+  unit: oneOf('requests', 'content-bytes'),
 }
 
 const checks: OptionChecks<RateLimitOptions> = {

@@ -42,6 +42,12 @@ export function createQuota(
         `Choose larger units${algorithm === 'fixed' || algorithm === 'strict' ? '' : ', a shorter window, or `fixed`'}.`,
     )
   }
+  if (algorithm === 'gcra' && quota > windowMs * 10 && (windowMs * 1_000) % quota !== 0) {
+    throw new InvalidOption(
+      `rateLimit: policy \`${policy}\`: \`gcra\` counts in whole microseconds, and would admit fewer than ${quota} ` +
+        'in so short a window. Choose `token-bucket`.',
+    )
+  }
   const text = `${algorithm} ${quota} ${windowMs} ${burst} ${buckets}`
   return Object.freeze({ algorithm, quota, windowMs, burst, buckets, text })
 }

@@ -67,7 +67,10 @@ export interface QuotaStore {
    * window that it was taken from, or nowhere if that is over, and never raises a quota above its full size.
    */
   settle(settlements: readonly Settlement[]): void | Promise<void>
-  /** Refuses everything on these keys for at least `blockMs`; longer where the window would have lasted longer. */
+  /**
+   * Refuses everything on these keys for `blockMs`, whatever its quota and cost, or longer if that was said before. What is spent and
+   * given back meanwhile changes nothing about it.
+   */
   penalize(charges: readonly Charge[], blockMs: number): void | Promise<void>
   /** Makes these quotas whole again, and ends penalties. */
   reset(charges: readonly Charge[]): void | Promise<void>

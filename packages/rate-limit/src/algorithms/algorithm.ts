@@ -25,8 +25,6 @@ export interface Algorithm {
   waitMs(state: State, quota: Quota, units: number, nowMs: number): number
   /** For how long the state differs from an untouched quota, in ms ≥ 1. */
   ttlMs(state: State, quota: Quota, nowMs: number): number
-  /** The state in which nothing is available for at least `blockMs`. */
-  penalize(state: State, quota: Quota, blockMs: number, nowMs: number): State
   /** Most units admitted in any half-open window of `windowMs`, by the store's clock, if the quota does not change. */
   bound(quota: Quota): number
 }

@@ -6,6 +6,8 @@ import { algorithms } from './index.js'
 export interface Account {
   readonly state: State | undefined
   readonly quota: Quota
+  /** How much longer a penalty refuses everything here, in ms; 0 if there is none. */
+  readonly penaltyMs: number
   /** Units, an integer of 0 or more. */
   readonly cost: number
 }
@@ -31,7 +33,7 @@ export interface Outcome {
 
 /**
  * Admits as many of `count` equal requests as all accounts together can pay for, and debits those from each: all
- * accounts or none. Its twin is `lua/engine.lua.ts`.
+ * accounts or none. A penalty on one of them refuses all requests, whatever they cost. Its twin is `lua/engine.lua.ts`.
  *
  * @param accounts  1 or more
  * @param count     requests; 0 only looks
@@ -46,7 +48,8 @@ export function consume(
 ): Outcome {
   const advanced: State[] = []
   let granted = count
-  for (const { state, quota, cost } of accounts) {
+  for (const { state, quota, cost, penaltyMs } of accounts) {
+    if (penaltyMs > 0) granted = 0
     const algorithm = algorithms[quota.algorithm]
     const now = algorithm.advance(state, quota, nowMs)
     advanced.push(now)
@@ -57,22 +60,25 @@ export function consume(
   const states: State[] = []
   const balances: Balance[] = []
   for (let index = 0; index < accounts.length; index++) {
-    const { quota, cost } = accounts[index]!
+    const account = accounts[index]!
+    const { quota, cost } = account
     const state = algorithms[quota.algorithm].debit(advanced[index]!, quota, granted * cost)
     states.push(state)
-    balances.push(balance(state, quota, cost, nowMs))
+    balances.push(balance(state, account, nowMs))
   }
   return { granted, states, balances }
 }
 
 /** What an advanced state has left. */
-export function balance(state: State, quota: Quota, cost: number, nowMs: number): Balance {
+function balance(state: State, { quota, cost, penaltyMs }: Account, nowMs: number): Balance {
   const algorithm = algorithms[quota.algorithm]
-  const remaining = Math.max(0, algorithm.available(state, quota, nowMs))
+  const left = Math.max(0, algorithm.available(state, quota, nowMs))
+  const isPenalized = penaltyMs > 0
+  const isWhole = left >= quota.burst || (isPenalized && left > 0)
   return {
-    remaining,
-    resetAfterMs: remaining >= quota.burst ? 0 : algorithm.waitMs(state, quota, remaining + 1, nowMs),
-    waitMs: algorithm.waitMs(state, quota, cost, nowMs),
+    remaining: isPenalized ? 0 : left,
+    resetAfterMs: Math.max(penaltyMs, isWhole ? 0 : algorithm.waitMs(state, quota, left + 1, nowMs)),
+    waitMs: Math.max(penaltyMs, algorithm.waitMs(state, quota, cost, nowMs)),
     windowId: algorithm.windowId(state),
   }
 }

@@ -1,8 +1,5 @@
 import type { Algorithm } from './algorithm.js'
 
-/** A count that no quota reaches: what a penalty sets. Small enough to be added to. */
-export const BLOCKED: number = 2 ** 52
-
 /**
  * Fixed window that starts with the first request: INCR with expiry.
  *
@@ -25,6 +22,5 @@ export const fixed: Algorithm = {
     return units > quota ? Number.POSITIVE_INFINITY : endsAt! - nowMs
   },
   ttlMs: (state, _, nowMs) => state[1]! - nowMs,
-  penalize: ([, endsAt], _, blockMs, nowMs) => [BLOCKED, Math.max(endsAt!, nowMs + blockMs)],
   bound: ({ quota }) => Math.max(0, 2 * quota - 1),
 }

@@ -22,9 +22,6 @@ export const gcra: Algorithm = {
     return units > quota.burst || quota.quota === 0 ? Number.POSITIVE_INFINITY : Math.ceil(waitUs / 1_000)
   },
   ttlMs: ([tat], _, nowMs) => Math.max(1, Math.ceil(tat! / 1_000) - nowMs),
-  penalize: ([tat], quota, blockMs, nowMs) => [
-    Math.max(tat!, (nowMs + blockMs) * 1_000 + (quota.burst - 1) * intervalUs(quota)),
-  ],
   bound: (quota) => quota.burst + Math.floor(((quota.windowMs - 1) * 1_000) / intervalUs(quota)),
 }
 

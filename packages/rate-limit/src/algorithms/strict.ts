@@ -1,6 +1,5 @@
 import type { Quota } from '../policy.js'
 import type { Algorithm, State } from './algorithm.js'
-import { BLOCKED } from './fixed.js'
 
 /**
  * Strict window: a ring of buckets that covers the window and one bucket more. The oldest bucket, which lies only
@@ -37,13 +36,6 @@ export const strict: Algorithm = {
     return index === 0 ? 0 : leavesAt(state[0]! - quota.buckets + index - 1, quota) - nowMs
   },
   ttlMs: (state, quota, nowMs) => leavesAt(state[0]!, quota) - nowMs,
-  penalize: (state, quota, blockMs, nowMs) => {
-    const width = bucketMs(quota)
-    // The first bucket that is still counted when the block ends; it may lie ahead, and then time waits for it.
-    const wanted = Math.ceil((nowMs + blockMs) / width) - quota.buckets - 1
-    // It outlasts the others, which are left out so that what is spent stays exact.
-    return [Math.max(wanted, state[0]!), ...zeros(quota.buckets), BLOCKED]
-  },
   bound: ({ quota }) => quota,
 }
 

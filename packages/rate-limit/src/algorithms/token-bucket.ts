@@ -4,7 +4,6 @@ import type { Algorithm } from './algorithm.js'
  * Token bucket: holds up to `burst` units, and fills at `quota` units per window.
  *
  * State `[level, at]`: the level in units × windowMs, so that a fill of `quota` per ms is exact, and the time it is of.
- * A penalty sets that time ahead, and the level below one unit: until then nothing fills, whatever the quota of a request.
  * Known error: up to burst + quota in a window.
  */
 export const tokenBucket: Algorithm = {
@@ -28,9 +27,5 @@ export const tokenBucket: Algorithm = {
   },
   ttlMs: ([level, at], { quota, windowMs, burst }, nowMs) =>
     Math.max(1, Math.ceil((burst * windowMs - level!) / Math.max(1, quota)) + at! - nowMs),
-  penalize: (state, quota, blockMs, nowMs) => {
-    const [level, at] = tokenBucket.advance(state, quota, nowMs + blockMs)
-    return [Math.min(level!, quota.windowMs - 1), at!]
-  },
   bound: ({ quota, windowMs, burst }) => burst + Math.floor((quota * (windowMs - 1)) / windowMs),
 }

@@ -15,6 +15,8 @@ export const luaAlgorithms: Record<AlgorithmName, string> = {
 /**
  * What every script starts with: the algorithms it needs, in the table `A`, and how states are stored.
  *
+ * A state is stored as its numbers; before them stands `!` and when a penalty ends, if there is one.
+ *
  * Numbers are integers below 2^53. `tostring` would write large ones as `1.8e+15`, so `int` formats them.
  */
 export function luaPrelude(names: readonly AlgorithmName[]): string {
@@ -23,18 +25,26 @@ local A, NEVER = {}, math.huge
 local function int(n) return string.format('%.0f', n) end
 ${names.map((name) => luaAlgorithms[name]).join('')}
 local function load(key, q, now)
-  if q.a.load then return q.a.load(key, now) end
   local text = redis.call('GET', key)
-  if not text then return nil end
-  local s = {}
+  if not text then return nil, 0 end
+  local s, endsAt = {}, 0
+  if string.byte(text) == 33 then
+    local _, last, ends = string.find(text, '^!(%d+)')
+    endsAt, text = tonumber(ends), string.sub(text, last + 1)
+  elseif q.a.load then
+    return q.a.load(text, key, now), 0
+  end
   for n in string.gmatch(text, '%S+') do s[#s + 1] = tonumber(n) end
-  return s
+  return #s > 0 and s or nil, endsAt
 end
-local function save(key, before, s, q, now)
-  if q.a.save then return q.a.save(key, before, s, q, now) end
-  local text = {}
-  for i = 1, #s do text[i] = int(s[i]) end
-  redis.call('SET', key, table.concat(text, ' '), 'PX', int(q.a.ttlMs(s, q, now)))
+local function save(c, now)
+  local s, q, endsAt = c.state, c.q, c.penaltyEndsAt
+  local isPenalized = endsAt > now
+  if q.a.save and not isPenalized then return q.a.save(c.key, endsAt == 0 and c.before, s, q, now) end
+  local text = { isPenalized and '!' .. int(endsAt) or nil }
+  for i = 1, s and #s or 0 do text[#text + 1] = int(s[i]) end
+  local ttlMs = math.max(isPenalized and endsAt - now or 1, s and q.a.ttlMs(s, q, now) or 1)
+  redis.call('SET', c.key, table.concat(text, ' '), 'PX', int(ttlMs))
 end
 local function quota(name, word)
   local q = { a = A[name], quota = tonumber(word()), windowMs = tonumber(word()) }
@@ -54,6 +64,7 @@ local function consume(accounts, count, divisor, now)
   local granted = count
   for i = 1, #accounts do
     local c = accounts[i]
+    if c.penaltyMs > 0 then granted = 0 end
     c.state = c.q.a.advance(c.before, c.q, now)
     if c.cost > 0 then
       local affordable = math.floor(math.max(0, c.q.a.available(c.state, c.q, now)) / c.cost)
@@ -67,11 +78,12 @@ local function consume(accounts, count, divisor, now)
   return granted
 end
 local function balance(c, now, out)
-  local a, q, s = c.q.a, c.q, c.state
-  local remaining = math.max(0, a.available(s, q, now))
-  out[#out + 1] = remaining
-  out[#out + 1] = remaining >= q.burst and 0 or a.waitMs(s, q, remaining + 1, now)
-  out[#out + 1] = a.waitMs(s, q, c.cost, now)
+  local a, q, s, penaltyMs = c.q.a, c.q, c.state, c.penaltyMs
+  local left = math.max(0, a.available(s, q, now))
+  local whole = left >= q.burst or (penaltyMs > 0 and left > 0)
+  out[#out + 1] = penaltyMs > 0 and 0 or left
+  out[#out + 1] = math.max(penaltyMs, whole and 0 or a.waitMs(s, q, left + 1, now))
+  out[#out + 1] = math.max(penaltyMs, a.waitMs(s, q, c.cost, now))
   out[#out + 1] = a.windowId(s)
 end
 `

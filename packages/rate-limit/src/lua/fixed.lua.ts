@@ -1,10 +1,9 @@
-/** Twin of `algorithms/fixed.ts`. In Redis the state is a plain counter with a TTL. O(1). */
+/** Twin of `algorithms/fixed.ts`. In Redis the state is a plain counter with a TTL, unless a penalty is stored with it. O(1). */
 export const fixedLua = `
 A['fixed'] = {
-  load = function(key, now)
-    local spent = tonumber(redis.call('GET', key))
-    local ttl = spent and redis.call('PTTL', key) or -2
-    if ttl <= 0 then return nil end
+  load = function(text, key, now)
+    local spent, ttl = tonumber(text), redis.call('PTTL', key)
+    if not spent or ttl <= 0 then return nil end
     return { spent, now + ttl }
   end,
   save = function(key, before, state, q, now)
@@ -31,8 +30,5 @@ A['fixed'] = {
     return s[2] - now
   end,
   ttlMs = function(s, q, now) return s[2] - now end,
-  penalize = function(s, q, blockMs, now)
-    return { 4503599627370496, math.max(s[2], now + blockMs) }
-  end,
 }
 `

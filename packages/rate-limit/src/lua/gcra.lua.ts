@@ -19,9 +19,6 @@ do
       return math.ceil(waitUs / 1000)
     end,
     ttlMs = function(s, q, now) return math.max(1, math.ceil(s[1] / 1000) - now) end,
-    penalize = function(s, q, blockMs, now)
-      return { math.max(s[1], (now + blockMs) * 1000 + (q.burst - 1) * interval(q)) }
-    end,
   }
 end
 `

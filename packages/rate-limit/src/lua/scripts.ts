@@ -21,8 +21,9 @@ local function decide(request, count, divisor)
   for j = 1, #request do
     local c = request[j]
     c.key = KEYS[key + j]
-    local ok, before = pcall(load, c.key, c.q, now)
+    local ok, before, endsAt = pcall(load, c.key, c.q, now)
     sane, c.before = sane and ok, before
+    c.penaltyEndsAt, c.penaltyMs = endsAt, ok and math.max(0, endsAt - now)
   end
   key = key + #request
   if not sane then
@@ -33,7 +34,7 @@ local function decide(request, count, divisor)
   local numbers = { granted }
   for j = 1, #request do
     local c = request[j]
-    if granted * c.cost > 0 then save(c.key, c.before, c.state, c.q, now) end
+    if granted * c.cost > 0 then save(c, now) end
     balance(c, now, numbers)
   end
   out[#out + 1] = struct.pack('<' .. string.rep('d', #numbers), unpack(numbers))
@@ -67,13 +68,15 @@ for i = 1, #KEYS do
   local verb, name = word(), word()
   local q = quota(name, word)
   local units, id = tonumber(word()), tonumber(word() or 0)
-  local before = load(KEYS[i], q, now)
-  if before or verb ~= 'refund' then
-    local s = q.a.advance(before, q, now)
-    if verb == 'charge' then s = q.a.debit(s, q, units)
-    elseif verb == 'refund' then s = q.a.refund(s, q, units, id, now)
-    else s = q.a.penalize(s, q, units, now) end
-    save(KEYS[i], before, s, q, now)
+  local c = { key = KEYS[i], q = q }
+  c.before, c.penaltyEndsAt = load(c.key, q, now)
+  if verb == 'penalize' then
+    c.state, c.penaltyEndsAt = c.before, math.max(c.penaltyEndsAt, now + units)
+    save(c, now)
+  elseif c.before or verb == 'charge' then
+    local s = q.a.advance(c.before, q, now)
+    c.state = verb == 'charge' and q.a.debit(s, q, units) or q.a.refund(s, q, units, id, now)
+    save(c, now)
   end
 end
 return #KEYS`

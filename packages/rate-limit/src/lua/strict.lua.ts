@@ -48,13 +48,6 @@ do
       return leavesAt(s[1] - q.buckets + i - 2, q) - now
     end,
     ttlMs = function(s, q, now) return leavesAt(s[1], q) - now end,
-    penalize = function(s, q, blockMs, now)
-      local wanted = math.ceil((now + blockMs) / width(q)) - q.buckets - 1
-      local to = { math.max(wanted, s[1]) }
-      for i = 1, q.buckets do to[i + 1] = 0 end
-      to[q.buckets + 2] = 4503599627370496
-      return to
-    end,
   }
 end
 `

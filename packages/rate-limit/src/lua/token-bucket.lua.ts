@@ -24,9 +24,5 @@ A['token-bucket'] = {
   ttlMs = function(s, q, now)
     return math.max(1, math.ceil((q.burst * q.windowMs - s[1]) / math.max(1, q.quota)) + s[2] - now)
   end,
-  penalize = function(s, q, blockMs, now)
-    local to = fill(s, q, now + blockMs)
-    return { math.min(to[1], q.windowMs - 1), to[2] }
-  end,
 }
 `

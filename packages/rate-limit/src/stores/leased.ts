@@ -19,6 +19,8 @@ interface Lease {
   next: number
   /** Who waits while the store is being asked. */
   waiting: Waiting[] | undefined
+  /** Others are not to find it any more. */
+  isDropped: boolean
 }
 
 interface Waiting {
@@ -91,7 +93,7 @@ export class LeasedStore implements QuotaStore {
   }
 
   async penalize(charges: readonly Charge[], blockMs: number): Promise<void> {
-    this.#drop(charges)
+    this.#drop(charges, (lease) => this.#giveBack(lease))
     await this.#store.penalize(charges, blockMs)
   }
 
@@ -174,7 +176,7 @@ export class LeasedStore implements QuotaStore {
       else Promise.resolve(this.#renew(lease, nowMs)).then(resolve, reject)
     }
     // Nobody will spend what is left.
-    if (this.#closed) this.#giveBack(lease)
+    if (this.#closed || lease.isDropped) this.#giveBack(lease)
   }
 
   #giveBack(lease: Lease): void {
@@ -199,16 +201,29 @@ export class LeasedStore implements QuotaStore {
     this.#underWay.add(followed)
   }
 
-  #drop(charges: readonly Charge[]): void {
+  #drop(charges: readonly Charge[], onDrop: (lease: Lease) => void = () => {}): void {
     const keys = new Set(charges.map(({ key }) => key))
     for (const [id, lease] of this.#leases) {
-      if (lease.charges.some(({ key }) => keys.has(key))) this.#leases.delete(id)
+      if (!lease.charges.some(({ key }) => keys.has(key))) continue
+      this.#leases.delete(id)
+      lease.isDropped = true
+      onDrop(lease)
     }
   }
 }
 
 function newLease(charges: readonly Charge[]): Lease {
-  return { charges, left: 0, size: 0, takenAt: 0, until: 0, balances: [], next: 1, waiting: undefined }
+  return {
+    charges,
+    left: 0,
+    size: 0,
+    takenAt: 0,
+    until: 0,
+    balances: [],
+    next: 1,
+    waiting: undefined,
+    isDropped: false,
+  }
 }
 
 function spend(lease: Lease, nowMs: number): StoreReply {

@@ -1,3 +1,4 @@
+import type { State } from '../algorithms/algorithm.js'
 import { type Account, consume } from '../algorithms/engine.js'
 import { algorithms } from '../algorithms/index.js'
 import { type Clock, monotonicClock } from '../clock.js'
@@ -44,13 +45,14 @@ export class MemoryStore implements QuotaStore {
     const accounts: Account[] = []
     for (const { key, quota: whole, cost } of charges) {
       const quota = this.#quotaOf(whole)
-      accounts.push({ state: this.#states.get(key, quota, nowMs), quota, cost })
+      const { state, penaltyEndsAt } = this.#states.get(key, quota, nowMs)
+      accounts.push({ state: orNone(state), quota, cost, penaltyMs: Math.max(0, penaltyEndsAt - nowMs) })
     }
     const { granted, states, balances } = consume(accounts, count, divisor, nowMs)
     if (granted > 0) {
       for (let index = 0; index < accounts.length; index++) {
         const { quota, cost } = accounts[index]!
-        if (cost > 0) this.#states.set(charges[index]!.key, states[index]!, quota, nowMs)
+        if (cost > 0) this.#states.set(charges[index]!.key, states[index]!, quota, nowMs, 0)
       }
     }
     return { granted, balances, source: this.#source }
@@ -60,7 +62,8 @@ export class MemoryStore implements QuotaStore {
     const nowMs = this.#clock()
     for (const { key, quota: whole, units, windowId } of settlements) {
       const quota = this.#quotaOf(whole)
-      const known = this.#states.get(key, quota, nowMs)
+      const { state: kept, penaltyEndsAt } = this.#states.get(key, quota, nowMs)
+      const known = orNone(kept)
       if (known === undefined && units < 0) continue
       const algorithm = algorithms[quota.algorithm]
       const state = algorithm.advance(known, quota, nowMs)
@@ -68,7 +71,7 @@ export class MemoryStore implements QuotaStore {
         units > 0
           ? algorithm.debit(state, quota, units)
           : algorithm.refund(state, quota, -units, windowId, nowMs)
-      this.#states.set(key, settled, quota, nowMs)
+      this.#states.set(key, settled, quota, nowMs, penaltyEndsAt)
     }
   }
 
@@ -76,13 +79,16 @@ export class MemoryStore implements QuotaStore {
     const nowMs = this.#clock()
     for (const { key, quota: whole } of charges) {
       const quota = this.#quotaOf(whole)
-      const algorithm = algorithms[quota.algorithm]
-      const state = algorithm.advance(this.#states.get(key, quota, nowMs), quota, nowMs)
-      this.#states.set(key, algorithm.penalize(state, quota, blockMs, nowMs), quota, nowMs)
+      const { state, penaltyEndsAt } = this.#states.get(key, quota, nowMs)
+      this.#states.set(key, state, quota, nowMs, Math.max(penaltyEndsAt, nowMs + blockMs))
     }
   }
 
   reset(charges: readonly Charge[]): void {
     for (const { key } of charges) this.#states.delete(key)
   }
+}
+
+function orNone(state: State): State | undefined {
+  return state.length === 0 ? undefined : state
 }

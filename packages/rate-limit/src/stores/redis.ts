@@ -4,17 +4,7 @@ import { Blocks } from '../blocks.js'
 import { UnreadableQuota } from '../errors.js'
 import { adjustScript, consumeScript } from '../lua/scripts.js'
 import type { Charge, QuotaStore, Settlement, StoreReply } from '../store.js'
-import {
-  bySlot,
-  type Gathered,
-  isEqual,
-  runsOf,
-  runText,
-  ScriptReply,
-  share,
-  type Waiting,
-} from './gathered.js'
-import { Increx, isForIncrex } from './increx.js'
+import { bySlot, type Gathered, isEqual, runsOf, runText, ScriptReply, share } from './gathered.js'
 
 /** How many requests one call of the script decides on, at most: the server does nothing else meanwhile. */
 const BATCH = 64
@@ -24,8 +14,7 @@ const BATCH = 64
  *
  * What is asked for in one turn of the event loop is decided by one script call, or by one per hash slot in a Cluster;
  * equal requests in it become one with a count. So nothing waits for the sake of gathering, and a busy process sends
- * few commands. A request that is alone in its turn takes the native command where the server has it. A refusal is
- * remembered for up to a second, and then costs no command at all.
+ * few commands. A refusal is remembered for up to a second, and then costs no command at all.
  */
 export class RedisStore implements QuotaStore {
   readonly #guard: StoreGuard
@@ -33,7 +22,6 @@ export class RedisStore implements QuotaStore {
   readonly #options: OperationOptions
   readonly #binary: OperationOptions
   readonly #blocks = new Blocks()
-  readonly #increx: Increx
   readonly #algorithms = new Set<AlgorithmName>()
   #gathered = new Map<string, Gathered>()
 
@@ -43,7 +31,6 @@ export class RedisStore implements QuotaStore {
    */
   constructor(redis: RedisClient, options: OperationOptions = {}) {
     this.#guard = storeGuard(redis)
-    this.#increx = new Increx(this.#guard)
     this.#isCluster = redis.isCluster ?? false
     this.#options = options
     this.#binary = { ...options, asBuffer: true }
@@ -110,30 +97,6 @@ export class RedisStore implements QuotaStore {
   }
 
   #decide(batch: readonly Gathered[]): void {
-    const [only] = batch as [Gathered]
-    const isAlone = batch.length === 1 && !this.#isCluster
-    if (isAlone && isForIncrex(only.charges, only.count, only.divisor) && this.#increx.available) {
-      this.#decideNatively(only)
-    } else {
-      this.#decideByScript(batch)
-    }
-  }
-
-  #decideNatively(gathered: Gathered): void {
-    const [waiting] = gathered.waiting as [Waiting]
-    const askedAt = performance.now()
-    this.#increx.consume(gathered.charges[0]!, this.#options).then((reply) => {
-      if (reply === undefined) {
-        this.#decideByScript([gathered])
-        return
-      }
-      const { granted, balances } = reply
-      if (granted === 0) this.#blocks.add(gathered.charges, balances, askedAt, performance.now())
-      waiting.resolve({ granted, balances, source: 'redis' })
-    }, waiting.reject)
-  }
-
-  #decideByScript(batch: readonly Gathered[]): void {
     const keys: string[] = []
     for (const { charges } of batch) for (const { key } of charges) keys.push(key)
     const runs = runsOf(batch)

@@ -3,14 +3,21 @@ import { algorithms } from '../algorithms/index.js'
 import type { Quota } from '../policy.js'
 
 interface Entry {
-  /** Its own: changed in place, so that a busy partition leaves nothing to the garbage collector. */
+  /** Its own: changed in place, so that a busy partition leaves nothing to the garbage collector. Empty if there is only a penalty. */
   readonly state: number[]
   quota: Quota
-  /** When the state is as good as none, in ms. */
+  /** When a penalty ends, in ms; 0 if there is none. */
+  penaltyEndsAt: number
+  /** When all of it is as good as nothing, in ms. */
   expiresAt: number
   /** Seen again since it came, or since the last time that room was looked for. */
   touched: boolean
 }
+
+/** What is known of a partition. */
+export type Kept = Readonly<Pick<Entry, 'penaltyEndsAt'>> & { readonly state: State }
+
+const NOTHING: Kept = Object.freeze({ state: [], penaltyEndsAt: 0 })
 
 /** How many entries are looked at, at most, to make room for one. */
 const LOOKS = 16
@@ -22,7 +29,7 @@ const SHARED_STATES = 4_096
  * A bounded table of states. It has no timer: what is over is found when room is needed.
  *
  * When it is full, a newcomer takes the place of one that is over, else of one that still has quota left, the longest
- * unseen first; that one starts anew if it returns. One that has spent its quota is never put out, so a flood of new
+ * unseen first; that one starts anew if it returns. One that has spent its quota, or is penalized, is never put out, so a flood of new
  * keys cannot unblock it. Where no place is found, newcomers share a state with some others: they are counted too high,
  * never too low.
  */
@@ -40,26 +47,30 @@ export class StateTable {
     return this.#entries.size
   }
 
-  get(key: string, quota: Quota, nowMs: number): State | undefined {
+  get(key: string, quota: Quota, nowMs: number): Kept {
     const entry =
       this.#entries.get(key) ??
       (this.#shared.size === 0 ? undefined : this.#shared.get(sharedKey(key, quota)))
-    if (entry === undefined) return undefined
+    if (entry === undefined) return NOTHING
     entry.touched = true
-    return nowMs < entry.expiresAt ? entry.state : undefined
+    return nowMs < entry.expiresAt ? entry : NOTHING
   }
 
-  set(key: string, state: State, quota: Quota, nowMs: number): void {
-    const expiresAt = nowMs + algorithms[quota.algorithm].ttlMs(state, quota, nowMs)
+  /** @param state  `undefined` if there is only a penalty */
+  set(key: string, state: State = [], quota: Quota, nowMs: number, penaltyEndsAt: number): void {
+    const stateEndsAt =
+      state.length === 0 ? 0 : nowMs + algorithms[quota.algorithm].ttlMs(state, quota, nowMs)
+    const expiresAt = Math.max(penaltyEndsAt, stateEndsAt)
     const known = this.#entries.get(key)
     if (known !== undefined) {
       for (let index = 0; index < state.length; index++) known.state[index] = state[index]!
       known.state.length = state.length
       known.quota = quota
+      known.penaltyEndsAt = penaltyEndsAt
       known.expiresAt = expiresAt
       return
     }
-    const entry: Entry = { state: [...state], quota, expiresAt, touched: false }
+    const entry: Entry = { state: [...state], quota, penaltyEndsAt, expiresAt, touched: false }
     if (this.#hasRoom(nowMs)) this.#entries.set(key, entry)
     else this.#shared.set(sharedKey(key, quota), entry)
   }
@@ -99,7 +110,9 @@ export class StateTable {
   }
 }
 
-function isSpent({ state, quota }: Entry, nowMs: number): boolean {
+function isSpent({ state, quota, penaltyEndsAt }: Entry, nowMs: number): boolean {
+  if (penaltyEndsAt > nowMs) return true
+  if (state.length === 0) return false
   const algorithm = algorithms[quota.algorithm]
   return algorithm.available(algorithm.advance(state, quota, nowMs), quota, nowMs) < 1
 }

@@ -116,12 +116,29 @@ export function storeContract(runner: ContractRunner, options: StoreContractOpti
         it('refuses a penalized key for the time of the penalty', async () => {
           const store = await options.create()
           const one = charge(quota)
+          await store.consume([one], 2, 1)
           await store.penalize([one], 90_000)
-          const { granted, balances } = await store.consume([one], 1, 1)
-          assert.equal(granted, 0)
-          assert.ok(only(balances).waitMs > 89_000)
+          await store.penalize([one], 10)
+          const larger = createQuota('contract', { ...quota, quota: 5_000, burst: 5_000 })
+          for (const asked of [one, { ...one, cost: 0 }, { ...one, quota: larger }]) {
+            const { granted, balances } = await store.consume([asked], 1, 1)
+            assert.equal(granted, 0)
+            assert.equal(only(balances).remaining, 0)
+            assert.ok(only(balances).waitMs > 89_000)
+            assert.ok(only(balances).waitMs <= 90_000)
+          }
           await store.reset([one])
           assert.equal((await store.consume([one], 1, 1)).granted, 1)
+        })
+
+        it('ends a penalty when its time has come, and has kept what was left', async () => {
+          const store = await options.create()
+          const one = charge(quota)
+          await store.consume([one], 2, 1)
+          await store.penalize([one], 100)
+          const { balances } = await store.consume([one], 1, 1)
+          await options.pass(only(balances).waitMs + 2)
+          assert.equal((await look(store, one)).remaining, 3)
         })
 
         it('forgets when reset', async () => {
@@ -156,6 +173,17 @@ export function storeContract(runner: ContractRunner, options: StoreContractOpti
       )
       assert.equal(balances[0]!.waitMs, 0)
       assert.ok(balances[1]!.waitMs > 0)
+    })
+
+    it('refuses by a penalty on one of several quotas, and charges none', async () => {
+      const store = await options.create()
+      const [one, other] = [charge(quotas[0]!), charge(quotas[1]!)]
+      await store.penalize([one], 60_000)
+      const { granted, balances } = await store.consume([other, one], 1, 1)
+      assert.equal(granted, 0)
+      assert.deepEqual([balances[0]!.remaining, balances[0]!.waitMs], [5, 0])
+      assert.ok(balances[1]!.waitMs > 50_000)
+      assert.equal((await store.consume([other], 1, 1)).granted, 1)
     })
 
     it('lets a raised quota act at once', async () => {

@@ -8,7 +8,7 @@ import { createQuota, type Quota } from '../../src/policy.js'
 function asker(quota: Quota) {
   let state: State | undefined
   return (nowMs: number, cost = 1) => {
-    const { granted, states, balances } = consume([{ state, quota, cost }], 1, 1, nowMs)
+    const { granted, states, balances } = consume([{ state, quota, cost, penaltyMs: 0 }], 1, 1, nowMs)
     if (granted > 0) state = states[0]
     const { remaining, waitMs, resetAfterMs } = balances[0]!
     const ttlMs = algorithms[quota.algorithm].ttlMs(states[0]!, quota, nowMs)
@@ -34,6 +34,12 @@ describe.each(['gcra', 'token-bucket'] as const)('%s with a burst of 1', (algori
     const times = Array.from({ length: 60_000 }, (_, index) => index).filter((at) => ask(at).granted === 1)
     expect(times).toEqual([0, 6_000, 12_000, 18_000, 24_000, 30_000, 36_000, 42_000, 48_000, 54_000])
   })
+})
+
+it('gcra refuses a rate that whole microseconds would make more than a hundredth smaller', () => {
+  const quotaOf = (quota: number) => () => createQuota('p', { algorithm: 'gcra', quota, windowMs: 1_000 })
+  expect(quotaOf(65_537)).toThrow(/Choose `token-bucket`/)
+  for (const exact of [10_000, 50_000, 1_000_000]) expect(quotaOf(exact)).not.toThrow()
 })
 
 describe('fixed', () => {
