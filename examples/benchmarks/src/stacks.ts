@@ -2,7 +2,7 @@ import KeyvRedis from '@keyv/redis'
 import { createCache } from '@scale/cache'
 import { compose } from '@scale/core'
 import type { RequestText, ServerVariant, Variants } from '@scale/devkit/bench'
-import { byAddress, rateLimit } from '@scale/rate-limit'
+import { rateLimit } from '@scale/rate-limit'
 import { createRedis, whenReady } from '@scale/redis'
 import { session } from '@scale/session'
 import { Cacheable } from 'cacheable'
@@ -37,7 +37,6 @@ async function ours(redisUrl: string, together: boolean): Promise<Express> {
   const limiter = rateLimit({
     redis,
     policies: [{ name: 'reads', quota: QUOTA, windowMs: 60_000 }],
-    partitionKey: byAddress(),
   })
   const cache = createCache({ redis })
   const guards: RequestHandler[] = together ? [compose(sessions, limiter)] : [sessions, limiter]

@@ -1,5 +1,4 @@
-import { clientAddress } from '@scale/core'
-import { rateLimit } from '@scale/rate-limit'
+import { address, partition, rateLimit, user } from '@scale/rate-limit'
 import type { RedisClient } from '@scale/redis'
 import { bearer, cookie, loggedIn, memoryStore, type Sessions, session } from '@scale/session'
 import type { Request, RequestHandler } from 'express'
@@ -32,13 +31,13 @@ export function guards(config: Config, redis: RedisClient | undefined): Guards {
       ...store,
       name: 'profile',
       policies: [{ name: 'profile', quota: config.PROFILE_QUOTA, windowMs: config.PROFILE_WINDOW_MS }],
-      partitionKey: (req) => loggedIn(req).userId,
+      partitionKey: (req) => user(loggedIn(req).userId),
     }),
     loginQuota: rateLimit({
       ...store,
       name: 'login',
       policies: [{ name: 'failed-logins', quota: 5, windowMs: 60_000 }],
-      partitionKey: (req) => [accountOf(req as Request), clientAddress(req)?.group ?? 'unknown'],
+      partitionKey: (req) => [partition('account', accountOf(req as Request)), address(req)],
       // Every attempt takes one, so that parallel guesses count too; one that was no wrong guess gives it back.
       settle: (_req, res) => (res.statusCode === 401 ? 1 : 0),
     }),
@@ -46,7 +45,6 @@ export function guards(config: Config, redis: RedisClient | undefined): Guards {
       ...store,
       name: 'begin-login',
       policies: [{ name: 'begun-logins', quota: 60, windowMs: 60_000 }],
-      partitionKey: (req) => clientAddress(req)?.group ?? 'unknown',
     }),
   }
 }

@@ -1,7 +1,7 @@
 import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import type { CallVariant, Variants } from '@scale/devkit/bench'
-import type { LimitedRequest, RateLimitOptions } from '@scale/rate-limit'
+import { type LimitedRequest, partition, type RateLimitOptions } from '@scale/rate-limit'
 
 const PLENTY = 1_000_000_000
 const policy = { name: 'burst', quota: PLENTY, windowMs: 600_000 }
@@ -34,7 +34,8 @@ function ours(options: Partial<RateLimitOptions> = {}): CallVariant {
   }
 }
 
-const hot = (): string => 'hot'
+const everyone = partition('all', 'hot')
+const hot = () => everyone
 
 /** Decisions without a server: what a decision costs beside the request that it is for. */
 export const variants: Variants<CallVariant> = {

@@ -39,13 +39,25 @@ function refused(variant: ServerVariant, against?: string): ServerVariant {
   return { ...variant, requests: from(64), answer: REFUSED, ...(against === undefined ? {} : { against }) }
 }
 
-function ours(quota: number, options: Partial<RateLimitOptions> = {}): ServerVariant {
+/** @param hot  all clients share one quota */
+function ours(
+  quota: number,
+  { hot = false, ...options }: Partial<RateLimitOptions> & { hot?: boolean } = {},
+): ServerVariant {
   return limited(async (redisUrl) => {
     const { createRedis, whenReady } = await import('@scale/redis')
-    const { rateLimit } = await import('@scale/rate-limit')
+    const { partition, rateLimit } = await import('@scale/rate-limit')
+    const everyone = partition('all', 'hot')
     const redis = createRedis(redisUrl, { guard: { deadlineMs: 2_000 } })
     await whenReady(redis, 5_000)
-    return [rateLimit({ redis, policies: [policy(quota)], ...options })]
+    return [
+      rateLimit({
+        redis,
+        policies: [policy(quota)],
+        ...(hot ? { partitionKey: () => everyone } : {}),
+        ...options,
+      }),
+    ]
   })
 }
 
@@ -127,10 +139,10 @@ export const variants: Variants<ServerVariant> = {
       windowMs: seconds * 1_000,
     })),
   }),
-  'ours, leased': ours(PLENTY, { mode: 'leased', partitionKey: () => 'hot' }),
+  'ours, leased': ours(PLENTY, { mode: 'leased', hot: true }),
   'ours, leased, without headers': ours(PLENTY, {
     mode: 'leased',
-    partitionKey: () => 'hot',
+    hot: true,
     headers: false,
   }),
   'ours, local': ours(PLENTY, { mode: 'local' }),

@@ -1,5 +1,5 @@
-import { type AddressedRequest, clientAddress } from '@scale/core'
 import type { PolicyOptions } from './options.js'
+import { type Addressed, address } from './partition.js'
 
 /**
  * Policies for clients that own more of IPv6 than one prefix: each prefix has a quota, and the wider one that it lies in
@@ -12,7 +12,7 @@ import type { PolicyOptions } from './options.js'
  * @param options.factor   how many times the quota of a prefix the next wider one has. Default 4
  * @example rateLimit({ redis, policies: addressHierarchy({ name: 'address', quota: 100, windowMs: 60_000 }) })
  */
-export function addressHierarchy<Request extends AddressedRequest>(
+export function addressHierarchy<Request extends Addressed>(
   policy: Omit<PolicyOptions<Request>, 'quota' | 'partitionKey'> & { quota: number },
   options: { prefixes?: readonly number[]; factor?: number } = {},
 ): PolicyOptions<Request>[] {
@@ -22,8 +22,9 @@ export function addressHierarchy<Request extends AddressedRequest>(
     name: `${policy.name}/${ipv6Prefix}`,
     quota: policy.quota * factor ** level,
     partitionKey: (req: Request) => {
-      const group = clientAddress(req, { ipv6Prefix })?.group ?? 'unknown'
-      return level > 0 && !group.includes('/') ? false : ['ip', group]
+      const one = address(req, { ipv6Prefix })
+      // Only IPv6 has prefixes.
+      return level > 0 && !one.text.includes('/') ? false : one
     },
   }))
 }

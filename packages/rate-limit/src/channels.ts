@@ -15,8 +15,8 @@ export interface DecisionMessage {
 /** The store gave no decision, or could not correct one. */
 export interface RateLimitStoreErrorMessage {
   limiter: string
-  /** What was being done. */
-  operation: 'consume' | 'peek' | 'settle' | 'heartbeat'
+  /** What was being done; `lookup`: the app's own quota, partition or `skip` was waited for. */
+  operation: 'consume' | 'peek' | 'settle' | 'heartbeat' | 'lookup'
   /** What happens to requests meanwhile. */
   onStoreError: 'open' | 'closed' | 'local'
   error: unknown

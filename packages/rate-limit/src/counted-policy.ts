@@ -1,10 +1,12 @@
 import type { IncomingMessage } from 'node:http'
+import { InvalidOption } from '@scale/core'
 import { keyPart } from '@scale/redis'
 import { countedWindowMs } from './bound.js'
 import { type DescribedPolicy, describePolicy } from './headers.js'
+import { isPending, type Lookups } from './lookups.js'
 import { Memo } from './memo.js'
 import type { ResolvedPolicy, ResolvedRateLimitOptions } from './options.js'
-import { isKnownEarly, type PartitionKeyOf } from './partition-key.js'
+import { isKnownEarly, type PartitionKeyOf } from './partition.js'
 import { createQuota, type Quota } from './policy.js'
 
 /** Keys, or spendings, of so many partitions are kept. */
@@ -43,6 +45,9 @@ export class CountedPolicy<Request extends IncomingMessage> {
   readonly #cost: number | ((req: Request) => number)
   readonly #limiter: LimiterTerms<Request>
   readonly #quotas = new Map<number, PolicyQuota>()
+  /** What was looked up last, by partition and at all. */
+  readonly #knownQuotas = new Memo<number>(REMEMBERED_PARTITIONS)
+  #latestQuota: number | undefined
 
   constructor(options: ResolvedPolicy<Request>, limiter: LimiterTerms<Request>) {
     this.#limiter = limiter
@@ -65,9 +70,37 @@ export class CountedPolicy<Request extends IncomingMessage> {
     return req === undefined ? 1 : this.#cost(req)
   }
 
-  quotaOf(req: Request | undefined): PolicyQuota {
+  /** @param who  whose quota it is: goes on with the one that was known last if it cannot be looked up */
+  quotaOf(req: Request | undefined, who: string, lookups: Lookups): PolicyQuota | Promise<PolicyQuota> {
     const { quota } = this.#options
-    return this.#remember(typeof quota === 'number' ? quota : quota(req))
+    if (typeof quota === 'number') return this.#remember(quota)
+    const given = quota(req)
+    if (!isPending(given)) return this.#remember(given)
+    return lookups
+      .answer(given, () => this.#knownQuotas.get(who) ?? this.#latestQuota)
+      .then((known) => {
+        const made = this.#remember(known)
+        this.#latestQuota = this.#knownQuotas.set(who, known)
+        return made
+      })
+  }
+
+  /** Where only the way of counting matters, and nothing is looked up. */
+  anyQuota(): PolicyQuota {
+    const { quota } = this.#options
+    return this.#remember(typeof quota === 'number' ? quota : (this.#latestQuota ?? 1))
+  }
+
+  /** @throws {InvalidOption} it is a promise, and there has been none before */
+  quotaNow(): PolicyQuota {
+    const { quota } = this.#options
+    const given = typeof quota === 'number' ? quota : quota(undefined)
+    if (!isPending(given)) return this.#remember(given)
+    given.then(undefined, () => {})
+    if (this.#latestQuota !== undefined) return this.#remember(this.#latestQuota)
+    throw new InvalidOption(
+      `rateLimit: the quota of policy \`${this.name}\` is a promise, so nobody knows its bound yet.`,
+    )
   }
 
   #remember(quota: number): PolicyQuota {

@@ -55,6 +55,23 @@ export class RateLimitStoreUnavailable extends ScaleError {
   }
 }
 
+/**
+ * The client's address cannot be read, it is what would be counted, and `onUnknownAddress` is `'closed'`: status 400.
+ *
+ * @see docs/errors.md
+ */
+export class UnknownClientAddress extends ScaleError {
+  constructor() {
+    super('The address that a quota is counted by cannot be read.', {
+      code: 'ERR_SCALE_RATE_LIMIT_ADDRESS',
+      status: 400,
+    })
+  }
+}
+
+/** The same, because the client has hung up: nobody waits for an answer. */
+export class ClientGone extends UnknownClientAddress {}
+
 /** A key of a quota holds something else. The other quotas are not affected. */
 export class UnreadableQuota extends ScaleError {
   constructor() {

@@ -8,7 +8,7 @@ export {
   storeErrorChannel,
 } from './channels.js'
 export type { Decision, PolicyDecision } from './decision.js'
-export { RateLimited, RateLimitStoreUnavailable, UnreadableQuota } from './errors.js'
+export { RateLimited, RateLimitStoreUnavailable, UnknownClientAddress, UnreadableQuota } from './errors.js'
 export { type ExpressRateLimitStore, expressRateLimitStore } from './express-rate-limit-store.js'
 export type { HeaderStyle } from './headers.js'
 export { type RateLimit, rateLimit } from './middleware.js'
@@ -19,14 +19,17 @@ export {
   rateLimitDefaults,
 } from './options.js'
 export {
+  type Addressed,
   address,
-  byAddress,
-  byHeader,
-  byRoute,
+  apiKey,
   type LimitedRequest,
-  type PartitionKey,
+  type Partition,
   type PartitionKeyOf,
-} from './partition-key.js'
+  type Partitions,
+  partition,
+  route,
+  user,
+} from './partition.js'
 export type { Quota } from './policy.js'
 export type { Subject } from './spending.js'
 export type {

@@ -7,8 +7,9 @@ import { type Decision, toDecision } from './decision.js'
 import { RateLimitStoreUnavailable } from './errors.js'
 import { type Fleet, fleetOf } from './fleet.js'
 import { ownKeys } from './key-owners.js'
+import { Lookups, UNDECIDED } from './lookups.js'
 import type { ResolvedRateLimitOptions } from './options.js'
-import { assertCost, type Spending, Spendings } from './spending.js'
+import { assertCost, type Spending, Spendings, type Subject } from './spending.js'
 import type { Balance, Charge, QuotaStore, StoreReply } from './store.js'
 import { LeasedStore } from './stores/leased.js'
 import { LocalStore } from './stores/local.js'
@@ -27,6 +28,7 @@ interface Receipt {
 /** Decides: asks the store, and knows what to do when that does not answer. */
 export class Limiter<Request extends IncomingMessage> {
   readonly spendings: Spendings<Request>
+  readonly lookups: Lookups
   /** Says that the store failed, to whoever listens. */
   readonly report: Report
   readonly #options: ResolvedRateLimitOptions<Request>
@@ -39,11 +41,29 @@ export class Limiter<Request extends IncomingMessage> {
   /** @throws {InvalidOption} another limiter counts under the same name */
   constructor(options: ResolvedRateLimitOptions<Request>) {
     this.#options = options
-    this.spendings = new Spendings(options)
     this.report = reporter(options)
+    const { report } = this
+    this.lookups = new Lookups({
+      deadlineMs: options.deadlineMs ?? (options.onStoreError === 'closed' ? LONG_MS : SHORT_MS),
+      onStoreError: options.onStoreError,
+      report: (error) => report('lookup', error),
+    })
+    this.spendings = new Spendings(options, this.lookups)
     this.#fleet = this.#findFleet()
     this.#store = this.#openStore()
     this.#giveUpKeys = ownKeys(this, options.redis ?? options.store, options)
+  }
+
+  /** Decides once it is known what is spent. Where that cannot be found out, nobody decides. */
+  whenKnown(
+    spending: Spending | Promise<Spending>,
+    decide: (spending: Spending) => Decision | Promise<Decision>,
+  ): Decision | Promise<Decision> {
+    if (!(spending instanceof Promise)) return decide(spending)
+    return spending.then(decide, (error: unknown) => {
+      if (error === UNDECIDED) return NOT_DECIDED
+      throw error
+    })
   }
 
   /** Spends, if all policies allow it. At once if the decision is made in this process. */
@@ -121,12 +141,13 @@ export class Limiter<Request extends IncomingMessage> {
   }
 
   /** @throws what the store throws */
-  async penalize({ charges }: Spending, blockMs: number): Promise<void> {
-    await this.#store.penalize(charges, blockMs)
+  async penalize(subject: Subject, blockMs: number): Promise<void> {
+    await this.#store.penalize(this.spendings.placesOf(subject), blockMs)
   }
 
   /** @throws what the store throws */
-  async reset({ charges }: Spending): Promise<void> {
+  async reset(subject: Subject): Promise<void> {
+    const charges = this.spendings.placesOf(subject)
     await this.#fallback?.reset(charges)
     await this.#store.reset(charges)
   }
@@ -181,6 +202,7 @@ export class Limiter<Request extends IncomingMessage> {
   }
 }
 
+/** Says what failed. */
 type Report = (operation: RateLimitStoreErrorMessage['operation'], error: unknown) => void
 
 /** Knows no limiter: what lives as long as the client may keep it. */
@@ -193,6 +215,10 @@ function reporter({
       storeErrorChannel.publish({ limiter: name, operation, onStoreError, error })
   }
 }
+
+/** What the guard of a client waits for the store, where nothing else is said. */
+const SHORT_MS = 100
+const LONG_MS = 1_000
 
 const NOT_DECIDED: Decision = Object.freeze({
   allowed: true,

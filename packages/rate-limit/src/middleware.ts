@@ -5,12 +5,14 @@ import type { PolicyBound } from './bound.js'
 import { decisionChannel } from './channels.js'
 import type { PolicyCosts } from './costs.js'
 import type { Decision } from './decision.js'
-import { refusal } from './errors.js'
+import { ClientGone, refusal } from './errors.js'
 import { Limiter } from './limiter.js'
+import { isPending } from './lookups.js'
 import { assertBlockMs, type RateLimitOptions, resolveRateLimitOptions } from './options.js'
-import type { LimitedRequest } from './partition-key.js'
+import type { LimitedRequest } from './partition.js'
 import type { Spending, Subject } from './spending.js'
 import { trustProxyDoctor } from './trust-proxy.js'
+import { warnInHandler, warnTwice } from './warnings.js'
 
 /** The middleware, and the same limiter for calls without a request. */
 export interface RateLimit<Request extends IncomingMessage = LimitedRequest> {
@@ -37,7 +39,7 @@ export interface RateLimit<Request extends IncomingMessage = LimitedRequest> {
    * @param options.blockMs  how long, in ms; a penalty that ends later stands
    * @throws {RedisUnavailable} no answer
    */
-  penalty(subject: Subject, options: { blockMs: number }): Promise<void>
+  penalize(subject: Subject, options: { blockMs: number }): Promise<void>
   /**
    * Replaces what a decision took by the real cost; once, and only where the option `settle` is given. What was too
    * much goes back to the window that it was taken from, or nowhere if that is over.
@@ -78,58 +80,90 @@ export function rateLimit<Request extends IncomingMessage = LimitedRequest>(
   const { skip, shadow, name, settle } = resolved
   const limiter = new Limiter(resolved)
   const { spendings } = limiter
+  warnInHandler(name)
   const announcer = new Announcer(resolved.headers)
   const examine = trustProxyDoctor()
   const asked = requestSlot<Asked>(`rateLimit ${name}`)
 
   function rateLimit(req: Request, res: ServerResponse, next: Next): void {
     try {
-      if (skips(req)) next()
-      else decideAndEnforce(req, res, next)
+      const early = asked.get(req)
+      if (early?.decided !== undefined) {
+        warnTwice(name)
+        next()
+        return
+      }
+      const made = early ?? ask(req)
+      if (made.decision instanceof Promise) whenDecided(made, made.decision, req, res, next)
+      else enforce(made, made.decision, req, res, next)
+    } catch (error) {
+      fail(error, next)
+    }
+  }
+
+  async function whenDecided(
+    made: Asked,
+    decision: Promise<Decision>,
+    req: Request,
+    res: ServerResponse,
+    next: Next,
+  ): Promise<void> {
+    let decided: Decision
+    try {
+      decided = await decision
+    } catch (error) {
+      fail(error, next)
+      return
+    }
+    try {
+      enforce(made, decided, req, res, next)
     } catch (error) {
       next(error)
     }
   }
 
-  function skips(req: Request): boolean {
-    if (skip === undefined) return false
-    const answer: unknown = skip(req) ?? false
-    if (typeof answer === 'boolean') return answer
-    throw new InvalidOption(
-      `rateLimit: \`skip\` must return true or false, not what is of type ${typeof answer}.`,
-    )
-  }
-
-  function decideAndEnforce(req: Request, res: ServerResponse, next: Next): void {
-    const early = asked.get(req)
-    const made = early === undefined || early.decided !== undefined ? ask(req) : early
-    if (!(made.decision instanceof Promise)) {
-      enforce(made, made.decision, req, res, next)
-      return
-    }
-    made.decision.then((decision) => {
-      try {
-        enforce(made, decision, req, res, next)
-      } catch (error) {
-        next(error)
-      }
-    }, next)
+  /** Nobody waits for the answer of a client that is gone, and nobody knows whom to count: it ends here. */
+  function fail(error: unknown, next: Next): void {
+    if (!(error instanceof ClientGone)) next(error)
   }
 
   function ask(req: Request): Asked {
-    examine(req as LimitedRequest)
-    const spending = spendings.ofRequest(req)
-    const made: Asked = { spending, decision: limiter.consume(spending), decided: undefined }
+    const made: Asked = { spending: undefined, decision: SKIPPED, decided: undefined }
+    const skipped = skips(req)
+    if (isPending(skipped)) {
+      made.decision = skipped.then((isSkipped) => (isSkipped ? SKIPPED : decide(made, req)))
+    } else if (!skipped) made.decision = decide(made, req)
     asked.set(req, made)
     return made
   }
 
+  function skips(req: Request): boolean | Promise<boolean> {
+    if (skip === undefined) return false
+    const answer: unknown = skip(req) ?? false
+    if (typeof answer === 'boolean') return answer
+    // Who cannot be told apart is counted.
+    if (isPending(answer)) return limiter.lookups.answerOr(answer, false).then(assertSkip)
+    return assertSkip(answer)
+  }
+
+  function decide(made: Asked, req: Request): Decision | Promise<Decision> {
+    examine(req as LimitedRequest)
+    return limiter.whenKnown(spendings.ofRequest(req), (spending) => {
+      made.spending = spending
+      return limiter.consume(spending)
+    })
+  }
+
   function enforce(made: Asked, decision: Decision, req: Request, res: ServerResponse, next: Next): void {
-    const refused = !decision.allowed
     made.decided = decision
+    if (decision === SKIPPED) {
+      next()
+      return
+    }
+    const refused = !decision.allowed
     if (decisionChannel.hasSubscribers) decisionChannel.publish({ limiter: name, refused, shadow, decision })
     if (typeof settle === 'function' && !refused) settleAtEnd(settle, decision, req, res)
-    if (!shadow) announcer.announce(res, decision, made.spending.policies)
+    if (!shadow && made.spending !== undefined) announcer.announce(res, decision, made.spending.policies)
     if (refused && !shadow) next(refusal(decision, announcer.refuse(res, decision)))
     else next()
   }
@@ -151,7 +185,6 @@ export function rateLimit<Request extends IncomingMessage = LimitedRequest>(
     middleware[prefetch] = (req) => {
       if (asked.get(req) !== undefined) return
       try {
-        if (skips(req)) return
         const { decision } = ask(req)
         // The middleware waits for it too, and reports; but it may never be reached, and then nobody else would listen.
         if (decision instanceof Promise) decision.catch(() => {})
@@ -160,17 +193,19 @@ export function rateLimit<Request extends IncomingMessage = LimitedRequest>(
       }
     }
   }
-  middleware.consume = async (subject, cost) => limiter.consume(spendings.ofSubject(subject, cost))
-  middleware.peek = async (subject, cost) => limiter.peek(spendings.ofSubject(subject, cost))
-  middleware.reset = async (subject) => limiter.reset(spendings.ofSubject(subject))
-  middleware.penalty = async (subject, options) => {
-    const blockMs = assertBlockMs(options)
-    await limiter.penalize(spendings.ofSubject(subject), blockMs)
-  }
+  middleware.consume = async (subject, cost) =>
+    limiter.whenKnown(spendings.ofSubject(subject, cost), (spending) => limiter.consume(spending))
+  middleware.peek = async (subject, cost) =>
+    limiter.whenKnown(spendings.ofSubject(subject, cost), (spending) => limiter.peek(spending))
+  middleware.reset = async (subject) => limiter.reset(subject)
+  middleware.penalize = async (subject, options) => limiter.penalize(subject, assertBlockMs(options))
   middleware.settle = (decision, cost) => limiter.settle(decision, cost)
   middleware.close = () => limiter.close()
   middleware.bound = () => limiter.bound()
-  middleware.decisionOf = (req) => asked.get(req)?.decided
+  middleware.decisionOf = (req) => {
+    const decided = asked.get(req)?.decided
+    return decided === SKIPPED ? undefined : decided
+  }
   return middleware satisfies Middleware<Request>
 }
 
@@ -178,8 +213,24 @@ type CostOf<Request> = (req: Request, res: ServerResponse) => PolicyCosts
 
 /** What is kept on a request. */
 interface Asked {
-  readonly spending: Spending
-  readonly decision: Decision | Promise<Decision>
+  /** Once it is known. */
+  spending: Spending | undefined
+  decision: Decision | Promise<Decision>
   /** Set once the middleware has acted on it. */
   decided: Decision | undefined
+}
+
+/** Of a request that is not counted. */
+const SKIPPED: Decision = Object.freeze({
+  allowed: true,
+  retryAfterMs: 0,
+  policies: Object.freeze([]),
+  source: 'none',
+})
+
+function assertSkip(answer: unknown): boolean {
+  if (typeof answer === 'boolean') return answer
+  throw new InvalidOption(
+    `rateLimit: \`skip\` must return true or false, or a promise of that, not what is of type ${typeof answer}.`,
+  )
 }

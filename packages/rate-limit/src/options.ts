@@ -18,7 +18,7 @@ import type { AlgorithmName } from './algorithms/index.js'
 import { algorithms } from './algorithms/index.js'
 import type { PolicyCosts } from './costs.js'
 import { type HeaderStyle, headerStyles } from './headers.js'
-import type { LimitedRequest, PartitionKeyOf } from './partition-key.js'
+import type { LimitedRequest, PartitionKeyOf } from './partition.js'
 import type { QuotaStore } from './store.js'
 
 /** One quota. */
@@ -26,10 +26,10 @@ export interface PolicyOptions<Request = LimitedRequest> {
   /** Shown to clients and in metrics. 1–64 printable ASCII characters, unique in its limiter */
   name: string
   /**
-   * Units per window, an integer of 0 or more; or a function, for quotas that differ between requests. It is called
-   * with `undefined` when there is no request.
+   * Units per window, an integer of 0 or more; or a function, for quotas that differ between requests, which may look it up and
+   * answer with a promise. It is called with `undefined` when there is no request.
    */
-  quota: number | ((req: Request | undefined) => number)
+  quota: number | ((req: Request | undefined) => number | Promise<number>)
   /** Length of the window, in ms. 1 ms–10 years */
   windowMs: number
   /** How to count. Default 'fixed' */
@@ -59,7 +59,7 @@ export interface RateLimitOptions<Request extends IncomingMessage = LimitedReque
    * Default 'default'
    */
   name?: string
-  /** Who is counted. Default: `byAddress()` */
+  /** Who is counted; may answer with a promise. Default: `address` */
   partitionKey?: PartitionKeyOf<Request>
   /** Units that a request costs, an integer of 0 or more. Default 1 */
   cost?: number | ((req: Request) => number)
@@ -71,9 +71,15 @@ export interface RateLimitOptions<Request extends IncomingMessage = LimitedReque
   settle?: true | ((req: Request, res: ServerResponse) => PolicyCosts)
   /**
    * While the store does not answer: `local` counts in this process, with its share of the quota; `open` lets
-   * everything pass; `closed` answers 503. Default 'local'
+   * everything pass; `closed` answers 503. Where the app's own look-up of a quota or a partition fails, `local` goes on with what it
+   * said last, or with the address. Default 'local'
    */
   onStoreError?: 'open' | 'closed' | 'local'
+  /**
+   * What becomes of a request that is counted by its address, and has none that can be read: `closed` answers 400, `open` does not
+   * count it, `shared` counts all of them together. Default 'closed'
+   */
+  onUnknownAddress?: 'open' | 'closed' | 'shared'
   /**
    * `exact`: each request is decided by the store. `leased`: this process takes quota in advance where demand is high,
    * and decides by itself as long as it lasts. `local`: this process counts its share of the quota by itself. Without
@@ -84,8 +90,8 @@ export interface RateLimitOptions<Request extends IncomingMessage = LimitedReque
   leaseMs?: number
   /** Counts and reports, but never refuses. Default false */
   shadow?: boolean
-  /** Says `true` of requests that are not counted; at once: what it returns must not be a promise. Default none */
-  skip?: (req: Request) => boolean
+  /** Says `true` of requests that are not counted; may answer with a promise. Default none */
+  skip?: (req: Request) => boolean | Promise<boolean>
   /** Which response headers, or `false` for none. Default 'draft-10' */
   headers?: false | HeaderStyle | readonly HeaderStyle[]
   /**
@@ -95,7 +101,7 @@ export interface RateLimitOptions<Request extends IncomingMessage = LimitedReque
   early?: boolean
   /** Sets apps on one Redis apart. 1–64 letters, digits, `.`, `_`, `-` or `:`. Default 'scale' */
   prefix?: string
-  /** Longest wait for the store, in ms. 1–60,000. Default: the guard's, 100 */
+  /** Longest wait for the store, and for what the app looks up, in ms. 1–60,000. Default: the guard's, 100; 1,000 if `closed` */
   deadlineMs?: number
   /** Partitions that the in-process store remembers at once. 100–10,000,000. Default 100,000 */
   maxKeys?: number
@@ -107,6 +113,7 @@ type WithDefault =
   | 'name'
   | 'cost'
   | 'onStoreError'
+  | 'onUnknownAddress'
   | 'mode'
   | 'leaseMs'
   | 'shadow'
@@ -120,6 +127,7 @@ export const rateLimitDefaults: Readonly<Required<Pick<RateLimitOptions, WithDef
   name: 'default',
   cost: 1,
   onStoreError: 'local',
+  onUnknownAddress: 'closed',
   mode: 'exact',
   leaseMs: 1_000,
   shadow: false,
@@ -165,6 +173,7 @@ const checks: OptionChecks<RateLimitOptions> = {
   cost: costCheck,
   settle: anyOf((value) => (value === true ? undefined : 'true'), func),
   onStoreError: oneOf('open', 'closed', 'local'),
+  onUnknownAddress: oneOf('open', 'closed', 'shared'),
   mode: oneOf('exact', 'leased', 'local'),
   leaseMs: durationMs(10, 60_000),
   shadow: boolean,

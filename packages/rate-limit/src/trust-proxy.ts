@@ -1,5 +1,5 @@
-import { isIpv4, parseAddress } from '@scale/core'
-import type { LimitedRequest } from './partition-key.js'
+import { clientAddress, isIpv4, parseAddress } from '@scale/core'
+import type { LimitedRequest } from './partition.js'
 
 /** How many requests are looked at: a wrong setting shows in the first ones. */
 const LOOKS = 100
@@ -28,48 +28,99 @@ export function trustProxyDoctor(): (req: LimitedRequest) => void {
   }
 }
 
+/** Fields in which edges name the client, each as nobody but that edge writes it. Express reads none of them. */
+const EDGE_FIELDS = ['cf-connecting-ip', 'true-client-ip', 'fly-client-ip', 'fastly-client-ip']
+
+/** Fields that a proxy writes in place of X-Forwarded-For; of two proxies in a row the second names the first. */
+const OTHER_FIELDS = [...EDGE_FIELDS, 'x-real-ip', 'forwarded']
+
 function problemOf(req: LimitedRequest, setting: unknown): { kind: string; message: string } | undefined {
-  const hops = hopsOf(req)
-  const seen = `This request came from ${req.socket.remoteAddress ?? 'an unknown address'}${
-    hops.length === 0 ? '' : `, which says it came by way of ${hops.join(' → ')}`
-  }.`
+  const { headers } = req
+  const hops = hopsOf(headers['x-forwarded-for'])
+  const from = `This request came from ${req.socket.remoteAddress ?? 'an unknown address'}`
+  const other = OTHER_FIELDS.find((field) => headers[field] !== undefined)
+  const seen = hops.length === 0 ? `${from}.` : `${from}, which says it came by way of ${hops.join(' → ')}.`
+  const advice = adviceOf(req, hops)
   if (setting === true) {
     return {
       kind: 'everyone',
-      message:
-        `\`trust proxy\` is true, so each client chooses the address it is counted by. ${seen} ` +
-        "Say how many proxies stand before the app: app.set('trust proxy', 1) for one.",
+      message: `\`trust proxy\` is true, so each client chooses the address it is counted by. ${seen} ${advice}`,
     }
   }
-  if (hops.length === 0) return undefined
+  if (hops.length === 0) {
+    if (other === undefined) return undefined
+    return {
+      kind: 'another field',
+      message:
+        `A proxy tells the client in \`${other}\`, which Express does not read, so everyone behind it is counted as one client. ` +
+        `${from}. Let the proxy write \`X-Forwarded-For\` and set \`trust proxy\`; or, if nobody else can reach this app, count ` +
+        `by that field: partitionKey: (req) => address(…).`,
+    }
+  }
   if (setting === undefined || setting === false) {
     return {
       kind: 'nobody',
-      message:
-        `\`trust proxy\` is off, so everyone behind a proxy is counted as one client. ${seen} If that is your proxy, ` +
-        `say how many there are: app.set('trust proxy', ${hops.length}) if no hop was made up.`,
+      message: `\`trust proxy\` is off, so everyone behind a proxy is counted as one client. ${seen} If that is your proxy: ${advice}`,
     }
   }
-  if (isInside(req.ip) && hops.some((hop) => !isInside(hop))) {
+  const counted = hops.lastIndexOf(spelling(req.ip))
+  const client = edgeIndex(req, hops)
+  if ((client !== -1 && counted > client) || (isInside(req.ip) && hops.some((hop) => !isInside(hop)))) {
     return {
       kind: 'too few',
       message:
-        `\`trust proxy\` trusts fewer proxies than there are: clients are counted as ${req.ip}, an address of your own ` +
-        `network. ${seen} If no hop was made up: app.set('trust proxy', ${hops.length}).`,
+        `\`trust proxy\` trusts fewer proxies than there are: clients are counted as ${req.ip}, ` +
+        `which is a proxy. ${seen} ${advice}`,
+    }
+  }
+  if (client !== -1 && counted !== -1 && counted < client) {
+    return {
+      kind: 'too many',
+      message:
+        `\`trust proxy\` trusts more proxies than there are, so a client that writes \`X-Forwarded-For\` itself chooses the ` +
+        `address it is counted by. ${seen} ${advice}`,
     }
   }
   return undefined
 }
 
-/** The client first, as X-Forwarded-For tells it; at most 8 hops, and only what looks like an address. */
-function hopsOf({ headers }: LimitedRequest): string[] {
-  const field = headers['x-forwarded-for'] ?? headers.forwarded
+/**
+ * How many proxies there are. Each adds who came to it, so what stands on the left may be made up: only a client that an edge names,
+ * and addresses of the own network on the right, are sure.
+ */
+function adviceOf(req: LimitedRequest, hops: readonly string[]): string {
+  const client = edgeIndex(req, hops)
+  const outer = hops.findLastIndex((hop) => !isInside(hop))
+  const least = Math.max(
+    1,
+    client !== -1 ? hops.length - client : outer === -1 ? hops.length : hops.length - outer,
+  )
+  const more =
+    client !== -1 || least >= hops.length
+      ? ''
+      : `, or up to ${hops.length} if ${hops[outer]} is a proxy of yours, too`
+  return `Say how many proxies stand before the app: app.set('trust proxy', ${least})${more}.`
+}
+
+/** Where the client is, of whom an edge tells; −1 if none does. */
+function edgeIndex({ headers }: LimitedRequest, hops: readonly string[]): number {
+  const field = EDGE_FIELDS.find((name) => headers[name] !== undefined)
+  return field === undefined ? -1 : hops.lastIndexOf(spelling(String(headers[field])))
+}
+
+function spelling(address: string | undefined): string {
+  return (
+    (address === undefined ? undefined : clientAddress({ ip: address })?.address) ?? 'something unreadable'
+  )
+}
+
+/** The client first, as X-Forwarded-For tells it; the 8 nearest hops, and only what looks like an address. */
+function hopsOf(field: string | readonly string[] | undefined): string[] {
   if (field === undefined) return []
   return String(field)
     .split(',')
-    .slice(0, 8)
-    .map((hop) => hop.trim().replace(/^for="?\[?([^\]";]*).*$/i, '$1'))
-    .map((hop) => (parseAddress(hop) === undefined ? 'something unreadable' : hop))
+    .slice(-8)
+    .map((hop) => spelling(hop.trim()))
 }
 
 /** Loopback, link-local, private (RFC 1918, RFC 6598) and unique local (RFC 4193) addresses. */

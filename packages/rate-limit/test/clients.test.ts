@@ -3,7 +3,7 @@ import { type ClientServers, clientRows, startClientServers } from '@scale/redis
 import * as ioredis from 'ioredis'
 import * as ioredis5 from 'ioredis5'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type PolicyOptions, rateLimit } from '../src/index.js'
+import { type PolicyOptions, rateLimit, user } from '../src/index.js'
 
 // What quotas promise, kept with every client that apps make.
 
@@ -33,16 +33,14 @@ describe.concurrent.each(clientRows({ 'ioredis 5': ioredis5, 'ioredis 6': ioredi
         [1, 2].map(() => rateLimit({ redis, policies: [policy], onStoreError: 'closed' })),
       )
       await ready()
-      const partition = `someone-${partitions++}`
+      const someone = user(`someone-${partitions++}`)
       await Promise.all(
         pairs.map(async ([one, other]) => {
-          const asked = Array.from({ length: 20 }, (_, index) =>
-            (index % 2 ? one : other)!.consume(partition),
-          )
+          const asked = Array.from({ length: 20 }, (_, index) => (index % 2 ? one : other)!.consume(someone))
           expect((await Promise.all(asked)).filter(({ allowed }) => allowed)).toHaveLength(10)
-          expect((await one!.peek(partition)).policies[0]!.remaining).toBe(0)
-          await one!.reset(partition)
-          expect((await other!.peek(partition)).policies[0]!.remaining).toBe(10)
+          expect((await one!.peek(someone)).policies[0]!.remaining).toBe(0)
+          await one!.reset(someone)
+          expect((await other!.peek(someone)).policies[0]!.remaining).toBe(10)
         }),
       )
       close()

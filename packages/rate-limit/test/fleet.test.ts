@@ -3,7 +3,7 @@ import { createRedis, whenReady } from '@scale/redis'
 import type { RedisServer } from '@scale/redis/testing'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { fleetOf } from '../src/fleet.js'
-import { rateLimit } from '../src/index.js'
+import { rateLimit, user } from '../src/index.js'
 
 let server: RedisServer
 const clients: ReturnType<typeof createRedis>[] = []
@@ -38,7 +38,7 @@ it('counts the processes, keeps the count while Redis is away, and divides the q
     policies: [{ name: 'p', quota: 10, windowMs: 60_000 }],
   })
   const allowed = async (): Promise<number> => {
-    const decisions = await Promise.all(Array.from({ length: 10 }, () => limiter.consume('key')))
+    const decisions = await Promise.all(Array.from({ length: 10 }, () => limiter.consume(user('key'))))
     return decisions.filter((decision) => decision.allowed).length
   }
   expect(await allowed()).toBe(3)

@@ -1,6 +1,6 @@
 // One of several processes that ask for one key over many connections: `hammer.ts <redis url> <prefix> <mode>`.
 import { createRedis, whenReady } from '@scale/redis'
-import { type RateLimit, rateLimit } from '../src/index.js'
+import { type RateLimit, rateLimit, user } from '../src/index.js'
 
 const [, , url, prefix, mode, quota] = process.argv as unknown as [
   string,
@@ -30,7 +30,7 @@ process.once('message', async (requests: number) => {
   await Promise.all(
     limiters.map(async (limiter) => {
       for (let round = 0; round < each / 4; round++) {
-        const decisions = await Promise.all(Array.from({ length: 4 }, () => limiter.consume('key')))
+        const decisions = await Promise.all(Array.from({ length: 4 }, () => limiter.consume(user('key'))))
         for (const decision of decisions) if (decision.allowed) allowed++
       }
     }),

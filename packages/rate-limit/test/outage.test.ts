@@ -11,7 +11,7 @@ import {
   startRedisSentinel,
 } from '@scale/redis/testing'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
-import { type RateLimit, RateLimitStoreUnavailable, rateLimit } from '../src/index.js'
+import { address, type RateLimit, RateLimitStoreUnavailable, rateLimit, user } from '../src/index.js'
 
 type Client = ReturnType<typeof createRedis>
 
@@ -20,7 +20,7 @@ const unique = (): string => `outage:${++prefixes}`
 
 /** Asks until the answer comes from Redis. */
 async function served(limiter: RateLimit, key: string): Promise<void> {
-  const source = async (): Promise<string> => (await limiter.peek(key)).source
+  const source = async (): Promise<string> => (await limiter.peek(user(key))).source
   await vi.waitFor(async () => expect(await source()).toBe('redis'), { timeout: 20_000, interval: 50 })
 }
 
@@ -30,7 +30,7 @@ async function remains(limiter: RateLimit, key: string, remaining: number): Prom
     source: 'redis',
     policies: expect.arrayContaining([expect.objectContaining({ remaining })]),
   }
-  await vi.waitFor(async () => expect(await limiter.peek(key)).toMatchObject(answer), {
+  await vi.waitFor(async () => expect(await limiter.peek(user(key))).toMatchObject(answer), {
     timeout: 20_000,
     interval: 50,
   })
@@ -41,7 +41,7 @@ async function admitted(limiter: RateLimit, key: string, requests: number): Prom
   let [asked, count] = [0, 0]
   const giveUpAt = Date.now() + 20_000
   while (asked < requests) {
-    const { allowed, source } = await limiter.consume(key)
+    const { allowed, source } = await limiter.consume(user(key))
     if (source !== 'redis') {
       if (Date.now() > giveUpAt) throw new Error(`Redis decided only ${asked} of ${requests}`)
       await delay(5)
@@ -114,13 +114,13 @@ describe('one server', () => {
     const [local, open, closed] = limiters as [RateLimit, RateLimit, RateLimit]
     await begin()
     const decisions = []
-    for (let request = 0; request < 4; request++) decisions.push(await local.consume('key'))
+    for (let request = 0; request < 4; request++) decisions.push(await local.consume(user('key')))
     expect(decisions.map(({ allowed }) => allowed)).toEqual([true, true, false, false])
     expect(decisions.every(({ source }) => source === 'fallback')).toBe(true)
     for (let request = 0; request < 4; request++) {
-      expect(await open.consume('key')).toMatchObject({ allowed: true, source: 'none' })
+      expect(await open.consume(user('key'))).toMatchObject({ allowed: true, source: 'none' })
     }
-    await expect(closed.consume('key')).rejects.toThrow(RateLimitStoreUnavailable)
+    await expect(closed.consume(user('key'))).rejects.toThrow(RateLimitStoreUnavailable)
     await end()
     for (const limiter of limiters) await served(limiter, 'key')
   })
@@ -128,24 +128,24 @@ describe('one server', () => {
   it('counts once what was answered too late', async () => {
     const prefix = unique()
     const limiter = rateLimit({ redis, prefix, policies, onStoreError: 'open' })
-    await limiter.consume('key')
+    await limiter.consume(user('key'))
     let late = 0
     const stop = lateReplyChannel.subscribe(() => late++)
     await proxy.set({ holdReplies: true })
-    const decisions = await Promise.all([limiter.consume('key'), limiter.consume('key')])
+    const decisions = await Promise.all([limiter.consume(user('key')), limiter.consume(user('key'))])
     expect(decisions.map(({ source }) => source)).toEqual(['none', 'none'])
     await proxy.clear()
     await expect.poll(() => late).toBeGreaterThan(0)
     stop()
     await served(limiter, 'key')
-    expect((await limiter.peek('key')).policies[0]!.remaining).toBe(17)
+    expect((await limiter.peek(user('key'))).policies[0]!.remaining).toBe(17)
   })
 
   it('a limiter that is made while Redis is away works when it comes', async () => {
     await server.kill()
     const early = createRedis(proxy.url)
     const limiter = rateLimit({ redis: early, prefix: unique(), policies })
-    expect((await limiter.consume('key')).source).toBe('fallback')
+    expect((await limiter.consume(user('key'))).source).toBe('fallback')
     await server.restart()
     await served(limiter, 'key')
     early.disconnect()
@@ -160,11 +160,11 @@ describe('one server', () => {
       onStoreError: 'closed',
       policies: [{ name: 'p', quota: 1_000, windowMs: 600_000 }],
     })
-    for (let request = 0; request < 50; request++) await limiter.consume('key')
+    for (let request = 0; request < 50; request++) await limiter.consume(user('key'))
     await proxy.set({ blackHole: true })
     let spent = 0
     for (;;) {
-      const decision = await limiter.consume('key').catch(() => undefined)
+      const decision = await limiter.consume(user('key')).catch(() => undefined)
       if (decision === undefined) break
       expect(decision.source).toBe('lease')
       spent++
@@ -193,11 +193,11 @@ describe('a Cluster', () => {
     await cluster.stop()
   })
 
-  const slot = (key: string): number => slotOf(`{${key}}`)
+  const slot = (key: string): number => slotOf(`{user:${key}}`)
 
   it('decides what one turn asks of several slots, one command for each', async () => {
     const decisions = await Promise.all(
-      Array.from({ length: 50 }, (_, index) => limiter.consume(`many ${index}`)),
+      Array.from({ length: 50 }, (_, index) => limiter.consume(user(`many ${index}`))),
     )
     expect(decisions.every(({ allowed, source }) => allowed && source === 'redis')).toBe(true)
   })
@@ -224,7 +224,7 @@ describe('a Cluster', () => {
 
   it('answers while a primary is lost, and heals with its replica', async () => {
     const promotion = cluster.failover(await cluster.primaryOf(slot('lost')), 'crash')
-    const decision = await limiter.consume('lost')
+    const decision = await limiter.consume(user('lost'))
     expect(['fallback', 'redis']).toContain(decision.source)
     await promotion
     await served(limiter, 'lost')
@@ -237,11 +237,11 @@ describe('a Cluster', () => {
       prefix: unique(),
       name: 'login',
       policies: [
-        { name: 'account', quota: 2, windowMs: 60_000, partitionKey: () => 'a' },
+        { name: 'account', quota: 2, windowMs: 60_000, partitionKey: () => user('a') },
         { name: 'address', quota: 3, windowMs: 60_000 },
       ],
     })
-    const ask = (account: string) => login.consume({ account, address: '192.0.2.1' })
+    const ask = (account: string) => login.consume({ account: user(account), address: address('192.0.2.1') })
     expect((await ask('a')).allowed).toBe(true)
     expect((await ask('a')).allowed).toBe(true)
     expect(await ask('a')).toMatchObject({ allowed: false, policies: [{ remaining: 0 }, { remaining: 1 }] })

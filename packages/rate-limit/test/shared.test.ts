@@ -5,7 +5,7 @@ import { testRedis } from '@scale/devkit/redis-server'
 import { createRedis, whenReady } from '@scale/redis'
 import type { RedisServer } from '@scale/redis/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { rateLimit } from '../src/index.js'
+import { rateLimit, user } from '../src/index.js'
 import { random } from './random.js'
 
 let server: RedisServer
@@ -73,9 +73,9 @@ describe('commands', () => {
       policies: given,
       onStoreError: 'closed',
     })
-    await limiter.consume('warm')
+    await limiter.consume(user('warm'))
     const before = await scripts()
-    for (let request = 0; request < 10; request++) await limiter.consume('key')
+    for (let request = 0; request < 10; request++) await limiter.consume(user('key'))
     expect((await scripts()) - before).toBe(10)
   })
 
@@ -86,11 +86,11 @@ describe('commands', () => {
       onStoreError: 'closed',
       policies: [{ name: 'p', quota: 1, windowMs: 60_000 }],
     })
-    await limiter.consume('key')
-    expect(await limiter.consume('key')).toMatchObject({ allowed: false, source: 'redis' })
+    await limiter.consume(user('key'))
+    expect(await limiter.consume(user('key'))).toMatchObject({ allowed: false, source: 'redis' })
     const before = await scripts()
     for (let request = 0; request < 100; request++) {
-      expect(await limiter.consume('key')).toMatchObject({ allowed: false, source: 'block' })
+      expect(await limiter.consume(user('key'))).toMatchObject({ allowed: false, source: 'block' })
     }
     expect((await scripts()) - before).toBe(0)
   })
@@ -125,7 +125,7 @@ describe('commands', () => {
       await Promise.all(
         limiters.map(async (limiter) => {
           for (let request = 0; request < quota / 4; request++)
-            if ((await limiter.consume('key')).allowed) allowed++
+            if ((await limiter.consume(user('key'))).allowed) allowed++
         }),
       )
       const trips = (await scripts()) - before
@@ -141,9 +141,13 @@ describe('commands', () => {
     const [one, two] = ['one', 'two'].map((name) =>
       rateLimit({ redis, prefix: `trips:${prefixes}`, name, policies, onStoreError: 'closed' }),
     )
-    await one!.consume('warm')
+    await one!.consume(user('warm'))
     const before = await scripts()
-    const decisions = await Promise.all([one!.consume('key'), two!.consume('key'), one!.consume('other')])
+    const decisions = await Promise.all([
+      one!.consume(user('key')),
+      two!.consume(user('key')),
+      one!.consume(user('other')),
+    ])
     expect(decisions.every(({ allowed }) => allowed)).toBe(true)
     expect((await scripts()) - before).toBe(1)
   })
@@ -158,12 +162,12 @@ describe('commands', () => {
         policies: [{ name: 'p', quota: 1, windowMs: 600_000 }],
       }
       const here = rateLimit({ redis, ...shared })
-      await here.consume('key')
-      expect((await here.consume('key')).allowed).toBe(false)
-      await rateLimit({ redis: other, ...shared }).reset('key')
+      await here.consume(user('key'))
+      expect((await here.consume(user('key'))).allowed).toBe(false)
+      await rateLimit({ redis: other, ...shared }).reset(user('key'))
       // It stands for the second that is promised, and not for the ten minutes of the window.
       await expect
-        .poll(async () => (await here.consume('key')).allowed, { timeout: 5_000, interval: 20 })
+        .poll(async () => (await here.consume(user('key'))).allowed, { timeout: 5_000, interval: 20 })
         .toBe(true)
     } finally {
       other.disconnect()
@@ -178,7 +182,7 @@ describe('commands', () => {
       policies: [{ name: 'p', quota: 5, windowMs: 60_000 }],
     })
     const before = await scripts()
-    const decisions = await Promise.all(Array.from({ length: 8 }, () => limiter.consume('key')))
+    const decisions = await Promise.all(Array.from({ length: 8 }, () => limiter.consume(user('key'))))
     expect((await scripts()) - before).toBeLessThanOrEqual(2) // the text of the script, if it was not known
     expect(decisions.map(({ allowed, policies: [p] }) => [allowed, p!.remaining])).toEqual([
       [true, 4],
@@ -216,11 +220,11 @@ describe('keys', () => {
           const key = `k${rng.integer(300)}`
           const roll = rng.unit()
           if (roll < 0.8) {
-            const decision = await limiter.consume(key, 1 + rng.integer(3))
+            const decision = await limiter.consume(user(key), 1 + rng.integer(3))
             if (rng.unit() < 0.3) await limiter.settle(decision, rng.integer(5))
-          } else if (roll < 0.9) await limiter.peek(key)
-          else if (roll < 0.95) await limiter.penalty(key, { blockMs: 1 + rng.integer(500) })
-          else await limiter.reset(key)
+          } else if (roll < 0.9) await limiter.peek(user(key))
+          else if (roll < 0.95) await limiter.penalize(user(key), { blockMs: 1 + rng.integer(500) })
+          else await limiter.reset(user(key))
         }),
       )
     }

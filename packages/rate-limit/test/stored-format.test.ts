@@ -79,7 +79,7 @@ describe.each(algorithms)('version 1, %s', (algorithm) => {
       expect(Number(part)).toBeLessThanOrEqual(Number(high[index]))
     }
     expect(text.split(' ')).toHaveLength(low.length)
-    await limiter.penalty(subject, { blockMs: 60_000 })
+    await limiter.penalize(subject, { blockMs: 60_000 })
     const penalized = String(await redis.call('get', [`${prefix}:rate-limit:1:${key}`]))
     const [, endsAt, ...state] = penalized.match(/^!(\d+) (.*)$/)!
     expect(Number(endsAt)).toBeGreaterThanOrEqual(after + 60_000)

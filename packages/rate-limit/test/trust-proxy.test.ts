@@ -1,6 +1,6 @@
 import express from 'express'
 import { describe, expect, it, vi } from 'vitest'
-import type { LimitedRequest } from '../src/partition-key.js'
+import type { LimitedRequest } from '../src/partition.js'
 import { trustProxyDoctor } from '../src/trust-proxy.js'
 
 /** What is said of requests with these headers, as Express would show them. */
@@ -40,10 +40,52 @@ describe('the check of `trust proxy`', () => {
     const [message] = warnings(undefined, [forwarded])
     expect(message).toContain('from 10.0.0.5, which says it came by way of 203.0.113.9 → 10.0.0.7')
     expect(message).toContain("app.set('trust proxy', 2)")
-    const [other] = warnings(false, [
-      { ip: '10.0.0.5', headers: { forwarded: 'for="[2001:db8::1]";proto=https' } },
-    ])
-    expect(other).toContain('2001:db8::1')
+    const edge = { 'x-forwarded-for': '[2001:DB8::1]:80, 10.0.0.7' }
+    expect(warnings(false, [{ ip: '10.0.0.5', headers: edge }])[0]).toContain('2001:db8::1 → 10.0.0.7')
+  })
+
+  it.each([
+    ['x-real-ip', '203.0.113.9'],
+    ['cf-connecting-ip', '203.0.113.9'],
+    ['forwarded', 'for="[2001:db8::1]";proto=https'],
+  ])('says that Express does not read %s', (field, value) => {
+    for (const setting of [undefined, 1]) {
+      const [message, ...others] = warnings(setting, [{ ip: '10.0.0.5', headers: { [field]: value } }])
+      expect(message).toContain(`in \`${field}\`, which Express does not read`)
+      expect(message).toContain('X-Forwarded-For')
+      expect(message).not.toContain('203.0.113.9')
+      expect(others).toEqual([])
+    }
+  })
+
+  it('counts two proxies in a row, whatever the client has made up', () => {
+    for (const made of ['', '198.51.100.1, ', '10.0.0.1, 198.51.100.1, ']) {
+      // A proxy of the own network behind an edge with a public address, which names the client.
+      const edge = {
+        'x-forwarded-for': `${made}203.0.113.9, 198.51.100.7`,
+        'cf-connecting-ip': '203.0.113.9',
+        'x-real-ip': '198.51.100.7',
+      }
+      for (const setting of [undefined, true]) {
+        const [message] = warnings(setting, [{ ip: '10.0.0.5', headers: edge }])
+        expect(message).toContain("app.set('trust proxy', 2).")
+      }
+      const [fewer] = warnings(1, [{ ip: '198.51.100.7', headers: edge }])
+      expect(fewer).toContain('counted as 198.51.100.7, which is a proxy')
+      expect(fewer).toContain("app.set('trust proxy', 2).")
+      expect(warnings(2, [{ ip: '203.0.113.9', headers: edge }])).toEqual([])
+      // Two proxies of the own network: the last address that is not of it is the client, or one more proxy.
+      const own = { 'x-forwarded-for': `${made}203.0.113.9, 10.0.0.7` }
+      const [off] = warnings(false, [{ ip: '10.0.0.5', headers: own }])
+      expect(off).toContain("app.set('trust proxy', 2)")
+    }
+  })
+
+  it('says that too many are trusted', () => {
+    const edge = { 'x-forwarded-for': '192.0.2.66, 203.0.113.9', 'cf-connecting-ip': '203.0.113.9' }
+    const [message] = warnings(2, [{ ip: '192.0.2.66', headers: edge }])
+    expect(message).toContain('trusts more proxies than there are')
+    expect(message).toContain("app.set('trust proxy', 1).")
   })
 
   it('says that too few are trusted', () => {

@@ -37,14 +37,15 @@ local function load(key, q, now)
   for n in string.gmatch(text, '%S+') do s[#s + 1] = tonumber(n) end
   return #s > 0 and s or nil, endsAt
 end
+local function write(key, s, endsAt, now, ttlMs)
+  local text = { endsAt > now and '!' .. int(endsAt) or nil }
+  for i = 1, s and #s or 0 do text[#text + 1] = int(s[i]) end
+  redis.call('SET', key, table.concat(text, ' '), 'PX', int(math.max(endsAt - now, ttlMs)))
+end
 local function save(c, now)
   local s, q, endsAt = c.state, c.q, c.penaltyEndsAt
-  local isPenalized = endsAt > now
-  if q.a.save and not isPenalized then return q.a.save(c.key, endsAt == 0 and c.before, s, q, now) end
-  local text = { isPenalized and '!' .. int(endsAt) or nil }
-  for i = 1, s and #s or 0 do text[#text + 1] = int(s[i]) end
-  local ttlMs = math.max(isPenalized and endsAt - now or 1, s and q.a.ttlMs(s, q, now) or 1)
-  redis.call('SET', c.key, table.concat(text, ' '), 'PX', int(ttlMs))
+  if not q.a.save or endsAt > now then return write(c.key, s, endsAt, now, q.a.ttlMs(s, q, now)) end
+  q.a.save(c.key, endsAt == 0 and c.before, s, q, now)
 end
 local function quota(name, word)
   local q = { a = A[name], quota = tonumber(word()), windowMs = tonumber(word()) }

@@ -71,8 +71,8 @@ for i = 1, #KEYS do
   local c = { key = KEYS[i], q = q }
   c.before, c.penaltyEndsAt = load(c.key, q, now)
   if verb == 'penalize' then
-    c.state, c.penaltyEndsAt = c.before, math.max(c.penaltyEndsAt, now + units)
-    save(c, now)
+    local endsAt = math.max(c.penaltyEndsAt, now + units)
+    write(c.key, c.before, endsAt, now, redis.call('PTTL', c.key))
   elseif c.before or verb == 'charge' then
     local s = q.a.advance(c.before, q, now)
     c.state = verb == 'charge' and q.a.debit(s, q, units) or q.a.refund(s, q, units, id, now)

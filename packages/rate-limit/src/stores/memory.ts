@@ -79,8 +79,7 @@ export class MemoryStore implements QuotaStore {
     const nowMs = this.#clock()
     for (const { key, quota: whole } of charges) {
       const quota = this.#quotaOf(whole)
-      const { state, penaltyEndsAt } = this.#states.get(key, quota, nowMs)
-      this.#states.set(key, state, quota, nowMs, Math.max(penaltyEndsAt, nowMs + blockMs))
+      this.#states.penalize(key, quota, nowMs, nowMs + blockMs)
     }
   }
 

@@ -56,21 +56,38 @@ export class StateTable {
     return nowMs < entry.expiresAt ? entry : NOTHING
   }
 
-  /** @param state  `undefined` if there is only a penalty */
-  set(key: string, state: State = [], quota: Quota, nowMs: number, penaltyEndsAt: number): void {
-    const stateEndsAt =
-      state.length === 0 ? 0 : nowMs + algorithms[quota.algorithm].ttlMs(state, quota, nowMs)
-    const expiresAt = Math.max(penaltyEndsAt, stateEndsAt)
+  /** Leaves the state as it is. A penalty that ends later stands. */
+  penalize(key: string, quota: Quota, nowMs: number, endsAt: number): void {
+    const kept = this.get(key, quota, nowMs) as Entry
+    if (kept === NOTHING) this.#put(key, [], quota, { endsAt, expiresAt: endsAt, nowMs })
+    else if (endsAt > kept.penaltyEndsAt) {
+      kept.penaltyEndsAt = endsAt
+      kept.expiresAt = Math.max(kept.expiresAt, endsAt)
+    }
+  }
+
+  /** @param endsAt  when a penalty ends, in ms; 0 if there is none */
+  set(key: string, state: State, quota: Quota, nowMs: number, endsAt: number): void {
+    const expiresAt = Math.max(endsAt, nowMs + algorithms[quota.algorithm].ttlMs(state, quota, nowMs))
+    this.#put(key, state, quota, { endsAt, expiresAt, nowMs })
+  }
+
+  #put(
+    key: string,
+    state: State,
+    quota: Quota,
+    { endsAt, expiresAt, nowMs }: { endsAt: number; expiresAt: number; nowMs: number },
+  ): void {
     const known = this.#entries.get(key)
     if (known !== undefined) {
       for (let index = 0; index < state.length; index++) known.state[index] = state[index]!
       known.state.length = state.length
       known.quota = quota
-      known.penaltyEndsAt = penaltyEndsAt
+      known.penaltyEndsAt = endsAt
       known.expiresAt = expiresAt
       return
     }
-    const entry: Entry = { state: [...state], quota, penaltyEndsAt, expiresAt, touched: false }
+    const entry: Entry = { state: [...state], quota, penaltyEndsAt: endsAt, expiresAt, touched: false }
     if (this.#hasRoom(nowMs)) this.#entries.set(key, entry)
     else this.#shared.set(sharedKey(key, quota), entry)
   }

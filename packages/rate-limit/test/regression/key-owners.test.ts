@@ -7,7 +7,7 @@ import { createRedis, whenReady } from '@scale/redis'
 import type { RedisServer } from '@scale/redis/testing'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type RateLimit, type RateLimitOptions, rateLimit } from '../../src/index.js'
+import { type RateLimit, type RateLimitOptions, rateLimit, user } from '../../src/index.js'
 
 let server: RedisServer
 let redis: ReturnType<typeof createRedis>
@@ -39,8 +39,8 @@ describe.each(places.slice(0, 2))('in %s', (place) => {
       /another limiter is named `default` .* Give each a `name` of its own.* call `close\(\)`/,
     )
     const api = rateLimit({ ...kept(place), prefix, name: 'api', ...burst(100) })
-    for (let call = 0; call < 20; call++) await api.consume('ann')
-    expect((await login.consume('ann')).allowed).toBe(true)
+    for (let call = 0; call < 20; call++) await api.consume(user('ann'))
+    expect((await login.consume(user('ann'))).allowed).toBe(true)
   })
 
   it('one that takes the place of another does so after close(), which does not take the name from it again', async () => {
@@ -50,8 +50,8 @@ describe.each(places.slice(0, 2))('in %s', (place) => {
     const second = rateLimit(options)
     await first.close()
     expect(() => rateLimit(options)).toThrow(/another limiter/)
-    expect((await first.consume('ann')).allowed).toBe(true)
-    expect((await second.consume('ann')).allowed).toBe(true)
+    expect((await first.consume(user('ann'))).allowed).toBe(true)
+    expect((await second.consume(user('ann'))).allowed).toBe(true)
   })
 
   it('one that is refused for its options does not have the name', () => {
@@ -68,7 +68,7 @@ describe.each(places.slice(0, 2))('in %s', (place) => {
       const options = { ...kept(place), mode, prefix: `owners:${++prefixes}`, ...burst(5) }
       await (async () => {
         const limiter = rateLimit({ ...options, leaseMs: 10 })
-        await limiter.consume('ann')
+        await limiter.consume(user('ann'))
       })()
       await expect
         .poll(
@@ -92,7 +92,7 @@ describe.each(places.slice(0, 2))('in %s', (place) => {
       collect()
     }
     expect(() => rateLimit(options)).toThrow(/another limiter/)
-    expect((await consume('ann')).allowed).toBe(true)
+    expect((await consume(user('ann'))).allowed).toBe(true)
   })
 })
 
@@ -123,7 +123,7 @@ it('of all pairs, those that are made never spend from each other, but for copie
             quota: 50,
             windowMs: 600_000,
             algorithm,
-            ...(own ? { partitionKey: () => who } : {}),
+            ...(own ? { partitionKey: () => user(who) } : {}),
           })),
         })
       const isSame = one.prefix === two.prefix && one.name === two.name
@@ -138,8 +138,8 @@ it('of all pairs, those that are made never spend from each other, but for copie
         try {
           const isCopy = isSame && one.place !== 'this process' && two.place !== 'this process'
           if (isCopy) return
-          for (let call = 0; call < 10; call++) await first.consume(who)
-          for (const { remaining } of (await second.peek(who)).policies) expect(remaining).toBe(50)
+          for (let call = 0; call < 10; call++) await first.consume(user(who))
+          for (const { remaining } of (await second.peek(user(who))).policies) expect(remaining).toBe(50)
         } finally {
           await second.close()
         }

@@ -3,7 +3,7 @@ import { testRedis } from '@scale/devkit/redis-server'
 import { createRedis, whenReady } from '@scale/redis'
 import type { RedisServer } from '@scale/redis/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type AlgorithmName, type RateLimit, rateLimit } from '../../src/index.js'
+import { type AlgorithmName, type RateLimit, rateLimit, user } from '../../src/index.js'
 import { random } from '../random.js'
 
 const QUOTA = 10_000
@@ -35,7 +35,7 @@ function leased(prefix: string, algorithm: AlgorithmName, client = redis): RateL
 async function remaining(prefix: string, algorithm: AlgorithmName): Promise<number> {
   const limiter = leased(prefix, algorithm)
   try {
-    return (await limiter.peek('user')).policies[0]!.remaining
+    return (await limiter.peek(user('user'))).policies[0]!.remaining
   } finally {
     await limiter.close()
   }
@@ -58,7 +58,7 @@ describe('leases of a process that ends', () => {
         for (const limiter of limiters) {
           const requests = 20 + draw.integer(200)
           for (let request = 0; request < requests; request++)
-            if ((await limiter.consume('user')).allowed) admitted++
+            if ((await limiter.consume(user('user'))).allowed) admitted++
         }
         await Promise.all(limiters.map((limiter) => limiter.close()))
       }
@@ -74,8 +74,8 @@ describe('leases of a process that ends', () => {
     const client = createRedis(server.url, { guard: { deadlineMs: 10_000 } })
     await whenReady(client, 5_000)
     const limiter = leased(prefix, 'fixed', client)
-    for (let request = 0; request < 10; request++) await limiter.consume('user')
-    const asked = Array.from({ length: 100 }, () => limiter.consume('user'))
+    for (let request = 0; request < 10; request++) await limiter.consume(user('user'))
+    const asked = Array.from({ length: 100 }, () => limiter.consume(user('user')))
     await limiter.close()
     client.disconnect()
     const decisions = await Promise.all(asked)
@@ -86,11 +86,11 @@ describe('leases of a process that ends', () => {
   it('what is asked after close takes nothing in advance; closing again is harmless', async () => {
     const prefix = `after:${++prefixes}`
     const limiter = leased(prefix, 'fixed')
-    for (let request = 0; request < 30; request++) await limiter.consume('user')
+    for (let request = 0; request < 30; request++) await limiter.consume(user('user'))
     await limiter.close()
     const before = await scripts()
     for (let request = 0; request < 30; request++)
-      expect((await limiter.consume('user')).source).toBe('redis')
+      expect((await limiter.consume(user('user'))).source).toBe('redis')
     // Nothing is given back either.
     expect((await scripts()) - before).toBe(30)
     await limiter.close()

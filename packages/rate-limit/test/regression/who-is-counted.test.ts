@@ -1,12 +1,16 @@
 import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
-import { connect } from 'node:net'
+import { mkdtemp } from 'node:fs/promises'
+import { type IncomingMessage, request } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import express, { type Express, type Router } from 'express'
 import express4 from 'express4'
 import fc from 'fast-check'
-import { afterEach, describe, expect, it } from 'vitest'
-import { address, byAddress, byRoute, rateLimit } from '../../src/index.js'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { address, rateLimit, route, user } from '../../src/index.js'
+import { random } from '../random.js'
 
 // Who is counted, what is charged and when it is given back, as clients and proxies of every kind would have it otherwise.
 
@@ -16,9 +20,17 @@ afterEach(async () => {
   for (const close of closers.splice(0)) await close()
 })
 
-async function listen(app: Express): Promise<string> {
+async function listen(app: Express, admits?: (req: IncomingMessage) => Promise<boolean>): Promise<string> {
   const server = app.listen(0, '127.0.0.1')
   await once(server, 'listening')
+  if (admits !== undefined) {
+    server.on('upgrade', async (req, socket) => {
+      const status = (await admits(req))
+        ? '101 Switching Protocols\r\nUpgrade: test\r\nConnection: Upgrade'
+        : '429 No'
+      socket.end(`HTTP/1.1 ${status}\r\n\r\n`)
+    })
+  }
   closers.push(async () => {
     server.closeAllConnections()
     server.close()
@@ -26,15 +38,29 @@ async function listen(app: Express): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
+/** Status of an attempt to upgrade. */
+async function upgrade(url: string): Promise<number> {
+  const { port } = new URL(url)
+  const socket = connect(Number(port), '127.0.0.1')
+  socket.write('GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: test\r\n\r\n')
+  const [answer] = (await once(socket, 'data')) as [Buffer]
+  socket.destroy()
+  return Number(answer.toString().split(' ')[1])
+}
+
 const burst = (quota: number) => ({ name: 'burst', quota, windowMs: 600_000 })
 
 describe.each([
   ['Express 5', () => express(), () => express.Router()],
   ['Express 4', () => express4() as unknown as Express, () => express4.Router() as unknown as Router],
-])('byRoute in %s', (_, make, router) => {
+])('route in %s', (_, make, router) => {
   async function served(): Promise<string> {
     const app = make()
-    const limit = rateLimit({ prefix: `routes:${++prefixes}`, policies: [burst(1)], partitionKey: byRoute() })
+    const limit = rateLimit({
+      prefix: `routes:${++prefixes}`,
+      policies: [burst(1)],
+      partitionKey: (req) => [route(req), address(req)],
+    })
     const api = router()
     api.all('/login', limit, (_req, res) => void res.sendStatus(204))
     api.all('/users/:id', limit, (_req, res) => void res.sendStatus(204))
@@ -91,7 +117,7 @@ describe.each([
 })
 
 describe('addresses', () => {
-  const of = (ip: string) => [...byAddress()({ ip })]
+  const of = (ip: string) => address({ ip })
 
   it('are what is left without ports and brackets, in one spelling', () => {
     for (const text of [
@@ -101,7 +127,7 @@ describe('addresses', () => {
       '[::ffff:cb00:7107]:80',
       '[::ffff:203.0.113.7]',
     ]) {
-      expect(of(text)).toEqual(['ip', '203.0.113.7'])
+      expect(of(text)).toEqual(address('203.0.113.7'))
     }
     for (const text of [
       '2001:db8::1',
@@ -110,7 +136,7 @@ describe('addresses', () => {
       '2001:db8:0:0:0:0:0:1',
       '[fe80::1%eth0]:1',
     ]) {
-      expect(of(text)[1]).toMatch(/\/56$/)
+      expect(of(text).text).toMatch(/\/56$/)
     }
     expect(of('[2001:db8::1]:1')).toEqual(of('2001:db8::2'))
   })
@@ -123,77 +149,147 @@ describe('addresses', () => {
         (ip, port) => {
           const text = port === undefined ? ip : ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`
           expect(of(text)).toEqual(of(ip))
-          expect(of(text)).not.toEqual(['ip', 'unknown'])
+          expect(of(text)).not.toEqual(of('nobody'))
           expect(address(ip)).toEqual(of(ip))
         },
       ),
     )
   })
 
-  it('that cannot be read are counted together, with one warning that tells their shape and not their value', async () => {
-    const warnings: string[] = []
-    const onWarning = (warning: Error & { code?: string }): void => {
-      if (warning.code === 'SCALE_RATE_LIMIT_ADDRESS') warnings.push(warning.message)
+  it('that cannot be read are warned of once, by their shape and not their value', async () => {
+    const emit = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+    try {
+      vi.resetModules()
+      const { address: fresh } = await import('../../src/index.js')
+      fresh({ ip: 'host-17.example' })
+      fresh({})
+      expect(emit.mock.calls.map(([message]) => message)).toEqual([
+        expect.stringContaining('«aaaa-99.aaaaaaa»'),
+      ])
+    } finally {
+      emit.mockRestore()
     }
-    process.on('warning', onWarning)
-    expect(of('host-17.example')).toEqual(['ip', 'unknown'])
-    expect([...byAddress()({})]).toEqual(['ip', 'unknown'])
-    await expect.poll(() => warnings).toHaveLength(1)
-    expect(warnings[0]).toContain('aaaa-99.aaaaaaa')
-    process.off('warning', onWarning)
   })
 
-  it('named by themselves are who is counted, by any call', async () => {
+  it.each([
+    ['closed', [400, 400, 400]],
+    ['open', [204, 204, 204]],
+    ['shared', [204, 429, 429]],
+  ] as const)('%s: that cannot be read are what was declared', async (onUnknownAddress, expected) => {
+    const options = onUnknownAddress === 'closed' ? {} : { onUnknownAddress }
+    const limit = rateLimit({ prefix: `unknown:${++prefixes}`, policies: [burst(1)], ...options })
+    const app = express().set('trust proxy', 1).use(limit)
+    app.get('/', (_req, res) => void res.sendStatus(204))
+    app.use(((error, _req, res, _next) => res.sendStatus(error.status)) as express.ErrorRequestHandler)
+    const url = await listen(app)
+    const statuses = []
+    for (const name of ['a.example', 'b.example', 'unknown'])
+      statuses.push((await fetch(url, { headers: { 'X-Forwarded-For': name } })).status)
+    expect(statuses).toEqual(expected)
+    expect((await fetch(url, { headers: { 'X-Forwarded-For': '203.0.113.7:80' } })).status).toBe(204)
+    const named = limit.peek(address('a.example'))
+    if (onUnknownAddress === 'closed')
+      await expect(named).rejects.toMatchObject({ code: 'ERR_SCALE_RATE_LIMIT_ADDRESS' })
+    else expect((await named).allowed).toBe(onUnknownAddress === 'open')
+  })
+
+  it('on a Unix socket there are none', async () => {
+    const limit = rateLimit({ prefix: `unix:${++prefixes}`, policies: [burst(1)] })
+    const app = express().use(limit)
+    const errors: unknown[] = []
+    app.use(((error, _req, res, _next) => {
+      errors.push(error.code)
+      res.sendStatus(error.status)
+    }) as express.ErrorRequestHandler)
+    const path = join(await mkdtemp(join(tmpdir(), 'scale-')), 'http.sock')
+    const server = app.listen(path)
+    await once(server, 'listening')
+    try {
+      const asked = request({ socketPath: path, path: '/' }).end()
+      const [answer] = (await once(asked, 'response')) as [IncomingMessage]
+      expect(answer.statusCode).toBe(400)
+      answer.resume()
+      expect(errors).toEqual(['ERR_SCALE_RATE_LIMIT_ADDRESS'])
+    } finally {
+      server.closeAllConnections()
+      server.close()
+    }
+  })
+
+  it('named to any call are who is counted, of a request and of an upgrade', async () => {
     const limit = rateLimit({ name: 'addresses', policies: [burst(2)] })
     const app = express().use(limit)
     app.get('/', (_req, res) => void res.sendStatus(204))
-    const url = await listen(app)
+    const url = await listen(app, async (req) => (await limit.consume(address(req))).allowed)
     expect((await fetch(url)).status).toBe(204)
-    for (const subject of ['127.0.0.1', '::ffff:127.0.0.1', address('127.0.0.1')]) {
-      expect((await limit.peek(subject)).policies[0]!.remaining).toBe(1)
+    for (const ip of ['127.0.0.1', '::ffff:127.0.0.1', '127.0.0.1:80']) {
+      expect((await limit.peek(address(ip))).policies[0]!.remaining).toBe(1)
     }
-    await limit.penalty('127.0.0.1', { blockMs: 60_000 })
-    expect((await fetch(url)).status).not.toBe(204)
-    await limit.reset('127.0.0.1')
+    expect(await upgrade(url)).toBe(101)
+    expect(await upgrade(url)).toBe(429)
+    expect((await fetch(url)).status).toBe(429)
+    await limit.reset(address('127.0.0.1'))
     expect((await fetch(url)).status).toBe(204)
-    // A name is a name.
-    expect((await limit.peek('somebody')).policies[0]!.remaining).toBe(2)
+    await limit.penalize(address('127.0.0.1'), { blockMs: 60_000 })
+    expect((await fetch(url)).status).toBe(429)
+    expect(await upgrade(url)).toBe(429)
+    await limit.reset(address('127.0.0.1'))
+    expect((await fetch(url)).status).toBe(204)
+    expect((await limit.peek(user('127.0.0.1'))).policies[0]!.remaining).toBe(2)
   })
 })
 
 describe('what is given back', () => {
   it('is nothing to those who hang up: 200 clients at random points of a login, under quotas of 5 and 20', async () => {
-    let checks = 0
+    let [checks, running] = [0, 0]
+    const seen: unknown[] = []
     const login = rateLimit({
       name: 'abandoned',
       policies: [
-        { name: 'account', quota: 5, windowMs: 600_000 },
+        { name: 'account', quota: 5, windowMs: 600_000, partitionKey: () => user('ann') },
         { name: 'address', quota: 20, windowMs: 600_000 },
       ],
       settle: (_req, res) => (res.statusCode === 401 ? 1 : 0),
     })
-    const app = express().post('/login', login, async (_req, res) => {
+    const guess: express.RequestHandler = async (_req, res) => {
       checks++
+      running++
       await sleep(30)
+      running--
       res.sendStatus(401)
-    })
-    const url = new URL(await listen(app))
-    await Promise.all(
-      Array.from({ length: 200 }, async (_, index) => {
-        await sleep((index % 20) * 3)
-        const socket = connect(Number(url.port), '127.0.0.1')
-        socket.on('error', () => {})
-        socket.write('POST /login HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n')
-        socket.resume()
-        await sleep((index * 7) % 45)
-        if (index % 2 === 0) socket.resetAndDestroy()
-        else socket.end()
-      }),
-    )
-    await sleep(100)
-    // Of a connection that is gone already the address is not known: those share a quota of their own.
-    expect(checks).toBeLessThanOrEqual(5 + 5)
-    expect(checks).toBeGreaterThan(0)
+    }
+    // Without a policy for the account, each address has what its own quota allows.
+    const byAddress = rateLimit({ name: 'abandoned by address', policies: [burst(5)] })
+    const app = express().post('/login', login, guess).post('/address', byAddress, guess)
+    app.use(((error, _req, res, _next) => {
+      if (error.status !== 429) seen.push(error)
+      res.sendStatus(error.status)
+    }) as express.ErrorRequestHandler)
+    const { port } = new URL(await listen(app))
+    const draw = random('abandoned')
+    for (const path of ['/login', '/address']) {
+      checks = 0
+      await Promise.all(
+        Array.from({ length: 200 }, async () => {
+          await sleep(draw.integer(60))
+          const socket = connect(Number(port), '127.0.0.1')
+          socket.on('error', () => {})
+          socket.resume()
+          socket.write(`POST ${path} HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n`)
+          const patience = draw.oneOf([0, draw.integer(45)])
+          if (patience > 0) await sleep(patience)
+          else await once(socket, 'connect')
+          if (draw.unit() < 0.5) socket.resetAndDestroy()
+          else socket.end()
+        }),
+      )
+      // Behind those that wait for an answer there is nobody that the server has not heard of.
+      await fetch(`http://127.0.0.1:${port}${path}`, { method: 'POST' })
+      await expect.poll(() => running, { timeout: 10_000 }).toBe(0)
+      expect(checks).toBeLessThanOrEqual(5)
+      expect(checks).toBeGreaterThan(0)
+    }
+    expect(seen).toEqual([])
   })
 
   it('is what the answer says, once it is sent', async () => {
@@ -220,13 +316,13 @@ describe('what is given back', () => {
       ],
       settle: true,
     })
-    const decision = await limit.consume('ann')
+    const decision = await limit.consume(user('ann'))
     await expect(limit.settle(decision, 700)).rejects.toThrow(/by name/)
     await expect(limit.settle(decision, { token: 700 })).rejects.toThrow(/no policy `token`/)
     await limit.settle(decision, { tokens: 700 })
-    expect((await limit.peek('ann')).policies.map(({ remaining }) => remaining)).toEqual([59, 99_300])
-    const second = await limit.consume('ann', { requests: 2, tokens: 300 })
+    expect((await limit.peek(user('ann'))).policies.map(({ remaining }) => remaining)).toEqual([59, 99_300])
+    const second = await limit.consume(user('ann'), { requests: 2, tokens: 300 })
     await limit.settle(second, { requests: 0 })
-    expect((await limit.peek('ann')).policies.map(({ remaining }) => remaining)).toEqual([59, 99_000])
+    expect((await limit.peek(user('ann'))).policies.map(({ remaining }) => remaining)).toEqual([59, 99_000])
   })
 })
