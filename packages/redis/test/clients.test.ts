@@ -84,7 +84,7 @@ it('with a keyPrefix it is still the breaker of its own node that tells of a key
   await expect.poll(() => client.status, { timeout: 10_000 }).toBe('ready')
   const portOf = (key: string): number => Number(client.slots[slotOf(key)]?.[0]?.split(':')[1])
   const frozen = cluster.nodes[0]!
-  const names = Array.from({ length: 200 }, (_, index) => `key-${index}`)
+  const names = Array.from({ length: 500 }, (_, index) => `key-${'x'.repeat(index % 7)}${index}`)
   const here = names.find((key) => portOf(`app:${key}`) === frozen.port && portOf(key) !== frozen.port)!
   const other = names.find((key) => portOf(`app:${key}`) === portOf(here) && portOf(key) === portOf(here))!
   const elsewhere = names.find((key) => portOf(`app:${key}`) !== frozen.port && portOf(key) === frozen.port)!
