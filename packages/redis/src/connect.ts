@@ -84,12 +84,14 @@ function single(target: RedisTarget, options: Resolved, connector: ConnectorOpti
 function bySentinels(target: RedisTarget, options: Resolved, connector: ConnectorOptions): Redis {
   const retryStrategy = reconnectDelay(options)
   const sentinels = sentinelsOf(target, options)
-  return new Redis({
+  const client = new Redis({
     ...connectionOptions(target, options, connector),
     Connector: sentinelConnector(sentinels, retryStrategy, connector),
     db: target.db,
     retryStrategy,
   })
+  sentinels.hasten(client)
+  return client
 }
 
 function sentinelsOf(target: RedisTarget, options: Resolved): Sentinels {

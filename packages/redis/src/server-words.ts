@@ -41,13 +41,17 @@ export const serverWords: ReadonlyMap<string, ServerWord> = new Map([
   word('OOM', 'refused', 'command'),
   // A script of somebody runs for too long.
   word('BUSY', 'refused', 'server'),
-  // A transaction of which a command was refused.
-  word('EXECABORT', 'refused', 'command'),
   // This user may not send this command, or use this key; or nobody may without a password.
   word('NOPERM', 'denied', 'command'),
   word('NOAUTH', 'denied', 'server'),
   word('WRONGPASS', 'denied', 'server'),
 ])
+
+interface ServerError {
+  readonly message: string
+  /** Of the commands of a transaction. */
+  readonly previousErrors?: readonly Error[]
+}
 
 /** How Redis up to 6.2 hands on the error of a command in a script: its own words around it. */
 const IN_SCRIPT = /^ERR Error running script \(call to f_\w+\): @\w+:\d+: (?:@\w+: \d+: )?-?/
@@ -57,11 +61,16 @@ const DENIED_IN_SCRIPT = /^(?:ERR )?(?:The user executing the script can't|ACL f
 const NON_LOCAL = /^(?:ERR )?Script attempted to access (?:a non local key|keys? that)/
 
 /**
- * Understands an error of a server by its innermost code.
+ * Understands an error of a server by its innermost code. A transaction that was discarded (EXECABORT) says only that one of its
+ * commands was wrong or refused: what counts is what that one was told, which ioredis hands on with the error.
  *
  * @returns `undefined` if the server is well and the command was wrong
  */
-export function wordOf({ message }: Error): ServerWord | undefined {
+export function wordOf({ message, previousErrors = [] }: ServerError): ServerWord | undefined {
+  for (const previous of previousErrors) {
+    const known = wordOf(previous)
+    if (known !== undefined) return known
+  }
   const inner = message.replace(IN_SCRIPT, '')
   const known = serverWords.get(/^-?([A-Z]+)/.exec(inner)?.[1] ?? '')
   if (known !== undefined) return known

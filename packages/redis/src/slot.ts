@@ -8,6 +8,8 @@ const TABLE: Uint16Array = Uint16Array.from({ length: 256 }, (_, byte) => {
 /**
  * The Cluster slot of a key, 0–16383: CRC-16 of its hash tag, or of the whole key if it has none.
  *
+ * `cluster-key-slot`, which ioredis brings along, takes the braces of `a{}{b}` for a tag, and the servers do not.
+ *
  * @see https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#key-distribution-model
  */
 export function slotOf(key: string): number {

@@ -1,4 +1,5 @@
 import { testRedis } from '@scale/devkit/redis-server'
+import type { Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import {
   createRedis,
@@ -171,7 +172,6 @@ describe('the words', () => {
       'MISCONF Redis is configured to save RDB snapshots, but it is currently not able to persist on disk.',
     OOM: "OOM command not allowed when used memory > 'maxmemory'.",
     BUSY: 'BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.',
-    EXECABORT: 'EXECABORT Transaction discarded because of previous errors.',
     NOPERM: "NOPERM this user has no permissions to run the 'set' command or its subcommand",
     NOAUTH: 'NOAUTH Authentication required.',
     WRONGPASS: 'WRONGPASS invalid username-password pair or user is disabled.',
@@ -195,6 +195,24 @@ describe('the words', () => {
       }
     },
   )
+
+  it('a discarded transaction says what its commands were told: refused, or simply wrong', async () => {
+    const transaction = (command: string, ...args: string[]) =>
+      (client as Redis)
+        .multi()
+        .set('k', '1')
+        .call(command, ...args)
+        .exec()
+        .catch((error: Error) => error)
+    const wrong = (await transaction('nosuch')) as Error
+    expect(wrong.message).toMatch(/^EXECABORT/)
+    expect(wordOf(wrong)).toBe(undefined)
+    await server.command('CONFIG', 'SET', 'maxmemory', '1')
+    const refused = (await transaction('set', 'k', '2')) as Error
+    await server.command('CONFIG', 'SET', 'maxmemory', '0')
+    expect(refused.message).toMatch(/^EXECABORT/)
+    expect(wordOf(refused)?.code).toBe('OOM')
+  })
 
   it('of a user who may not run a command in a script', () => {
     for (const message of [

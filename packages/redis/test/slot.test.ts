@@ -1,29 +1,28 @@
+import { testRedis } from '@scale/devkit/redis-server'
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { slotOf } from '../src/index.js'
+import type { RedisServer } from '../src/testing/index.js'
 
-describe('slotOf', () => {
-  // CRC-16/XMODEM of "123456789" is 0x31C3; the others show which part is hashed.
-  it.each([
-    ['123456789', 12_739],
-    ['', 0],
-    ['{user1000}.following', slotOf('user1000')],
-    ['foo{{bar}}zap', slotOf('{bar')],
-    ['foo{bar}{zap}', slotOf('bar')],
-  ])('of %j is %d', (key, slot) => {
-    expect(slotOf(key)).toBe(slot)
-  })
+let server: RedisServer
 
-  it('hashes the whole key if the tag is empty or not closed', () => {
-    expect(slotOf('foo{}{bar}')).not.toBe(slotOf('bar'))
-    expect(slotOf('foo{bar')).not.toBe(slotOf('bar'))
-  })
+beforeAll(async () => {
+  server = await testRedis({ args: ['--cluster-enabled', 'yes'] })
+})
+afterAll(() => server?.stop())
 
-  it('is in range for any key', () => {
-    fc.assert(
-      fc.property(fc.string({ unit: 'binary' }), (key) => {
-        expect(slotOf(key)).toSatisfy((slot: number) => Number.isInteger(slot) && slot >= 0 && slot < 16_384)
-      }),
-    )
-  })
+const agree = async (key: string) => {
+  expect(slotOf(key)).toBe(await server.command('CLUSTER', 'KEYSLOT', key))
+}
+
+// Of the specification; the braces of `foo{}{bar}` are no tag.
+it.each(['', '123456789', '{user1000}.following', 'foo{}{bar}', 'foo{{bar}}zap', 'foo{bar}{zap}', 'foo{bar'])(
+  'the slot of %j is where the server has it',
+  agree,
+)
+
+it('the slot of any key is where the server has it', async () => {
+  const pieces = fc.oneof(fc.constantFrom('{', '}', '{}'), fc.string({ unit: 'binary', maxLength: 3 }))
+  const keys = fc.array(pieces, { maxLength: 8 }).map((parts) => parts.join(''))
+  await fc.assert(fc.asyncProperty(keys, agree), { numRuns: 300 })
 })

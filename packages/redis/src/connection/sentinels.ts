@@ -28,6 +28,11 @@ interface Answer {
   readonly epoch: number
 }
 
+/** What one of them announced, and when it was heard. */
+interface News extends Answer {
+  readonly at: number
+}
+
 /** What ioredis' clients have and its types do not show. It goes to Sentinels only: no user of a Redis needs the right to it. */
 interface SentinelCommands {
   sentinel(subcommand: string, name: string): Promise<unknown>
@@ -51,8 +56,9 @@ export class Sentinels {
   readonly #options: SentinelsOptions
   readonly #addresses: Map<string, RedisAddress>
   readonly #listeners = new Set<Listener>()
+  readonly #hastened = new Set<() => void>()
   readonly #watches = new Map<string, Redis>()
-  #news: (Answer & { readonly at: number }) | undefined
+  #news: News | undefined
   #linger: NodeJS.Timeout | undefined
 
   constructor(options: SentinelsOptions) {
@@ -78,7 +84,7 @@ export class Sentinels {
           })
       }
     })
-    if (this.#news !== undefined && performance.now() - this.#news.at < NEWS_MS) answers.push(this.#news)
+    if (this.#isFresh(this.#news)) answers.push(this.#news)
     if (answers.length === 0) {
       throw new Error(`No Sentinel names the primary (${failures.join('; ')})`)
     }
@@ -89,6 +95,8 @@ export class Sentinels {
   watch(listener: Listener): () => void {
     this.#listeners.add(listener)
     clearTimeout(this.#linger)
+    // What was heard since it asked.
+    if (this.#isFresh(this.#news)) listener(this.#news.address)
     for (const sentinel of this.#addresses.values()) this.#listenTo(sentinel)
     return () => {
       this.#listeners.delete(listener)
@@ -96,6 +104,23 @@ export class Sentinels {
       clearTimeout(this.#linger)
       this.#linger = setTimeout(() => this.#stop(), this.#options.lingerMs).unref()
     }
+  }
+
+  /** Has a client that waits to connect again do it at once when another primary is named; once for each. */
+  hasten(client: Redis): void {
+    let epoch: number | undefined
+    const follow = (): void => {
+      if (client.status !== 'reconnecting' || this.#news === undefined || this.#news.epoch === epoch) return
+      epoch = this.#news.epoch
+      client.connect().catch(() => {})
+    }
+    client.on('reconnecting', follow)
+    this.#hastened.add(follow)
+    client.once('end', () => this.#hastened.delete(follow))
+  }
+
+  #isFresh(news: News | undefined): news is News {
+    return news !== undefined && performance.now() - news.at < NEWS_MS
   }
 
   #stop(): void {
@@ -189,6 +214,7 @@ export class Sentinels {
     if (this.#news !== undefined && answer.epoch < this.#news.epoch) return
     this.#news = { ...answer, at: performance.now() }
     for (const listener of this.#listeners) listener(answer.address)
+    for (const follow of this.#hastened) follow()
   }
 }
 

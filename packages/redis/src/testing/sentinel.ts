@@ -15,6 +15,11 @@ export interface StartRedisSentinelOptions extends ServerProgram {
   readonly replicas?: number
   /** How long the primary may be silent before a sentinel holds it for down, ms. Default 1,000 */
   readonly downAfterMs?: number
+  /**
+   * `hastened`: sentinels look about more often than they would, and give up sooner. `shipped`: as they do by themselves, and
+   * `downAfterMs` is 30,000 by default. Default `hastened`
+   */
+  readonly timing?: 'hastened' | 'shipped'
   /** More arguments of the primary and its replicas, not of the sentinels; they win over ours. Default none */
   readonly args?: readonly string[]
 }
@@ -51,15 +56,15 @@ export interface RedisSentinel {
 const SENTINELS = 3
 const QUORUM = 2
 const FAILOVER_TIMEOUT_MS = 3_000
-const SETTLE_TIMEOUT_MS = 20_000
+const SETTLE_TIMEOUT_MS = { hastened: 20_000, shipped: 120_000 }
 
 /**
  * Starts a primary, replicas and three sentinels on free ports of 127.0.0.1, and resolves when all know each other.
  *
- * @throws {Error} a server did not start, or they did not find each other within 20 s
+ * @throws {Error} a server did not start, or they did not find each other within 20 s (`shipped`: 2 min)
  */
 export async function startRedisSentinel(options: StartRedisSentinelOptions): Promise<RedisSentinel> {
-  const { name = 'primary', replicas = 1, args = [] } = options
+  const { name = 'primary', replicas = 1, args = [], timing = 'hastened' } = options
   const started: RedisServer[] = []
   try {
     const primary = await startRedis(options)
@@ -69,7 +74,7 @@ export async function startRedisSentinel(options: StartRedisSentinelOptions): Pr
     const servers = [...started]
     const sentinels = await startAll(SENTINELS, () => startSentinel(options, name, primary))
     started.push(...sentinels)
-    const group = redisSentinel(name, servers, sentinels)
+    const group = redisSentinel(name, servers, sentinels, SETTLE_TIMEOUT_MS[timing])
     await group.settled()
     return group
   } catch (error) {
@@ -91,14 +96,21 @@ async function startSentinel(
       'bind 127.0.0.1',
       `dir "${folder}"`,
       `sentinel monitor ${name} ${primary.host} ${primary.port} ${QUORUM}`,
-      `sentinel down-after-milliseconds ${name} ${options.downAfterMs ?? 1_000}`,
-      `sentinel failover-timeout ${name} ${FAILOVER_TIMEOUT_MS}`,
+      ...timesOf(options).map(([setting, ms]) => `sentinel ${setting} ${name} ${ms}`),
     ]
     writeFileSync(file, `${lines.join('\n')}\n`)
     return [file, '--sentinel']
   })
-  await hasten(sentinel)
+  if (options.timing !== 'shipped') await hasten(sentinel)
   return sentinel
+}
+
+function timesOf({ timing, downAfterMs }: StartRedisSentinelOptions): [setting: string, ms: number][] {
+  const downAfter = downAfterMs ?? (timing === 'shipped' ? undefined : 1_000)
+  return [
+    ...(downAfter === undefined ? [] : [['down-after-milliseconds', downAfter] as [string, number]]),
+    ...(timing === 'shipped' ? [] : [['failover-timeout', FAILOVER_TIMEOUT_MS] as [string, number]]),
+  ]
 }
 
 /** From Redis 7 on a sentinel can be told to look about more often than every 2 to 10 s. */
@@ -115,6 +127,7 @@ function redisSentinel(
   name: string,
   servers: readonly RedisServer[],
   sentinels: readonly RedisServer[],
+  settleTimeoutMs: number,
 ): RedisSentinel {
   /** Any sentinel that can be asked. */
   function witness(): RedisServer {
@@ -154,13 +167,13 @@ function redisSentinel(
       const before = await primary()
       if (how === 'crash') await before.kill()
       else await witness().command('SENTINEL', 'FAILOVER', name)
-      return waitUntil('the promotion of a replica', SETTLE_TIMEOUT_MS, async () => {
+      return waitUntil('the promotion of a replica', settleTimeoutMs, async () => {
         const after = await agreed()
         return after !== before && after
       })
     },
     settled: async () => {
-      await waitUntil('that all sentinels agree', SETTLE_TIMEOUT_MS, agreed)
+      await waitUntil('that all sentinels agree', settleTimeoutMs, agreed)
     },
     stop: () => stopAll([...sentinels, ...servers]),
   }

@@ -105,6 +105,28 @@ it('follows within a second of the promotion when the primary freezes', async ()
   client.disconnect()
 })
 
+it('follows at once also where it would wait for long before a new try', async () => {
+  // A minute by default it never is: seconds are what they wait for after a few tries, so that it shows.
+  const clients = Array.from({ length: 8 }, () => createRedis(group.url, { maxReconnectDelayMs: 60_000 }))
+  for (const client of clients) expect(await whenReady(client, 3_000)).toBe(true)
+  const old = await group.primary()
+  await old.kill()
+  const served = clients.map(async (client) => {
+    const outcome = () =>
+      storeGuard(client)
+        .call('set', ['mark', '4'], PATIENT)
+        .catch(() => 'away')
+    while ((await outcome()) !== 'OK') await sleep(10)
+    return performance.now()
+  })
+  while ((await group.primary()) === old) await sleep(10)
+  const promotedAt = performance.now()
+  expect(Math.max(...(await Promise.all(served))) - promotedAt).toBeLessThan(2_000)
+  for (const client of clients) client.disconnect()
+  await old.restart()
+  await group.settled()
+})
+
 it('follows when the primary has gone while nobody listened', async () => {
   await group.failover('handover')
   const client = createRedis(group.url)
