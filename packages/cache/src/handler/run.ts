@@ -37,6 +37,8 @@ export interface HandlerRun {
   readonly next: () => void
   /** The first time counts. That it is refused is told as soon as it is known, which may be before the body is. */
   readonly onOutcome: (outcome: RunOutcome) => void
+  /** Known before the body is: it will be stored, and is for nobody else. */
+  readonly onUnshared: () => void
 }
 
 const CONDITIONS = ['if-none-match', 'if-modified-since', 'if-range', 'range'] as const
@@ -79,6 +81,7 @@ export function runHandler(task: HandlerRun): void {
         readAtHead = inputs.log.headers.size
         verdict = judged(head.status, head.headers)
         if (!verdict.store) refuse(verdict.reason, head.status >= 500)
+        else if (isNeverFresh(verdict)) task.onUnshared()
         const announced = verdict.store ? undefined : verdict.reason
         prepareHead(head, verdict, announced)
         if (!verdict.store) return 'pass'
@@ -201,6 +204,7 @@ export function runHandler(task: HandlerRun): void {
       ).filter(([name]) => name.toLowerCase() !== task.options.targets[0]),
       body,
       lifetimeMs: verdict.lifetimeMs,
+      isNeverFresh: isNeverFresh(verdict),
       staleIfErrorMs: verdict.staleIfErrorMs,
       vary: verdict.vary,
       encodable: encodable(head, task),
@@ -256,7 +260,12 @@ export function runHandler(task: HandlerRun): void {
       refuse('revalidated', true)
       return
     }
-    const renewed = { ...response, lifetimeMs: found.lifetimeMs, staleIfErrorMs: found.staleIfErrorMs }
+    const renewed = {
+      ...response,
+      lifetimeMs: found.lifetimeMs,
+      isNeverFresh: isNeverFresh(found),
+      staleIfErrorMs: found.staleIfErrorMs,
+    }
     if (!task.detached) {
       const ttlMs = found.lifetimeMs - found.initialAgeMs
       explained(res, { decision: 'revalidated', reason: found.rule, rule: 'RFC 9111 §4.3.4', stored: true })
@@ -301,6 +310,10 @@ function withInherited(
     if (value !== undefined && !all.has(name)) all.set(name, Array.isArray(value) ? value : String(value))
   }
   return all
+}
+
+function isNeverFresh({ lifetimeMs, initialAgeMs }: Storable): boolean {
+  return lifetimeMs <= initialAgeMs
 }
 
 /** Whether requests that differ in this field never get the same stored response. */

@@ -11,6 +11,10 @@ export type Directives = ReadonlyMap<string, string | true>
 const NONE: Directives = new Map()
 /** Directives whose argument is a number of seconds. */
 const SECONDS = new Set(['max-age', 's-maxage', 'stale-while-revalidate', 'stale-if-error'])
+export function isSeconds(name: string): boolean {
+  return SECONDS.has(name)
+}
+
 /** RFC 9111 §1.2.2: larger numbers count as this. */
 const MAX_SECONDS = 2 ** 31
 
@@ -49,7 +53,7 @@ export function secondsOf(directives: Directives, name: string): number | undefi
 
 function stricter(name: string, before: string | true | undefined, now: string | true): string | true {
   if (before === undefined || before === now) return now
-  if (SECONDS.has(name)) {
+  if (isSeconds(name)) {
     const [a, b] = [before, now].map((value) => (/^\d+$/.test(String(value)) ? Number(value) : 0))
     return String(Math.min(a!, b!))
   }

@@ -50,6 +50,8 @@ export class Forwarding {
     const { req, res, next, plan } = visit
     const giveUpAt = performance.now() + this.#parts.options.waitMs
     let key = this.#responses.keyOf(plan, req)
+    const copy = this.#responses.here(plan, req, performance.now())
+    if (copy?.kind === 'response' && isNeverFresh(copy.value)) return this.#revalidate(visit, key, copy)
     for (let cutOff = 0; ; ) {
       const flight = this.#coordinator.join<Settled>(key)
       if (flight === undefined) {
@@ -81,6 +83,12 @@ export class Forwarding {
     }
   }
 
+  /** What is never fresh nobody waits for: who does not get the lease asks the handler all the same. */
+  async #revalidate(visit: Visit, key: string, copy: Entry): Promise<void> {
+    const found = await this.#coordinator.look(this.#want(visit, key, true), copy.id)
+    await this.#run(visit, visit.res, key, found?.lease, copy)
+  }
+
   /** Runs the handler for the cache alone, unless somebody already does: the client has been answered. */
   refresh(visit: Visit, entry: Entry): void {
     const key = this.#responses.keyOf(visit.plan, visit.req)
@@ -98,8 +106,8 @@ export class Forwarding {
       key,
       tags,
       tagLifetimeMs: ttlMs + staleIfErrorMs + keepMs,
-      accepts: ({ kind, freshUntil, staleUntil }, nowMs) => {
-        if (kind === 'response') return !revalidate && nowMs < staleUntil
+      accepts: ({ kind, value, freshUntil, staleUntil }, nowMs) => {
+        if (kind === 'response') return isNeverFresh(value) || (!revalidate && nowMs < staleUntil)
         return kind === 'vary' || nowMs < freshUntil
       },
     }
@@ -117,6 +125,7 @@ export class Forwarding {
       await this.#coordinator.release(key, lease)
       return entry.kind === 'vary' ? { kind: 'vary', entry } : this.#goPast(visit)
     }
+    if (isNeverFresh(entry.value)) return this.#run(visit, visit.res, key, lease, entry)
     this.#answers.stored(visit, entry, turn.layer, performance.now())
     if (lease !== undefined) this.#runDetached(visit, key, lease, entry)
     else if (isDue) this.refresh(visit, entry)
@@ -219,6 +228,7 @@ export class Forwarding {
           }
         },
         onOutcome: finish,
+        onUnshared: () => settle(REFUSED),
       })
     })
   }
@@ -229,7 +239,12 @@ function settledBy(outcome: RunOutcome): Settled {
   if (outcome.kind === 'refused') return REFUSED
   if (outcome.kind === 'stale') return outcome
   const { response, ttlMs } = outcome
+  if (response.isNeverFresh) return REFUSED
   return { kind: 'stored', response, freshUntil: performance.now() + ttlMs, found: false }
+}
+
+function isNeverFresh(value: unknown): boolean {
+  return (value as StoredResponse).isNeverFresh
 }
 
 /** Whether what another visit brought is the variant that this one asks for. */

@@ -18,6 +18,21 @@ export function explicitLifetimeMs(
   return { lifetimeMs: at === undefined ? 0 : Math.max(0, at - dateOf(headers!, nowMs)), rule: 'expires' }
 }
 
+const DAY_MS = 86_400_000
+
+/** RFC 9111 §4.2.2: a share of the time since it was last modified, for no longer than a day. */
+export function heuristicLifetimeMs(
+  headers: ReadonlyMap<string, string | readonly string[]>,
+  ratio: number,
+  nowMs: number,
+): { lifetimeMs: number; rule: string } | undefined {
+  const modified = headers.get('last-modified')
+  const at = typeof modified === 'string' ? parseHttpDate(modified) : undefined
+  if (ratio === 0 || at === undefined) return undefined
+  const lifetimeMs = Math.min(DAY_MS, Math.max(0, dateOf(headers, nowMs) - at) * ratio)
+  return { lifetimeMs, rule: 'heuristicRatio' }
+}
+
 /** RFC 9111 §4.2.3, for a response that took no time to come. */
 export function initialAge(headers: ReadonlyMap<string, string | readonly string[]>, nowMs: number): number {
   const field = headers.get('age')

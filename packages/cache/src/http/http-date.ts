@@ -1,12 +1,12 @@
-const MONTHS = 'JanFebMarAprMayJunJulAugSepOctNovDec'
-const IMF = /^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), (\d\d) ([A-Z][a-z]{2}) (\d{4}) (\d\d):(\d\d):(\d\d) GMT$/
+const MONTHS = 'janfebmaraprmayjunjulaugsepoctnovdec'
+const IMF = /^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), (\d\d) ([A-Z][a-z]{2}) (\d{4}) (\d\d):(\d\d):(\d\d) GMT$/i
 const RFC_850 =
-  /^(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day, (\d\d)-([A-Z][a-z]{2})-(\d\d) (\d\d):(\d\d):(\d\d) GMT$/
-const ASCTIME = /^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) ([A-Z][a-z]{2}) ([\d ]\d) (\d\d):(\d\d):(\d\d) (\d{4})$/
+  /^(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day, (\d\d)-([A-Z][a-z]{2})-(\d\d) (\d\d):(\d\d):(\d\d) GMT$/i
+const ASCTIME = /^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) ([A-Z][a-z]{2}) ([\d ]\d) (\d\d):(\d\d):(\d\d) (\d{4})$/i
 
 /**
- * Reads a date in one of the three forms of RFC 9110 §5.6.7, and in no other: `Date.parse` takes far more, and what
- * two programs read apart must not decide a lifetime.
+ * Reads a date in one of the three forms of RFC 9110 §5.6.7, in any case (RFC 9111 §4.2), and in no other form:
+ * `Date.parse` takes far more, and what two programs read apart must not decide a lifetime.
  *
  * @returns epoch ms, or `undefined`
  */
@@ -36,7 +36,7 @@ function utc(
   minute: string,
   second: string,
 ): number | undefined {
-  const at = MONTHS.indexOf(month)
+  const at = MONTHS.indexOf(month.toLowerCase())
   if (at < 0 || at % 3 !== 0) return undefined
   const [d, h, m, s] = [Number(day), Number(hour), Number(minute), Number(second)]
   if (d < 1 || d > 31 || h > 23 || m > 59 || s > 60) return undefined

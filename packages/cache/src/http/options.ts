@@ -7,6 +7,7 @@ import {
   func,
   InvalidOption,
   integer,
+  number,
   type OptionCheck,
   type OptionChecks,
   oneOf,
@@ -34,6 +35,13 @@ export interface HttpCacheOptions<Request extends IncomingMessage = IncomingMess
   staleIfErrorMs?: number
   /** For how long after that a response is kept only to be revalidated by its `ETag` or date, in ms. Default 60,000 */
   keepMs?: number
+  /**
+   * Responses that name no lifetime, nor have one of the route, are fresh for this share of the time since their
+   * `Last-Modified`, for a day at most: 0.1 is usual. 0 for none. Default 0
+   */
+  heuristicRatio?: number
+  /** Responses with `Set-Cookie`: `store` gives everyone the cookie of the first. Default `refuse` */
+  setCookie?: 'refuse' | 'store'
   /**
    * Query parameters that are in the key. Others are removed from `req.url` and `req.query` before the handler sees
    * them. Default: all, as they are written
@@ -97,6 +105,8 @@ export const httpCacheDefaults: Readonly<
       | 'policy'
       | 'negativeTtlMs'
       | 'keepMs'
+      | 'heuristicRatio'
+      | 'setCookie'
       | 'headers'
       | 'unkeyed'
       | 'cookies'
@@ -113,6 +123,8 @@ export const httpCacheDefaults: Readonly<
   policy: 'route',
   negativeTtlMs: 0,
   keepMs: 60_000,
+  heuristicRatio: 0,
+  setCookie: 'refuse',
   headers: Object.freeze([]),
   unkeyed: 'vary',
   cookies: 'bypass',
@@ -135,6 +147,8 @@ const checks: OptionChecks<HttpCacheOptions> = {
   staleWhileRevalidateMs: durationMs(0, MAX_MS),
   staleIfErrorMs: durationMs(0, MAX_MS),
   keepMs: durationMs(0, MAX_MS),
+  heuristicRatio: number(0, 1),
+  setCookie: oneOf('refuse', 'store'),
   query: arrayOf(string(1, 128)),
   headers: arrayOf(token),
   unkeyed: oneOf('vary', 'refuse', 'strip', 'trust'),

@@ -16,6 +16,8 @@ export interface StoredResponse {
   /** Freshness lifetime from its generation on, in ms: what is left of it tells the age. */
   readonly lifetimeMs: number
   readonly staleIfErrorMs: number
+  /** It is kept to be revalidated, and is never served without. */
+  readonly isNeverFresh: boolean
   /** Request fields that chose it. */
   readonly vary: readonly string[]
   /** It may be sent in another content coding, and says so in `Vary`. */
@@ -29,9 +31,8 @@ const SMALL_BYTES = 4_096
 
 /** `[length of the description, 4 bytes][description as JSON][body]` */
 export function encodeResponse(response: StoredResponse): Buffer {
-  const { status, statusMessage, headers, lifetimeMs, staleIfErrorMs, vary, encodable, body } = response
-  const meta: Meta = { status, statusMessage, headers, lifetimeMs, staleIfErrorMs, vary, encodable }
-  const json = Buffer.from(JSON.stringify(meta))
+  const { body, text: _text, validators: _validators, ...meta } = response
+  const json = Buffer.from(JSON.stringify(meta satisfies Meta))
   const length = Buffer.allocUnsafe(4)
   length.writeUInt32BE(json.length)
   return Buffer.concat([length, json, body])

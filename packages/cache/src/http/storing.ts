@@ -1,5 +1,5 @@
 import { type Directives, fieldsOf, parseCacheControl } from './cache-control.js'
-import { explicitLifetimeMs, initialAge, staleLimits } from './freshness.js'
+import { explicitLifetimeMs, heuristicLifetimeMs, initialAge, staleLimits } from './freshness.js'
 import type { HeaderLine } from './stored-response.js'
 import { parseDictionary } from './structured-fields.js'
 import { parseVary, personalField } from './vary.js'
@@ -13,6 +13,11 @@ export interface StorePolicy {
   readonly negativeTtlMs: number
   readonly staleWhileRevalidateMs: number
   readonly staleIfErrorMs: number
+  /** A stale response is kept for so long to be revalidated, in ms. */
+  readonly keepMs: number
+  /** Share of the time since it was last modified for which a response is fresh that says nothing; 0 for none. */
+  readonly heuristicRatio: number
+  readonly setCookie: 'refuse' | 'store'
   /** Fields of targeted cache control, in order of precedence, in lower case. */
   readonly targets: readonly string[]
   /** Request fields that are in the key anyway, in lower case. */
@@ -31,7 +36,10 @@ export interface Refusal {
 /** How a response is stored. */
 export interface Storable {
   readonly store: true
-  /** Freshness lifetime, from the response's generation on, in ms. */
+  /**
+   * Freshness lifetime, from the response's generation on, in ms. If it is no more than `initialAgeMs`, the response is
+   * never fresh, and stored only to be revalidated.
+   */
   readonly lifetimeMs: number
   /** What of it has passed already, in ms. */
   readonly initialAgeMs: number
@@ -45,14 +53,18 @@ export interface Storable {
   readonly rule: string
 }
 
-/** Final statuses whose meaning is known here: those may be stored at all. 206 and 304 are parts, not responses. */
+/** Final statuses whose meaning is known here: those that `must-understand` means. */
 const UNDERSTOOD = new Set([
   200, 203, 204, 300, 301, 302, 303, 307, 308, 400, 401, 403, 404, 405, 406, 409, 410, 414, 415, 422, 451,
   500, 501, 502, 503, 504,
 ])
+/** Final statuses that are parts of a response, or of an exchange about one. */
+const PARTS = new Set([206, 304])
 /** Those that a route's lifetime applies to. */
 const ROUTE_STATUSES = new Set([200, 203, 300, 301, 308])
 const NEGATIVE_STATUSES = new Set([404, 410])
+/** Those that may have a lifetime by heuristics. @see RFC 9110 §15.1 */
+const HEURISTIC_STATUSES = new Set([200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501])
 
 /**
  * Whether, and for how long, a shared cache may store a response.
@@ -68,33 +80,42 @@ export function judge(
 ): Storable | Refusal {
   const { directives, source } = effectiveDirectives(headers, policy.targets)
   const vary = parseVary(headers.get('vary'))
-  if (!UNDERSTOOD.has(status))
-    return refusal('status', 'RFC 9111 §3: the status code is final and understood')
+  const mustUnderstand = directives.has('must-understand')
+  if (status < 200 || PARTS.has(status) || (mustUnderstand && !UNDERSTOOD.has(status)))
+    return refusal('status', 'RFC 9111 §3: the status code is final, and understood where it must be')
   // `must-understand` with a status that is understood lifts `no-store`.
-  if (directives.has('no-store') && !directives.has('must-understand'))
-    return refusal('no-store', 'RFC 9111 §5.2.2.5')
+  if (directives.has('no-store') && !mustUnderstand) return refusal('no-store', 'RFC 9111 §5.2.2.5')
   if (directives.get('private') === true && !policy.partitioned)
     return refusal('private', 'RFC 9111 §5.2.2.7')
-  if (directives.get('no-cache') === true) return refusal('no-cache', 'RFC 9111 §5.2.2.4')
-  if (headers.has('set-cookie')) return refusal('set-cookie', 'RFC 9111 §7.3: it is meant for one client')
+  const isForRevalidation =
+    policy.policy === 'origin' && policy.keepMs > 0 && (headers.has('etag') || headers.has('last-modified'))
+  const noCache = directives.get('no-cache') === true
+  if (noCache && !isForRevalidation) return refusal('no-cache', 'RFC 9111 §5.2.2.4')
+  if (headers.has('set-cookie') && policy.setCookie === 'refuse')
+    return refusal('set-cookie', 'RFC 9111 §7.3: it is meant for one client')
   if (vary === undefined) return refusal('vary', 'RFC 9111 §4.1: `*` never matches')
   const personal = personalField(vary, policy.declared)
   if (personal !== undefined)
     return refusal('vary', `a variant for each ${personal}; declare it in \`headers\``)
-  if (headers.has('content-range')) return refusal('partial', 'RFC 9111 §3.3')
   if (String(headers.get('content-type') ?? '').startsWith('text/event-stream')) {
     return refusal('event-stream', 'it does not end')
   }
 
   const explicit = explicitLifetimeMs(directives, source === 'cache-control' ? headers : undefined, nowMs)
-  const given = explicit ?? routeLifetimeMs(status, policy)
+  const isHeuristic = HEURISTIC_STATUSES.has(status) || directives.has('public')
+  const given = noCache
+    ? { lifetimeMs: 0, rule: 'no-cache' }
+    : (explicit ??
+      routeLifetimeMs(status, policy) ??
+      (isHeuristic ? heuristicLifetimeMs(headers, policy.heuristicRatio, nowMs) : undefined))
   if (given === undefined)
     return refusal('no-freshness', 'RFC 9111 §3: no explicit lifetime, and no heuristics')
   const initialAgeMs = initialAge(headers, nowMs)
-  if (given.lifetimeMs <= initialAgeMs) return refusal('stale', 'RFC 9111 §4.2: it was stale when it came')
+  const isStale = given.lifetimeMs <= initialAgeMs
+  if (isStale && !isForRevalidation) return refusal('stale', 'RFC 9111 §4.2: it was stale when it came')
   return {
     store: true,
-    lifetimeMs: given.lifetimeMs,
+    lifetimeMs: isStale ? initialAgeMs : given.lifetimeMs,
     initialAgeMs,
     ...staleLimits(directives, policy),
     vary,

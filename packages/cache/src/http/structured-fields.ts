@@ -1,4 +1,4 @@
-import type { Directives } from './cache-control.js'
+import { type Directives, isSeconds } from './cache-control.js'
 
 const KEY = /[a-z*][a-z0-9_.*-]*/y
 const NUMBER = /-?\d{1,15}(?:\.\d{1,3})?/y
@@ -26,6 +26,11 @@ class Reader {
     if (match === null) return undefined
     this.#at += match[0].length
     return match[1] ?? match[0]
+  }
+
+  isAt(pattern: RegExp): boolean {
+    pattern.lastIndex = this.#at
+    return pattern.test(this.#text)
   }
 
   /** @returns the item as text, `false` for `?0`, `undefined` if there is none */
@@ -68,10 +73,13 @@ export function parseDictionary(field: string): Directives | undefined {
   while (!reader.done) {
     const key = reader.take(KEY)
     if (key === undefined) return undefined
-    const value = reader.take(/=/y) === undefined ? true : reader.item()
+    const hasValue = reader.take(/=/y) !== undefined
+    const isInteger = reader.isAt(/\d{1,15}(?![.\d])/y)
+    const value = hasValue ? reader.item() : true
     if (value === undefined || !reader.parameters() || !reader.next()) return undefined
     directives.delete(key)
-    if (value !== false) directives.set(key, value)
+    // Of another type than is expected, a string above all, it is not there.
+    if (value !== false && (!isSeconds(key) || (hasValue && isInteger))) directives.set(key, value)
   }
   return directives
 }

@@ -66,7 +66,8 @@ function normalised(name: string, value: string | string[] | undefined): string 
     case 'accept-language':
       return byPreference(text).join(',')
     default:
-      return text
+      // Around the commas of a list it makes no difference (RFC 9110 §5.6.1); inside of a quoted string it may.
+      return text.replace(/"(?:[^"\\]|\\.)*"|\s*,\s*/g, (part) => (part.startsWith('"') ? part : ','))
   }
 }
 

@@ -100,12 +100,27 @@ row('RFC 9111 §3', 'MUST NOT', 'store a response to a method other than GET', a
 row(
   'RFC 9111 §3',
   'MUST NOT',
-  'store a response whose status code is not final or not understood',
+  'store a status code that it does not understand if the response has must-understand',
   async (open) => {
-    expect(await stored(open, FRESH, 299)).toBe(false)
-    expect(await stored(open, FRESH, 599)).toBe(false)
+    for (const status of [299, 499, 599]) {
+      const mustUnderstand = { 'Cache-Control': 'max-age=100, no-store, must-understand' }
+      expect(await stored(open, mustUnderstand, status)).toBe(false)
+      expect(await stored(open, { 'Cache-Control': 'max-age=100, must-understand' }, status)).toBe(false)
+    }
   },
 )
+row('RFC 9111 §3', 'MAY', 'store any other final status code with explicit freshness', async (open) => {
+  for (const status of [299, 499, 599]) {
+    expect(await stored(open, FRESH, status)).toBe(true)
+    expect(await stored(open, {}, status)).toBe(false)
+  }
+})
+row('RFC 9110 §14.4', 'MUST', 'take Content-Range in another status than 206 for any field', async (open) => {
+  const s = await open({ headers: { ...FRESH, 'Content-Range': 'bytes 0-1/9' } })
+  await s.get('/a')
+  const second = await s.get('/a')
+  expect([isHit(second), second.headers['content-range']]).toEqual([true, 'bytes 0-1/9'])
+})
 row('RFC 9111 §3', 'MUST NOT', 'store 206 or 304 as a whole response', async (open) => {
   expect(await stored(open, { ...FRESH, 'Content-Range': 'bytes 0-1/9' }, 206)).toBe(false)
 })
@@ -916,6 +931,104 @@ row(
   },
 )
 
+row(
+  'RFC 9111 §5.2.2.4',
+  'MAY',
+  "keep a response with no-cache to revalidate it, in front of an origin (`policy: 'origin'`)",
+  async (open) => {
+    for (const control of ['no-cache', 'no-cache, max-age=100', 'max-age=0']) {
+      const conditions: unknown[] = []
+      const s = await open(({ headers }, n) => {
+        conditions.push(headers['if-none-match'])
+        const status = headers['if-none-match'] === '"v"' ? 304 : 200
+        return { status, headers: { 'Cache-Control': control, ETag: '"v"' }, body: `body ${n}` }
+      })
+      for (let i = 0; i < 3; i++) {
+        const answer = await s.get('/a')
+        expect([answer.status, answer.body, isHit(answer)]).toEqual([200, 'body 1', false])
+      }
+      expect(conditions).toEqual([undefined, '"v"', '"v"'])
+    }
+  },
+)
+row(
+  'RFC 9111 §5.2.2.4',
+  'MUST NOT',
+  'let requests wait for one another for such a response',
+  async (open) => {
+    const gate = deferred()
+    const s = await open(async ({ headers }, n) => {
+      if (n === 2) await gate.promise
+      return {
+        headers: { 'Cache-Control': 'no-cache', ETag: `"${n}"` },
+        body: `${n} ${headers['if-none-match']}`,
+      }
+    })
+    expect((await s.get('/a')).body).toBe('1 undefined')
+    const first = s.get('/a')
+    await until(() => s.seen.length === 2)
+    expect((await s.get('/a')).body).toBe('3 "1"')
+    gate.resolve()
+    expect((await first).body).toBe('2 "1"')
+  },
+)
+row(
+  'RFC 9111 §4.2.2',
+  'MAY',
+  'work out a lifetime, but only if that is asked for (`heuristicRatio`)',
+  async (open) => {
+    const modified = { 'Last-Modified': httpDate(-864e5) }
+    const reused = async (status: number, headers: Record<string, string>, heuristicRatio: number) =>
+      reuses(await open({ status, headers }, { heuristicRatio }))
+    for (const status of [200, 203, 204, 404, 405, 410, 414, 501]) {
+      expect([status, await reused(status, modified, 0.1), await reused(status, modified, 0)]).toEqual([
+        status,
+        true,
+        false,
+      ])
+    }
+    for (const status of [201, 202, 403, 502, 503, 599])
+      expect(await reused(status, modified, 0.1)).toBe(false)
+    expect(await reused(599, { ...modified, 'Cache-Control': 'public' }, 0.1)).toBe(true)
+    expect(await reused(200, { ...modified, 'Cache-Control': 'no-store' }, 0.1)).toBe(false)
+    const s = await open({ headers: { 'Last-Modified': httpDate(-10_000) } }, { heuristicRatio: 0.1 })
+    await s.get('/a')
+    expect(cacheStatus(await s.get('/a'))).toMatch(/hit; ttl=[01];/)
+  },
+)
+row('RFC 9111 §4.2', 'SHOULD', 'read dates in any case', async (open) => {
+  for (const change of [
+    (date: string) => date.toLowerCase(),
+    (date: string) => date.toUpperCase(),
+    (date: string) => date.replace('GMT', 'gMT'),
+  ]) {
+    expect(await stored(open, { Expires: change(httpDate(60_000)) })).toBe(true)
+    expect(await stored(open, { Expires: change(httpDate(-60_000)) })).toBe(false)
+  }
+})
+row(
+  'RFC 9111 §4.1',
+  'MAY',
+  'take lists that differ in white space around commas for the same',
+  async (open) => {
+    const vary = () => open({ headers: { ...FRESH, Vary: 'foo' } })
+    expect(await reuses(await vary(), { foo: '1,2' }, { foo: ' 1, 2 ' })).toBe(true)
+    expect(await reuses(await vary(), { foo: '"1,2"' }, { foo: '"1, 2"' })).toBe(false)
+    expect(await reuses(await vary(), { foo: '1,2' }, { foo: '1 ,2 3' })).toBe(false)
+  },
+)
+row(
+  'RFC 9111 §7.3',
+  'MAY',
+  "reuse a response with Set-Cookie where the route says so (`setCookie: 'store'`)",
+  async (open) => {
+    const s = await open({ headers: { ...FRESH, 'Set-Cookie': ['a=1', 'b=2'] } }, { setCookie: 'store' })
+    await s.get('/a')
+    const second = await s.get('/a')
+    expect([isHit(second), second.headers['set-cookie']]).toEqual([true, ['a=1', 'b=2']])
+  },
+)
+
 // — RFC 9213
 
 row(
@@ -940,6 +1053,16 @@ row(
     expect(ttlOf(await s.get('/a'))).toBeGreaterThan(490)
   },
 )
+row('RFC 9213 §2.1', 'MUST', 'ignore a lifetime in a target field that is no integer', async (open) => {
+  for (const value of ['"100"', '100.5', 'abc', ':MTAw:', '?1', '']) {
+    const target = { 'CDN-Cache-Control': `max-age${value === '' ? '' : `=${value}`}` }
+    expect([value, await stored(open, { ...target, 'Cache-Control': 'no-store' })]).toEqual([value, false])
+    expect([value, await stored(open, { ...target, ...FRESH })]).toEqual([value, true])
+  }
+  expect(await stored(open, { 'CDN-Cache-Control': 'max-age=100;a=1', 'Cache-Control': 'no-store' })).toBe(
+    true,
+  )
+})
 row('RFC 9213 §2.1', 'MUST', 'ignore a target field that is empty or not a dictionary', async (open) => {
   for (const value of ['', 'max-age=', 'no-store,', '"no-store"', 'No-Store', 'no-store; =']) {
     expect([value, await stored(open, { 'CDN-Cache-Control': value, ...FRESH })]).toEqual([value, true])
