@@ -384,7 +384,7 @@ describe('cache.http while Redis fails', () => {
       },
     ],
     ['black-holed', (proxy) => proxy.set({ blackHole: true })],
-    ['slow', (proxy) => proxy.set({ latencyMs: 1_000 })],
+    ['slow', (proxy) => proxy.set({ latencyMs: 3_000 })],
   ]
   it.each(faults)(
     'answers by the handler when Redis is %s: p99 within deadline and handler',
@@ -412,7 +412,8 @@ describe('cache.http while Redis fails', () => {
         cached.push(...(await Promise.all(paths.map(timed))))
         plain.push(...(await Promise.all(paths.map(() => timed('/plain')))))
       }
-      expect(p99(cached)).toBeLessThan(DEADLINE_MS + 2 * p99(plain) + 50)
+      // A machine that stalls does so in one of the two: who waited for Redis itself would wait for seconds.
+      expect(p99(cached)).toBeLessThan(DEADLINE_MS + 2 * p99(plain) + 1_000)
       await proxy.clear()
       await until(async () => isHit(await one.get('/after')))
     },
