@@ -56,7 +56,8 @@ export class Forwarding {
       const flight = this.#coordinator.join<Settled>(key)
       if (flight === undefined) {
         const here = key
-        const own = await this.#coordinator.start(here, visit.tags, () =>
+        // Which groups a response is in it says itself: until then any invalidation may be of it.
+        const own = await this.#coordinator.start(here, undefined, () =>
           this.#pursue(visit, here, revalidate, giveUpAt),
         ).result
         if (own.kind !== 'vary') return

@@ -49,7 +49,8 @@ async function app(
   const port = portOf(http)
   const ask = (path: string, headers: Record<string, string> = {}) =>
     send(port, 'GET', path, { host: 'site.example', ...headers })
-  return { port, cache, get: ask }
+  const other = (method: string, path: string) => send(port, method, path, { host: 'site.example' })
+  return { port, cache, get: ask, send: other }
 }
 
 /** Well below `waitMs`, and well above what a busy machine takes. */
@@ -178,6 +179,38 @@ describe('cache.http: whose answer it is', () => {
     expect(logged).toContain('/list?page=1&utm=evil')
   })
 })
+
+it.each(['surrogate-key', 'cache-groups'])(
+  'a response that is under way is for nobody who asks after the invalidation of what it names in %s',
+  async (field) => {
+    let runs = 0
+    const gate = deferred()
+    const {
+      get,
+      cache,
+      send: put,
+    } = await app((app, cache) => {
+      app.use(cache.http())
+      app.get('/', async (_req, res) => {
+        const run = ++runs
+        res.set(field, field === 'cache-groups' ? '"late"' : 'late')
+        if (run === 1) await gate.promise
+        res.send(`run ${run}`)
+      })
+      app.put('/other', (_req, res) => void res.set('Cache-Group-Invalidation', '"late"').send('done'))
+    })
+    const before = get('/')
+    await until(() => runs === 1)
+    if (field === 'cache-groups') await put('PUT', '/other')
+    else await cache.invalidateTags(['late'])
+    const after = get('/')
+    // It is on its way, and waits for the one that began before.
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    gate.resolve()
+    expect((await before).body).toBe('run 1')
+    expect((await after).body).toBe('run 2')
+  },
+)
 
 describe('cache.http: middleware in front and behind', () => {
   it('stores although a session in front, and helmet, look at the request when the response ends', async () => {

@@ -83,7 +83,7 @@ describe.each([
     const fleet = await Promise.all(Array.from({ length: PROCESSES }, () => startMember(env)))
     closing.unshift(() => Promise.all(fleet.map((member) => member.kill())))
     const reports = fleet.map((one) => one.next('race'))
-    for (const one of fleet) one.order({ kind: 'race', keys: 60, durationMs: DURATION_MS })
+    for (const one of fleet) one.order({ kind: 'race', over: 'calls', keys: 60, durationMs: DURATION_MS })
 
     await delay(2_000)
     await deployment.crash(0)
