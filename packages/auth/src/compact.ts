@@ -1,4 +1,4 @@
-import { decodeJwt, decodeProtectedHeader } from 'jose'
+import { isUtf8 } from 'node:buffer'
 import type { Algorithm } from './algorithms.js'
 
 /** What is looked at of a token before its signature is. */
@@ -40,7 +40,7 @@ const REFUSED_MEMBERS = ['jku', 'jwk', 'x5u', 'x5c', 'crit', 'b64'] as const
  * @returns the reason if it must be refused
  */
 export function readHeader(token: string): CompactHeader | 'malformed' | 'header' {
-  const header = decoded(decodeProtectedHeader, token)
+  const header = readPart(token, 0)
   if (header === undefined) return 'malformed'
   const { alg, kid, typ = '' } = header
   if (typeof alg !== 'string' || typeof typ !== 'string') return 'malformed'
@@ -49,18 +49,18 @@ export function readHeader(token: string): CompactHeader | 'malformed' | 'header
   return { alg: alg as Algorithm, kid, typ: typ.toLowerCase().replace(/^application\//, '') }
 }
 
-/** The claims of a canonical token whose signature nobody has checked. `undefined` if they are no JSON object. */
-export function readUnverifiedClaims(token: string): Record<string, unknown> | undefined {
-  return decoded(decodeJwt, token)
-}
-
-/** What one of jose's decoders makes of a token. `undefined` if it is no JSON object. */
-export function decoded(
-  decoder: (token: string) => object,
-  token: string,
-): Record<string, unknown> | undefined {
+/**
+ * The header or the claims of a canonical token whose signature nobody has checked. jose reads the header again when it checks
+ * that: this is to know whose key to ask for, at a quarter of what its decoder costs.
+ *
+ * @returns `undefined` if it is no JSON object
+ */
+export function readPart(token: string, index: 0 | 1): Record<string, unknown> | undefined {
   try {
-    return decoder(token) as Record<string, unknown>
+    const bytes = Buffer.from(token.split('.')[index]!, 'base64url')
+    const value: unknown = isUtf8(bytes) ? JSON.parse(bytes.toString()) : undefined
+    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
+    return isObject ? (value as Record<string, unknown>) : undefined
   } catch {
     return undefined
   }

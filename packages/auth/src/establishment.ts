@@ -1,6 +1,6 @@
 import { hash, type KeyObject } from 'node:crypto'
 import { type AccessTokenClaims, refusalByContent } from './claims.js'
-import { isCanonical, readHeader, readUnverifiedClaims } from './compact.js'
+import { isCanonical, readHeader, readPart } from './compact.js'
 import { type TokenRefusal, VerificationBusy } from './errors.js'
 import type { AccessTokenConfig, IssuerConfig } from './options.js'
 import { Remembered } from './remembered.js'
@@ -85,22 +85,26 @@ export class Establishment {
     if (flight !== undefined) return flight
     const readable = read(this.#config, token)
     if (readable instanceof Refusal) return readable
-    const started = this.#verify(digest, readable).finally(() => this.#flights.delete(digest))
+    const started = this.#verify(digest, readable)
     this.#flights.set(digest, started)
     return started
   }
 
   async #verify(digest: string, readable: Readable): Promise<Established | Refusal> {
     const { token, algorithm, kid, issuer, unverified } = readable
-    const key = await issuer.keys.find(algorithm, kid)
-    if (key === undefined) return new Refusal('key', issuer.issuer)
-    const isGood = await this.#inTurn(() => isSignedBy(token, key, algorithm))
-    if (!isGood) return new Refusal('signature', issuer.issuer)
-    const reason = refusalByContent(unverified, { ...issuer, type: this.#config.type })
-    if (reason !== undefined) return new Refusal(reason, issuer.issuer)
-    const entry = { issuer, algorithm, kid, key, claims: deeplyFrozen(unverified) as AccessTokenClaims }
-    this.#remembered.set(digest, entry)
-    return entry
+    try {
+      const key = await issuer.keys.find(algorithm, kid)
+      if (key === undefined) return new Refusal('key', issuer.issuer)
+      const isGood = await this.#inTurn(() => isSignedBy(token, key, algorithm))
+      if (!isGood) return new Refusal('signature', issuer.issuer)
+      const reason = refusalByContent(unverified, { ...issuer, type: this.#config.type })
+      if (reason !== undefined) return new Refusal(reason, issuer.issuer)
+      const entry = { issuer, algorithm, kid, key, claims: deeplyFrozen(unverified) as AccessTokenClaims }
+      this.#remembered.set(digest, entry)
+      return entry
+    } finally {
+      this.#flights.delete(digest)
+    }
   }
 }
 
@@ -110,7 +114,7 @@ function read(config: AccessTokenConfig, token: string): Readable | Refusal {
   const header = readHeader(token)
   if (typeof header === 'string') return new Refusal(header)
   if (!isAccessToken(config.type, header.typ)) return new Refusal('type')
-  const unverified = readUnverifiedClaims(token)
+  const unverified = readPart(token, 1)
   if (unverified === undefined) return new Refusal('malformed')
   const issuer = config.issuers.get(unverified.iss as string)
   if (issuer === undefined) return new Refusal('issuer')

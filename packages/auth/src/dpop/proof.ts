@@ -1,7 +1,6 @@
 import { createPublicKey, hash, type JsonWebKey, type KeyObject } from 'node:crypto'
-import { decodeJwt, decodeProtectedHeader } from 'jose'
 import { type Algorithm, fits } from '../algorithms.js'
-import { decoded, isCanonical } from '../compact.js'
+import { isCanonical, readPart } from '../compact.js'
 import { isSignedBy } from '../signature.js'
 import { normalizedUrl } from './address.js'
 import type { KnownKey, KnownKeys } from './known-keys.js'
@@ -78,7 +77,7 @@ export async function readProof(
   known: KnownKeys,
 ): Promise<SignedProof | ProofRefusal> {
   if (proof.length > MAX_PROOF_BYTES || !isCanonical(proof)) return 'proof-malformed'
-  const [header, claims] = [decoded(decodeProtectedHeader, proof), decoded(decodeJwt, proof)]
+  const [header, claims] = [readPart(proof, 0), readPart(proof, 1)]
   if (header === undefined || claims === undefined) return 'proof-malformed'
   if (header.typ !== 'dpop+jwt' || REFUSED_MEMBERS.some((name) => Object.hasOwn(header, name)))
     return 'proof-header'
