@@ -114,7 +114,12 @@ function isInstant(value: unknown): boolean {
 /** Another way of confirmation, such as a certificate's, is nothing that could be checked here. */
 function isConfirmation(value: unknown): boolean {
   const { jkt } = (value ?? {}) as { jkt?: unknown }
-  return typeof jkt === 'string' && /^[\w-]{43}$/.test(jkt)
+  return isThumbprint(jkt)
+}
+
+/** Whether a value is a SHA-256 in base64url, as the thumbprint of a key is (RFC 7638). */
+export function isThumbprint(value: unknown): value is string {
+  return typeof value === 'string' && /^[\w-]{43}$/.test(value)
 }
 
 /** Thumbprint of the key that a token is bound to. @param claims  which `refusalByContent` lets pass */

@@ -95,6 +95,11 @@ export function wordsOfProof(reason: ProofRefusal): string {
   return PROOF_WORDS[reason]
 }
 
+/** The word for clients. @param nonce  for the next proof: then the client is only asked to use it */
+export function errorOfProof(nonce: string | undefined): 'invalid_dpop_proof' | 'use_dpop_nonce' {
+  return nonce === undefined ? 'invalid_dpop_proof' : 'use_dpop_nonce'
+}
+
 /**
  * The token is good, and the proof that came with it is not (RFC 9449 `invalid_dpop_proof`), or lacks a nonce of this
  * server (`use_dpop_nonce`), which the answer then has in `DPoP-Nonce`.
@@ -104,15 +109,16 @@ export class InvalidProof extends ScaleError {
   readonly reason: ProofRefusal
 
   /**
-   * @param challenge  value of `WWW-Authenticate`
+   * @param challenge  value of `WWW-Authenticate`; `undefined`: it was a request for tokens, which is answered 400 (RFC 9449 §5, §8)
    * @param nonce      for the client's next proof
    */
-  constructor(reason: ProofRefusal, challenge: string, nonce: string | undefined) {
+  constructor(reason: ProofRefusal, challenge: string | undefined, nonce: string | undefined) {
     super(`${PROOF_WORDS[reason]}.`, {
       code: 'ERR_SCALE_DPOP_PROOF',
-      status: 401,
+      status: challenge === undefined ? 400 : 401,
+      ...(challenge === undefined ? { extensions: { error: errorOfProof(nonce) } } : {}),
       headers: {
-        'WWW-Authenticate': challenge,
+        ...(challenge === undefined ? {} : { 'WWW-Authenticate': challenge }),
         // RFC 9449 §8.2: a nonce that a cache keeps is an old one.
         ...(nonce === undefined ? {} : { 'DPoP-Nonce': nonce, 'Cache-Control': 'no-store' }),
       },

@@ -13,6 +13,8 @@ export interface NewFamily {
   readonly grant: string
   /** Which device it is on, as text; may be empty. */
   readonly device: string
+  /** Thumbprint of the only key that may exchange its tokens; empty: none is needed. */
+  readonly boundTo: string
   /** Families that the user may have, with this one, ≥ 1. */
   readonly maxPerUser: number
 }
@@ -34,6 +36,8 @@ export interface FamilyRotation {
   readonly nonce: string
   /** How long the replaced token is answered with the same successor, in ms. 0: not at all */
   readonly graceMs: number
+  /** Thumbprint of the key that was proved; empty: none. */
+  readonly provedKey: string
 }
 
 /** What became of an exchange. */
@@ -47,6 +51,8 @@ export type RotateOutcome =
    * forgotten yet.
    */
   | { readonly outcome: 'reused'; readonly userId: string }
+  /** The family is bound to another key than the one that was proved. Nothing changed. */
+  | { readonly outcome: 'other-key' }
   /** There is no such family: it ended, was revoked, or never was. */
   | { readonly outcome: 'unknown' }
 

@@ -3,6 +3,7 @@ import { string } from '@scale/core'
 import { SignJWT } from 'jose'
 import { scopeToken } from './challenge.js'
 import { issuedChannel, refreshedChannel, reuseChannel, revokedChannel } from './channels.js'
+import { isThumbprint } from './claims.js'
 import { AuthMisuse, InvalidGrant } from './errors.js'
 import type { Family } from './family-store.js'
 import {
@@ -34,6 +35,11 @@ export interface SignIn {
   acr?: string
   /** More claims, JSON, kept with the family. None that RFC 9068 gives a meaning. */
   claims?: Readonly<Record<string, unknown>>
+  /**
+   * Thumbprint of the key that its client has proved to have: `await proofs.clientKey(req, res)`. Then its access tokens are bound
+   * to that key, and its refresh tokens can be exchanged with a proof of that key only. Default: it is bound to none
+   */
+  clientKey?: string | undefined
   /** Where it came from, for the list of a user's devices. */
   device?: Device
 }
@@ -51,7 +57,8 @@ export interface Device {
 /** What a client is answered, in the form of RFC 6749 §5.1. Send it with `Cache-Control: no-store`. */
 export interface TokenResponse {
   readonly access_token: string
-  readonly token_type: 'Bearer'
+  /** `DPoP`: the access token needs a proof at each use. */
+  readonly token_type: 'Bearer' | 'DPoP'
   /** Life of the access token, in seconds. */
   readonly expires_in: number
   readonly refresh_token: string
@@ -95,9 +102,14 @@ export interface TokenIssuer {
    * answer was lost, are given the same successor. One that is used again later ends the family: somebody has a copy.
    *
    * @param refreshToken  as the client sent it; anything else is refused without asking the store
-   * @throws {InvalidGrant} it opens nothing
+   * @param options.clientKey  thumbprint of the key that the client has proved to have, as in {@link SignIn}: the access token is bound
+   *   to it. Default none
+   * @throws {InvalidGrant} it opens nothing, or not with this key
    */
-  refresh(refreshToken: unknown): Promise<TokenResponse>
+  refresh(
+    refreshToken: unknown,
+    options?: { readonly clientKey?: string | undefined },
+  ): Promise<TokenResponse>
   /**
    * Ends the family of a refresh token: a logout. If it fails, ask again: it can be done until it held.
    *
@@ -148,6 +160,7 @@ export function tokenIssuer(options: TokenIssuerOptions): TokenIssuer {
   return {
     issue: async (signIn) => {
       const { userId, grant, device } = checked(config, signIn)
+      const clientKey = checkedKey(signIn.clientKey)
       const token = newRefreshToken(userId)
       const ref = refOf(token)
       const nowMs = await store.create(ref, {
@@ -157,13 +170,16 @@ export function tokenIssuer(options: TokenIssuerOptions): TokenIssuer {
         absoluteTimeoutMs: config.absoluteTimeoutMs,
         grant: JSON.stringify(grant),
         device,
+        boundTo: clientKey,
         maxPerUser: config.maxPerUser,
       })
       if (issuedChannel.hasSubscribers) issuedChannel.publish({ id: ref.id, userId })
       const expiresAt = nowMs + config.absoluteTimeoutMs
-      return respond(config, ref, { userId, createdAt: nowMs, expiresAt, grant: '' }, grant, nowMs, token)
+      const family = { userId, createdAt: nowMs, expiresAt, grant: '' }
+      return respond(config, ref, family, grant, { nowMs, refreshToken: token, clientKey })
     },
-    refresh: async (refreshToken) => {
+    refresh: async (refreshToken, { clientKey } = {}) => {
+      const provedKey = checkedKey(clientKey)
       if (!isRefreshToken(refreshToken)) throw new InvalidGrant()
       const ref = refOf(refreshToken)
       const nonce = newNonce()
@@ -172,9 +188,10 @@ export function tokenIssuer(options: TokenIssuerOptions): TokenIssuer {
         digest: digestOf(successor),
         nonce,
         graceMs: config.graceMs,
+        provedKey,
       })
       if (result.outcome === 'reused') await reused(config, ref, result.userId)
-      if (result.outcome === 'unknown' || result.outcome === 'reused') throw new InvalidGrant()
+      if (result.outcome !== 'rotated' && result.outcome !== 'repeated') throw new InvalidGrant()
       const { nowMs, family } = result
       const repeated = result.outcome === 'repeated'
       if (refreshedChannel.hasSubscribers) {
@@ -182,7 +199,7 @@ export function tokenIssuer(options: TokenIssuerOptions): TokenIssuer {
       }
       const next = repeated ? successorOf(refreshToken, result.nonce) : successor
       const granted = JSON.parse(family.grant) as Grant
-      return respond(config, ref, family, granted, nowMs, next)
+      return respond(config, ref, family, granted, { nowMs, refreshToken: next, clientKey: provedKey })
     },
     revoke: async (refreshToken) => {
       if (!isRefreshToken(refreshToken)) return false
@@ -236,13 +253,26 @@ function checked(
   }
 }
 
+/** @returns empty: none. @throws {AuthMisuse} it is no thumbprint */
+function checkedKey(clientKey: string | undefined): string {
+  if (clientKey === undefined || isThumbprint(clientKey)) return clientKey ?? ''
+  throw new AuthMisuse('tokenIssuer: `clientKey` must be the SHA-256 thumbprint of a key, in base64url.')
+}
+
+/** What is new in each pair of tokens. */
+interface Made {
+  readonly nowMs: number
+  readonly refreshToken: string
+  /** Empty: none. */
+  readonly clientKey: string
+}
+
 async function respond(
   { issuer, audience, keys, accessTtlMs }: TokenIssuerConfig,
   { id }: FamilyRef,
   { userId, createdAt, expiresAt }: Family,
   { clientId, scope, acr, claims }: Grant,
-  nowMs: number,
-  refreshToken: string,
+  { nowMs, refreshToken, clientKey }: Made,
 ): Promise<TokenResponse> {
   const { kid, algorithm, privateKey } = keys.current()
   const iat = Math.floor(nowMs / 1_000)
@@ -261,12 +291,13 @@ async function respond(
     auth_time: Math.floor(createdAt / 1_000),
     ...(scope === undefined ? {} : { scope }),
     ...(acr === undefined ? {} : { acr }),
+    ...(clientKey === '' ? {} : { cnf: { jkt: clientKey } }),
   })
     .setProtectedHeader({ alg: algorithm, kid, typ: 'at+jwt' })
     .sign(privateKey)
   return {
     access_token: accessToken,
-    token_type: 'Bearer',
+    token_type: clientKey === '' ? 'Bearer' : 'DPoP',
     expires_in: exp - iat,
     refresh_token: refreshToken,
     ...(scope === undefined ? {} : { scope }),

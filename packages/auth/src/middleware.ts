@@ -5,7 +5,14 @@ import { type ChallengeParameters, challengeOf, type Scheme } from './challenge.
 import { refusedChannel } from './channels.js'
 import type { AccessTokenClaims } from './claims.js'
 import type { ProofOutcome } from './dpop/dpop.js'
-import { AuthMisuse, InvalidAuthorization, InvalidProof, TokenRequired, wordsOfProof } from './errors.js'
+import {
+  AuthMisuse,
+  errorOfProof,
+  InvalidAuthorization,
+  InvalidProof,
+  TokenRequired,
+  wordsOfProof,
+} from './errors.js'
 import { Establishment } from './establishment.js'
 import { type AccessTokenConfig, type AccessTokenOptions, resolveAccessTokenOptions } from './options.js'
 import { type Auth, verify } from './verifier.js'
@@ -140,7 +147,7 @@ function proofRefused(
 ): InvalidProof {
   if (refusedChannel.hasSubscribers) refusedChannel.publish({ reason, issuer })
   const parameters = {
-    error: nonce === undefined ? 'invalid_dpop_proof' : 'use_dpop_nonce',
+    error: errorOfProof(nonce),
     error_description: wordsOfProof(reason),
   }
   return new InvalidProof(reason, challengeOf(challenge, parameters, 'DPoP'), nonce)

@@ -31,7 +31,7 @@ export const errorHandler: ErrorRequestHandler = (error, _req, res, next) => {
   res
     .status(error.status ?? 500)
     .set(error.headers ?? {})
-    .json({ code: error.code, message: error.message })
+    .json({ code: error.code, message: error.message, ...error.extensions })
 }
 
 export async function listen(app: Express): Promise<RunningApp> {

@@ -1,11 +1,18 @@
 import { hash } from 'node:crypto'
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { requestSlot } from '@scale/core'
-import { replayFailureChannel } from '../channels.js'
+import { refusedChannel, replayFailureChannel } from '../channels.js'
+import { InvalidProof } from '../errors.js'
 import { addressOf } from './address.js'
 import { KnownKeys } from './known-keys.js'
 import { type DpopOptions, resolveDpopOptions } from './options.js'
-import { type ProofRefusal, readProof, refusalByTarget, type SignedProof } from './proof.js'
+import {
+  type PresentedToken,
+  type ProofRefusal,
+  readProof,
+  refusalByTarget,
+  type SignedProof,
+} from './proof.js'
 
 /** What came of looking at the proof of a request. */
 export type ProofOutcome =
@@ -26,6 +33,15 @@ export interface Dpop {
    * @throws the store's error, with `onStoreError: 'reject'`
    */
   confirm(req: IncomingMessage, token: string, thumbprint: string): Promise<ProofOutcome>
+  /**
+   * The key of a client that asks for tokens, by the proof that comes with its request; pass it to `issue` and `refresh` of a
+   * `tokenIssuer`. A new nonce goes into the answer by itself.
+   *
+   * @returns its thumbprint; `undefined` if there is no proof, with `mode: 'accepted'`
+   * @throws {InvalidProof} 400, with a nonce to use if it lacks one
+   * @throws the store's error, with `onStoreError: 'reject'`
+   */
+  clientKey(req: IncomingMessage, res: ServerResponse): Promise<string | undefined>
 }
 
 /**
@@ -45,7 +61,11 @@ export function dpop(options?: DpopOptions): Dpop {
   const known = new KnownKeys()
   const outcomes = requestSlot<Promise<ProofOutcome>>('proof of possession')
 
-  async function judge(req: IncomingMessage, token: string, thumbprint: string): Promise<ProofOutcome> {
+  /** @param token  `undefined`: the request is for one */
+  async function judge(
+    req: IncomingMessage,
+    token: PresentedToken | undefined,
+  ): Promise<ProofOutcome & { thumbprint?: string }> {
     const refuse = (reason: ProofRefusal): ProofOutcome => ({
       kind: 'refused',
       reason,
@@ -55,13 +75,14 @@ export function dpop(options?: DpopOptions): Dpop {
     if (text === undefined) return refuse('proof-missing')
     const proof = await readProof(text, config.algorithms, known)
     if (typeof proof === 'string') return refuse(proof)
-    const target = { method: req.method, address: addressOf(req, config.baseUrl), token, thumbprint }
+    const target = { method: req.method, address: addressOf(req, config.baseUrl), token }
     const nonce = nonceOf(proof)
     const reason = refusalByTarget(proof, target) ?? refusalByTime(proof, nonce)
     if (reason !== undefined) return refuse(reason)
     if (!(await isFirstUse(proof))) return refuse('proof-replay')
     proof.remember()
-    return { kind: 'good', nonce: nonce === 'aging' ? nonces?.current(clock()) : undefined }
+    const { thumbprint } = proof
+    return { kind: 'good', thumbprint, nonce: nonce === 'aging' ? nonces?.current(clock()) : undefined }
   }
 
   function nonceOf({ claims }: SignedProof): 'none' | 'fresh' | 'aging' | 'unusable' {
@@ -100,9 +121,20 @@ export function dpop(options?: DpopOptions): Dpop {
       // Middleware of an app and of a route: the second one is no replay.
       const known = outcomes.get(req)
       if (known !== undefined) return known
-      const outcome = judge(req, token, thumbprint)
+      const outcome = judge(req, { text: token, thumbprint })
       outcomes.set(req, outcome)
       return outcome
+    },
+    clientKey: async (req, res) => {
+      if (config.mode === 'accepted' && req.headers.dpop === undefined) return undefined
+      const outcome = await judge(req, undefined)
+      if (outcome.kind === 'refused') {
+        const { reason, nonce } = outcome
+        if (refusedChannel.hasSubscribers) refusedChannel.publish({ reason, issuer: undefined })
+        throw new InvalidProof(reason, undefined, nonce)
+      }
+      if (outcome.nonce !== undefined) res.setHeader('DPoP-Nonce', outcome.nonce)
+      return outcome.thumbprint
     },
   }
 }

@@ -43,7 +43,8 @@ export interface ProofClaims {
   readonly htu: string
   /** In seconds since 1970. */
   readonly iat: number
-  readonly ath: string
+  /** Of the access token; a request for tokens has none yet. */
+  readonly ath: string | undefined
   readonly nonce: string | undefined
 }
 
@@ -132,7 +133,9 @@ function isComplete(
 ): claims is ProofClaims & Record<string, unknown> {
   const { jti, htm, htu, iat, ath, nonce } = claims
   return (
-    [jti, htm, htu, ath].every((text) => typeof text === 'string' && text !== '' && text.length <= 4_096) &&
+    [jti, htm, htu, ath ?? '-'].every(
+      (text) => typeof text === 'string' && text !== '' && text.length <= 4_096,
+    ) &&
     typeof iat === 'number' &&
     Number.isFinite(iat) &&
     (nonce === undefined || typeof nonce === 'string')
@@ -144,8 +147,14 @@ export interface ProofTarget {
   readonly method: string | undefined
   /** In the spelling of `normalizedUrl`. `undefined`: the request has none, and no proof is for it. */
   readonly address: string | undefined
-  readonly token: string
-  /** Of the key that the token is bound to. */
+  /** `undefined`: it is a request for one. */
+  readonly token: PresentedToken | undefined
+}
+
+/** An access token that came with a proof. */
+export interface PresentedToken {
+  readonly text: string
+  /** Of the key that it is bound to. */
   readonly thumbprint: string
 }
 
@@ -156,7 +165,9 @@ export function refusalByTarget(
 ): ProofRefusal | undefined {
   if (claims.htm !== target.method) return 'proof-method'
   if (target.address === undefined || normalizedUrl(claims.htu) !== target.address) return 'proof-url'
-  if (claims.ath !== hash('sha256', target.token, 'base64url')) return 'proof-token'
-  if (thumbprint !== target.thumbprint) return 'proof-token'
-  return undefined
+  const { token } = target
+  if (token === undefined) return undefined
+  if (claims.ath === undefined) return 'proof-claims'
+  const isForIt = claims.ath === hash('sha256', token.text, 'base64url') && thumbprint === token.thumbprint
+  return isForIt ? undefined : 'proof-token'
 }

@@ -2,6 +2,7 @@
 //
 //   v  format, 1      h  SHA-256 of the current token     u  user id        g  what was granted     m  device
 //   c  created at     s  last refreshed at                i  idle timeout   x  absolute end
+//   b  thumbprint of the key that it is bound to; empty or not there: none
 //   z  ended at; there until its access tokens are taken back, or it would have expired
 //   r  replaced tokens that are within their grace, the newest first: `<SHA-256> <nonce> <end of grace>` by commas
 //
@@ -33,7 +34,7 @@ end
 /** The fields of a family that is alive, else nothing; and the user of one that was ended and is still remembered. */
 export const ALIVE = `
 local function alive()
-  local f = redis.call('HMGET', KEYS[1], 'h', 'r', 'u', 'c', 's', 'i', 'x', 'g', 'z')
+  local f = redis.call('HMGET', KEYS[1], 'h', 'r', 'u', 'c', 's', 'i', 'x', 'g', 'z', 'b')
   if f[9] then return nil, f[3] end
   if not f[1] or not redis.call('ZSCORE', KEYS[2], ARGV[2]) then return nil end
   if now >= f[5] + f[6] or now >= tonumber(f[7]) then return nil end

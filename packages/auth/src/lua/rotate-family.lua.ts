@@ -2,9 +2,9 @@ import { defineScript, type Script } from '@scale/redis'
 import { ALIVE, KEEP, NOW } from './prelude.lua.js'
 
 // KEYS   family, index
-// ARGV   clock, id, digest, digest of the successor, nonce, grace
+// ARGV   clock, id, digest, digest of the successor, nonce, grace, key that was proved or ''
 // Reply  { 0 } unknown; { 1, now, user, created, end, grant } rotated; { 2, now, user, created, end, grant, nonce } another
-//        was first; { 3, user } used again: the family ended, now or before
+//        was first; { 3, user } used again: the family ended, now or before; { 4 } bound to another key
 // Cost   O(log(families of the user))
 export const rotateFamilyScript: Script = defineScript(
   'auth.rotate-family',
@@ -13,6 +13,7 @@ ${KEEP}
 ${ALIVE}
 local f, owner = alive()
 if not f then return owner and { 3, owner } or { 0 } end
+if f[10] and f[10] ~= '' and f[10] ~= ARGV[7] then return { 4 } end
 local retired, nonce = {}, nil
 for digest, its_nonce, ends in string.gmatch(f[2], '(%S+) (%S+) (%d+),') do
   if now < tonumber(ends) then

@@ -13,6 +13,7 @@ interface Entry extends Family {
   readonly ref: FamilyRef
   readonly idleTimeoutMs: number
   readonly device: string
+  readonly boundTo: string
   readonly digest: string
   readonly refreshedAt: number
   readonly isEnded: boolean
@@ -66,6 +67,7 @@ export function memoryFamilyStore(options: MemoryFamilyStoreOptions = {}): Famil
       const entry = known(ref)
       if (entry === undefined) return { outcome: 'unknown' }
       if (entry.isEnded) return { outcome: 'reused', userId: entry.userId }
+      if (entry.boundTo !== '' && entry.boundTo !== rotation.provedKey) return { outcome: 'other-key' }
       const nowMs = clock()
       const { userId, createdAt, expiresAt, grant } = entry
       const family = { userId, createdAt, expiresAt, grant }

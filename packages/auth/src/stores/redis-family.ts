@@ -44,14 +44,14 @@ export function redisFamilyStore(options: RedisFamilyStoreOptions): FamilyStore 
     guard.run(script, [familyKey(tag, id), indexKey(tag)], [clock(), id, ...args], operation)
 
   return {
-    create: async (ref, { digest, userId, idleTimeoutMs, absoluteTimeoutMs, grant, device, maxPerUser }) => {
-      const args = [digest, userId, idleTimeoutMs, absoluteTimeoutMs, grant, device, maxPerUser]
+    create: async (ref, family) => {
+      const { digest, userId, idleTimeoutMs, absoluteTimeoutMs, grant, device, maxPerUser, boundTo } = family
+      const times = [idleTimeoutMs, absoluteTimeoutMs]
+      const args = [digest, userId, ...times, grant, device, maxPerUser, boundTo]
       return (await run(createFamilyScript, ref, ...args)) as number
     },
-    rotate: async (ref, digest, rotation) =>
-      readRotated(
-        await run(rotateFamilyScript, ref, digest, rotation.digest, rotation.nonce, rotation.graceMs),
-      ),
+    rotate: async (ref, digest, { digest: successor, nonce, graceMs, provedKey }) =>
+      readRotated(await run(rotateFamilyScript, ref, digest, successor, nonce, graceMs, provedKey)),
     end: async (ref) => ((await run(endFamilyScript, ref)) as string | null) ?? undefined,
     forget: async ({ tag, id }) => {
       await guard.call('unlink', [familyKey(tag, id)], operation)
@@ -73,6 +73,7 @@ export function redisFamilyStore(options: RedisFamilyStoreOptions): FamilyStore 
 function readRotated(reply: unknown): RotateOutcome {
   const [code, ...rest] = reply as [number, ...unknown[]]
   if (code === 0) return { outcome: 'unknown' }
+  if (code === 4) return { outcome: 'other-key' }
   if (code === 3) return { outcome: 'reused', userId: rest[0] as string }
   const [nowMs, userId, createdAt, expiresAt, grant, nonce] = rest as [
     number,

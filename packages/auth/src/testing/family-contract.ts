@@ -222,6 +222,21 @@ export function familyStoreContract(runner: ContractRunner, underTest: FamilySto
     assert.equal((await rotated(store, other)).result.outcome, 'rotated')
   })
 
+  it('exchanges a token that is bound to a key with that key only; any other changes nothing', async (store, userId) => {
+    const token = await made(store, userId, { boundTo: KEY })
+    const first = await rotated(store, token, GRACE, KEY)
+    assert.equal(first.result.outcome, 'rotated')
+    for (const other of ['', 'o'.repeat(43)]) {
+      for (const one of [token, first.successor]) {
+        assert.deepEqual((await rotated(store, one, GRACE, other)).result, { outcome: 'other-key' })
+      }
+    }
+    assert.equal((await rotated(store, token, GRACE, KEY)).result.outcome, 'repeated')
+    assert.equal((await rotated(store, first.successor, GRACE, KEY)).result.outcome, 'rotated')
+    const free = await made(store, userId)
+    assert.equal((await rotated(store, free, GRACE, KEY)).result.outcome, 'rotated')
+  })
+
   it('ends all of a user, and nobody else’s', async (store, userId) => {
     const tokens = [await made(store, userId), await made(store, userId), await made(store, userId)]
     const other = await made(store, unique('user'))
@@ -234,6 +249,8 @@ export function familyStoreContract(runner: ContractRunner, underTest: FamilySto
   })
 }
 
+const KEY = 'k'.repeat(43)
+
 async function made(store: FamilyStore, userId: string, changes: Partial<NewFamily> = {}): Promise<string> {
   const token = newRefreshToken(userId)
   const times = { idleTimeoutMs: IDLE, absoluteTimeoutMs: ABSOLUTE }
@@ -243,6 +260,7 @@ async function made(store: FamilyStore, userId: string, changes: Partial<NewFami
     ...times,
     grant: '{"é":1}',
     device: '',
+    boundTo: '',
     maxPerUser: 100,
     ...changes,
   }
@@ -254,11 +272,12 @@ async function rotated(
   store: FamilyStore,
   token: string,
   graceMs: number = GRACE,
+  provedKey: string = '',
 ): Promise<{ result: RotateOutcome; successor: string }> {
   const nonce = newNonce()
   const successor = successorOf(token, nonce)
   const ref: FamilyRef = refOf(token)
-  const rotation: FamilyRotation = { digest: digestOf(successor), nonce, graceMs }
+  const rotation: FamilyRotation = { digest: digestOf(successor), nonce, graceMs, provedKey }
   return { result: await store.rotate(ref, digestOf(token), rotation), successor }
 }
 

@@ -31,6 +31,7 @@ describe('families in memory', () => {
         ...times,
         grant: '',
         device: '',
+        boundTo: '',
         maxPerUser: 10,
       })
     }
