@@ -26,8 +26,12 @@ export interface AccessTokenClaims {
   readonly acr?: string
   /** The session, or family of tokens, that it belongs to. */
   readonly sid?: string
-  /** What whoever presents it must prove to have (RFC 7800), such as a key by its thumbprint (RFC 9449 §6.1). */
-  readonly cnf?: { readonly jkt?: string; readonly [name: string]: unknown }
+  /** What whoever presents it must prove to have (RFC 7800), a key or a certificate by its thumbprint (RFC 9449 §6.1, RFC 8705 §3.1). */
+  readonly cnf?: {
+    readonly jkt?: string
+    readonly 'x5t#S256'?: string
+    readonly [name: string]: unknown
+  }
   readonly [name: string]: unknown
 }
 
@@ -111,10 +115,11 @@ function isInstant(value: unknown): boolean {
   return typeof value === 'number' && Number.isFinite(value) && value >= 0
 }
 
-/** Another way of confirmation, such as a certificate's, is nothing that could be checked here. */
+/** Another way of confirmation is nothing that could be checked here; of two ways both must hold. */
 function isConfirmation(value: unknown): boolean {
-  const { jkt } = (value ?? {}) as { jkt?: unknown }
-  return isThumbprint(jkt)
+  const { jkt, 'x5t#S256': certificate } = (value ?? {}) as { jkt?: unknown; 'x5t#S256'?: unknown }
+  const named = [jkt, certificate].filter((one) => one !== undefined)
+  return named.length > 0 && named.every(isThumbprint)
 }
 
 /** Whether a value is a SHA-256 in base64url, as the thumbprint of a key is (RFC 7638). */

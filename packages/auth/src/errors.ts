@@ -186,8 +186,12 @@ export class KeysUnavailable extends ScaleError {
 
 /** A provider answered, and its key set cannot be used. The `cause` of a {@link KeysUnavailable}. */
 export class UnusableKeySet extends ScaleError {
-  constructor(problem: string, cause?: unknown) {
-    super(`The key set cannot be used: ${problem}.`, { code: 'ERR_SCALE_KEY_SET', status: 503, cause })
+  /** The status that it answered with, if that was the problem. */
+  readonly answered: number | undefined
+
+  constructor(problem: string, { answered }: { answered?: number } = {}) {
+    super(`The key set cannot be used: ${problem}.`, { code: 'ERR_SCALE_KEY_SET', status: 503 })
+    this.answered = answered
   }
 }
 

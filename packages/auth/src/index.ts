@@ -64,7 +64,7 @@ export { type TokenIssuerOptions, tokenIssuerDefaults } from './issuer-options.j
 export { type JwksOptions, jwks, jwksDefaults } from './keys/jwks-route.js'
 export type { Jwk, Jwks, KeySet } from './keys/key-set.js'
 export { localKeys } from './keys/local.js'
-export { type RemoteKeys, remoteKeys } from './keys/remote.js'
+export { discoveredKeys, type RemoteKeys, remoteKeys } from './keys/remote.js'
 export { type RemoteKeysOptions, remoteKeysDefaults } from './keys/remote-options.js'
 export {
   type SigningKey,
@@ -79,6 +79,11 @@ export { type AccessTokens, accessToken } from './middleware.js'
 export { type AccessTokenOptions, accessTokenDefaults, type TrustedIssuer } from './options.js'
 export { type PasswordCheck, type Passwords, passwords } from './passwords.js'
 export { type PasswordsOptions, passwordsDefaults } from './passwords-options.js'
+export {
+  type ProtectedResourceOptions,
+  protectedResource,
+  protectedResourceDefaults,
+} from './protected-resource.js'
 export type { FamilyRef } from './refresh-token.js'
 export type { ReplayStore } from './replay-store.js'
 export { type Revocation, revocation, type UserClaims } from './revocation.js'

@@ -4,6 +4,7 @@ import { type Credentials, credentialsOf } from './authorization.js'
 import { type ChallengeParameters, challengeOf, type Scheme } from './challenge.js'
 import { refusedChannel } from './channels.js'
 import type { AccessTokenClaims } from './claims.js'
+import { certificateOf } from './client-certificate.js'
 import type { ProofOutcome } from './dpop/dpop.js'
 import {
   AuthMisuse,
@@ -94,7 +95,8 @@ export function accessToken<Claims extends object = AccessTokenClaims>(
       if (auth === undefined) throw new TokenRequired(challengeOf(config.challenge))
       return auth as Auth<Claims>
     },
-    verify: async (token: string) => (await verify(config, establishment, token, 'Bearer')) as Auth<Claims>,
+    verify: async (token: string) =>
+      (await verify(config, establishment, token, { scheme: 'Bearer' })) as Auth<Claims>,
   })
 }
 
@@ -119,7 +121,8 @@ function admit(
   req: IncomingMessage,
   { token, scheme }: GivenCredentials,
 ): Admitted | Promise<Admitted> {
-  const auth = verify(config, establishment, token, scheme)
+  const certificate = (): string | undefined => certificateOf(config.clientCertificate, req)
+  const auth = verify(config, establishment, token, { scheme, certificate })
   if (scheme === 'DPoP') return proved(config, req, token, auth)
   return auth instanceof Promise ? auth.then(unproved) : unproved(auth)
 }

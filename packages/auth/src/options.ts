@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import {
   anyOf,
   arrayOf,
@@ -17,6 +18,7 @@ import {
 import { type Algorithm, algorithms, isSymmetric } from './algorithms.js'
 import { type ChallengeParameters, quotable } from './challenge.js'
 import type { AccessTokenClaims } from './claims.js'
+import type { ClientCertificate } from './client-certificate.js'
 import type { Dpop } from './dpop/dpop.js'
 import type { KeySet } from './keys/key-set.js'
 import type { Revocation } from './revocation.js'
@@ -68,6 +70,11 @@ export interface AccessTokenOptions<Claims extends object = AccessTokenClaims> e
   revocation?: Revocation
   /** Asks for proof that the client has the key that its token is bound to: `dpop(…)`. Default none */
   dpop?: Dpop
+  /**
+   * The certificate that a request's client has shown, for tokens that are bound to one (RFC 8705): in DER, or in PEM. For a proxy
+   * that ends TLS: read the field that it sets, and be sure that clients cannot. Default: that of the TLS connection
+   */
+  clientCertificate?: (req: IncomingMessage) => Buffer | string | undefined
   /** Named in every challenge. Default none */
   realm?: string
   /** Address of this API's protected resource metadata (RFC 9728), named in every challenge. Default none */
@@ -119,6 +126,7 @@ const checks: OptionChecks<AccessTokenOptions> = {
   revocation: (value) =>
     typeof (value as Partial<Revocation> | null)?.check === 'function' ? undefined : '`revocation(…)`',
   dpop: (value) => (typeof (value as Partial<Dpop> | null)?.confirm === 'function' ? undefined : '`dpop(…)`'),
+  clientCertificate: func,
   realm: quotable(128),
   resourceMetadata: (value) =>
     quotable(1_024)(value) === undefined && URL.canParse(value as string) ? undefined : 'an absolute URL',
@@ -145,6 +153,7 @@ export interface AccessTokenConfig {
   readonly optional: boolean
   readonly revocation: Revocation | undefined
   readonly dpop: Dpop | undefined
+  readonly clientCertificate: ClientCertificate | undefined
   readonly challenge: ChallengeParameters
   readonly clock: () => number
 }
@@ -174,6 +183,7 @@ export function resolveAccessTokenOptions<Claims extends object>(
     optional: resolved.optional,
     revocation: resolved.revocation,
     dpop,
+    clientCertificate: resolved.clientCertificate,
     challenge: { realm, resourceMetadata, dpop },
     clock: resolved.clock ?? Date.now,
   }

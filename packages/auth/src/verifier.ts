@@ -17,10 +17,17 @@ export interface Auth<Claims extends object = AccessTokenClaims> {
   readonly thumbprint: string | undefined
 }
 
+/** How a token came. */
+export interface Presentation {
+  readonly scheme: Scheme
+  /** Thumbprint of the certificate that its client has shown; asked for only where the token is bound to one. */
+  certificate?(): string | undefined
+}
+
 /**
  * Verifies a token: establishes what does not change, and decides what does: time, binding, revocation, schema.
  *
- * @param scheme  by which it was presented
+ * @param presented  how it came
  * @returns no promise if everything is at hand
  * @throws {InvalidToken} with the challenge for the client
  * @throws {KeysUnavailable} @throws {VerificationBusy} @throws the store's error, if revocation could not be asked
@@ -29,19 +36,20 @@ export function verify(
   config: AccessTokenConfig,
   establishment: Establishment,
   token: string,
-  scheme: Scheme,
+  presented: Presentation,
 ): Auth<object> | Promise<Auth<object>> {
   const established = establishment.establish(token)
   return established instanceof Promise
-    ? established.then((one) => decide(config, one, scheme))
-    : decide(config, established, scheme)
+    ? established.then((one) => decide(config, one, presented))
+    : decide(config, established, presented)
 }
 
 function decide(
   config: AccessTokenConfig,
   established: Established | Refusal,
-  scheme: Scheme,
+  presented: Presentation,
 ): Auth<object> | Promise<Auth<object>> {
+  const { scheme } = presented
   if (established instanceof Refusal) throw invalid(config, established, scheme)
   const { claims, issuer } = established
   const refuse = (reason: Refusal['reason']): InvalidToken =>
@@ -49,7 +57,7 @@ function decide(
   const thumbprint = boundTo(claims)
   const reason = refusalByTime(claims, config.clockToleranceMs, config.clock())
   if (reason !== undefined) throw refuse(reason)
-  if (!isPresentedRight(config, scheme, thumbprint)) throw refuse('binding')
+  if (!isPresentedRight(config, presented, claims)) throw refuse('binding')
   const { revocation } = config
   if (revocation === undefined) return checked(config, claims, thumbprint, refuse)
   const lifeMs = (claims.exp - claims.iat) * 1_000
@@ -96,8 +104,11 @@ function invalid(
  */
 function isPresentedRight(
   { dpop }: AccessTokenConfig,
-  scheme: Scheme,
-  thumbprint: string | undefined,
+  { scheme, certificate }: Presentation,
+  claims: AccessTokenClaims,
 ): boolean {
+  const wanted = claims.cnf?.['x5t#S256']
+  if (wanted !== undefined && certificate?.() !== wanted) return false
+  const thumbprint = boundTo(claims)
   return scheme === 'DPoP' ? thumbprint !== undefined : thumbprint === undefined && dpop?.mode !== 'required'
 }

@@ -1,9 +1,13 @@
 import { isSymmetric } from '../algorithms.js'
 import { UnusableKeySet } from '../errors.js'
 import { type Jwk, type VerificationKey, verificationKey } from './key-set.js'
+import { providerUrl, type RemoteKeysConfig } from './remote-options.js'
 
 /** More keys than any provider has; each costs time to read. */
 const MAX_KEYS = 100
+
+/** How a provider is asked. */
+export type Asking = Pick<RemoteKeysConfig, 'timeoutMs' | 'maxBytes' | 'allowHttp' | 'fetch'>
 
 /**
  * Fetches a key set. Redirects are refused: a key set elsewhere is another key set.
@@ -12,10 +16,36 @@ const MAX_KEYS = 100
  * @throws {UnusableKeySet} the answer is no key set
  * @throws what `fetch` throws
  */
-export async function fetchJwks(
+export async function fetchJwks(url: URL, asking: Asking): Promise<readonly VerificationKey[]> {
+  return usableKeys(await fetchObject(url, asking))
+}
+
+/**
+ * Fetches the key set that the metadata of an issuer name.
+ *
+ * @throws {UnusableKeySet} they are of another issuer, or name none
+ * @see OpenID Connect Discovery 1.0 §4 · RFC 8414 §3
+ */
+export async function discoverJwks(issuer: string, asking: Asking): Promise<readonly VerificationKey[]> {
+  const base = new URL(issuer)
+  const path = base.pathname.replace(/\/$/, '')
+  const openId = new URL(`${path}/.well-known/openid-configuration`, base)
+  const oauth = new URL(`/.well-known/oauth-authorization-server${path}`, base)
+  const metadata = await fetchObject(openId, asking).catch((error: unknown) => {
+    if ((error as Partial<UnusableKeySet>).answered !== 404) throw error
+    return fetchObject(oauth, asking)
+  })
+  // RFC 8414 §3.3: else one issuer could speak for another.
+  if (metadata.issuer !== issuer) throw new UnusableKeySet('the metadata are those of another issuer')
+  const address = providerUrl(String(metadata.jwks_uri), asking.allowHttp)
+  if (address === undefined) throw new UnusableKeySet('the metadata have no `jwks_uri` that may be asked')
+  return fetchJwks(address, asking)
+}
+
+async function fetchObject(
   url: URL,
-  { timeoutMs, maxBytes, fetch: load = fetch }: { timeoutMs: number; maxBytes: number; fetch?: typeof fetch },
-): Promise<readonly VerificationKey[]> {
+  { timeoutMs, maxBytes, fetch: load = fetch }: Asking,
+): Promise<Readonly<Record<string, unknown>>> {
   const response = await load(url, {
     headers: { Accept: 'application/jwk-set+json, application/json' },
     redirect: 'manual',
@@ -23,9 +53,14 @@ export async function fetchJwks(
   })
   if (response.status !== 200) {
     await response.body?.cancel()
-    throw new UnusableKeySet(`the provider answered ${response.status}`)
+    throw new UnusableKeySet(`the provider answered ${response.status}`, { answered: response.status })
   }
-  return usableKeys(await readText(response, maxBytes))
+  try {
+    return (JSON.parse(await readText(response, maxBytes)) ?? {}) as Record<string, unknown>
+  } catch (cause) {
+    if (cause instanceof SyntaxError) throw new UnusableKeySet('the answer is no JSON (SyntaxError)')
+    throw cause
+  }
 }
 
 async function readText(response: Response, maxBytes: number): Promise<string> {
@@ -40,13 +75,7 @@ async function readText(response: Response, maxBytes: number): Promise<string> {
   return Buffer.concat(chunks).toString()
 }
 
-function usableKeys(text: string): readonly VerificationKey[] {
-  let keys: unknown
-  try {
-    keys = (JSON.parse(text) as { keys?: unknown } | null)?.keys
-  } catch (cause) {
-    throw new UnusableKeySet(`the answer is no JSON (${(cause as Error).name})`)
-  }
+function usableKeys({ keys }: Readonly<Record<string, unknown>>): readonly VerificationKey[] {
   if (!Array.isArray(keys) || keys.length > MAX_KEYS) {
     throw new UnusableKeySet(`the answer has no \`keys\`, or more than ${MAX_KEYS}`)
   }

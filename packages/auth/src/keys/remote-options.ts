@@ -9,7 +9,7 @@ import {
   resolveOptions,
 } from '@scale/core'
 
-/** What `remoteKeys` takes beside the address. */
+/** What `remoteKeys` and `discoveredKeys` take beside the address. */
 export interface RemoteKeysOptions {
   /** Longest time that one request to the provider may take, body included, in ms. 10–60,000. Default 3,000 */
   timeoutMs?: number
@@ -65,21 +65,33 @@ const checks: OptionChecks<RemoteKeysOptions> = {
   clock: func,
 }
 
-/** @throws {InvalidOption} */
+/** What fetches keys, and when. */
+export type RemoteKeysConfig = { readonly url: URL } & Readonly<
+  ResolvedOptions<RemoteKeysOptions, typeof remoteKeysDefaults>
+>
+
+/** @param name  of the function whose options they are. @throws {InvalidOption} */
 export function resolveRemoteKeysOptions(
+  name: 'remoteKeys' | 'discoveredKeys',
   url: string | URL,
   options: RemoteKeysOptions | undefined,
-): { url: URL } & Readonly<ResolvedOptions<RemoteKeysOptions, typeof remoteKeysDefaults>> {
-  const resolved = resolveOptions('remoteKeys', options, { checks, defaults: remoteKeysDefaults })
+): RemoteKeysConfig {
+  const resolved = resolveOptions(name, options, { checks, defaults: remoteKeysDefaults })
   if (resolved.refreshAfterMs > resolved.maxAgeMs || resolved.maxAgeMs > resolved.maxStaleMs) {
-    throw new InvalidOption('remoteKeys: `refreshAfterMs` ≤ `maxAgeMs` ≤ `maxStaleMs` must hold.')
+    throw new InvalidOption(`${name}: \`refreshAfterMs ≤ \`maxAgeMs\` ≤ \`maxStaleMs\` must hold.`)
   }
-  const parsed = URL.canParse(String(url)) ? new URL(url) : undefined
-  const isHttp = parsed?.protocol === 'http:' && resolved.allowHttp
-  if (parsed === undefined || (parsed.protocol !== 'https:' && !isHttp) || parsed.username !== '') {
+  const parsed = providerUrl(String(url), resolved.allowHttp)
+  if (parsed === undefined) {
     throw new InvalidOption(
-      'remoteKeys: the address must be an https: URL without credentials, or http: with `allowHttp: true`.',
+      `${name}: the address must be an https: URL without credentials, or http: with \`allowHttp: true\`.`,
     )
   }
   return { ...resolved, url: parsed }
+}
+
+/** An address that may be asked for keys. @returns `undefined` if it may not */
+export function providerUrl(text: string, allowHttp: boolean): URL | undefined {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url === undefined || url.username !== '') return undefined
+  return url.protocol === 'https:' || (url.protocol === 'http:' && allowHttp) ? url : undefined
 }

@@ -3,9 +3,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Algorithm } from '../algorithms.js'
 import { keySetChannel } from '../channels.js'
 import { KeysUnavailable } from '../errors.js'
-import { fetchJwks } from './fetch-jwks.js'
+import { discoverJwks, fetchJwks } from './fetch-jwks.js'
 import { type KeySet, pick, type VerificationKey } from './key-set.js'
-import { type RemoteKeysOptions, resolveRemoteKeysOptions } from './remote-options.js'
+import { type RemoteKeysConfig, type RemoteKeysOptions, resolveRemoteKeysOptions } from './remote-options.js'
 
 /** The key set of a provider. */
 export interface RemoteKeys extends KeySet {
@@ -37,11 +37,27 @@ const PATIENCE_MS = 500
  * @throws {InvalidOption} the address or an option is wrong
  */
 export function remoteKeys(url: string | URL, options?: RemoteKeysOptions): RemoteKeys {
-  return new RemoteKeySet(resolveRemoteKeysOptions(url, options))
+  const config = resolveRemoteKeysOptions('remoteKeys', url, options)
+  return new RemoteKeySet(config, () => fetchJwks(config.url, config))
+}
+
+/**
+ * The keys of an issuer, at the address that its metadata name: `/.well-known/openid-configuration`, or where there is none,
+ * `/.well-known/oauth-authorization-server`. They are read before each fetch of the keys, so that the address may change.
+ * Everything else is as with {@link remoteKeys}.
+ *
+ * @param issuer  exactly as in `iss`; metadata that name another one are refused
+ * @throws {InvalidOption} the address or an option is wrong
+ * @see OpenID Connect Discovery 1.0 · RFC 8414
+ */
+export function discoveredKeys(issuer: string, options?: RemoteKeysOptions): RemoteKeys {
+  const config = resolveRemoteKeysOptions('discoveredKeys', issuer, options)
+  return new RemoteKeySet(config, () => discoverJwks(issuer, config))
 }
 
 class RemoteKeySet implements RemoteKeys {
-  readonly #options: ReturnType<typeof resolveRemoteKeysOptions>
+  readonly #options: RemoteKeysConfig
+  readonly #fetch: () => Promise<readonly VerificationKey[]>
   readonly #clock: () => number
   #keys: readonly VerificationKey[] = []
   /** When `#keys` came. */
@@ -57,8 +73,9 @@ class RemoteKeySet implements RemoteKeys {
   #lookups = MAX_LOOKUPS
   #lookupsAt: number
 
-  constructor(options: ReturnType<typeof resolveRemoteKeysOptions>) {
+  constructor(options: RemoteKeysConfig, fetch: () => Promise<readonly VerificationKey[]>) {
     this.#options = options
+    this.#fetch = fetch
     this.#clock = options.clock ?? (() => performance.now())
     this.#lookupsAt = this.#clock()
     this.#refresh()
@@ -130,7 +147,7 @@ class RemoteKeySet implements RemoteKeys {
   async #load(): Promise<void> {
     const startedAt = performance.now()
     try {
-      this.#keys = keptFrom(this.#keys, await fetchJwks(this.#options.url, this.#options))
+      this.#keys = keptFrom(this.#keys, await this.#fetch())
       this.#loadedAt = this.#clock()
       this.#failures = 0
       this.#failure = undefined
