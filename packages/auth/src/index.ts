@@ -77,8 +77,8 @@ export {
 } from './keys/signing.js'
 export { type AccessTokens, accessToken } from './middleware.js'
 export { type AccessTokenOptions, accessTokenDefaults, type TrustedIssuer } from './options.js'
-export { type PasswordCheck, type Passwords, passwords } from './passwords.js'
-export { type PasswordsOptions, passwordsDefaults } from './passwords-options.js'
+export { type BcryptCompare, type PasswordsOptions, passwordsDefaults } from './passwords/options.js'
+export { type PasswordCheck, type Passwords, passwords } from './passwords/passwords.js'
 export {
   type ProtectedResourceOptions,
   protectedResource,
