@@ -1,0 +1,8 @@
+export { type Admission, admission } from './admission.js'
+export { type AdmissionMessage, admissionChannel, type LimitMessage, limitChannel } from './channels.js'
+export { Overloaded, type Refusal } from './errors.js'
+export { aimd } from './limits/aimd.js'
+export { type GradientState, gradient } from './limits/gradient.js'
+export type { LimitAlgorithm, LimitBounds, LoadWindow } from './limits/limit.js'
+export type { AdmissionOptions, AimdOptions, GradientOptions } from './options.js'
+export type { Priority } from './queue/waiting-room.js'

@@ -1,0 +1,30 @@
+import type { IncomingHttpHeaders } from 'node:http'
+
+const SECONDS = /^\d{1,8}(?:\.\d{1,6})?$/
+const GRPC = /^(\d{1,8})([HMSmun])$/
+const UNIT_MS = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 1e-3, n: 1e-6 } as const
+
+/**
+ * For how long the client will wait, by its own word: `Request-Timeout` in seconds, or `grpc-timeout`, a whole number with
+ * a unit. If both are there, the shorter counts; what is neither is passed over.
+ *
+ * @returns ms ≥ 0, or `undefined` if the client says nothing
+ * @see https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
+ */
+export function requestTimeoutMs(headers: IncomingHttpHeaders): number | undefined {
+  const seconds = headers['request-timeout']
+  const grpc = headers['grpc-timeout']
+  if (seconds === undefined && grpc === undefined) return undefined
+  const shortest = Math.min(secondsMs(seconds), grpcMs(grpc))
+  return shortest === Number.POSITIVE_INFINITY ? undefined : shortest
+}
+
+function secondsMs(value: string | string[] | undefined): number {
+  return typeof value === 'string' && SECONDS.test(value) ? Number(value) * 1_000 : Number.POSITIVE_INFINITY
+}
+
+function grpcMs(value: string | string[] | undefined): number {
+  const match = typeof value === 'string' ? GRPC.exec(value) : null
+  if (match === null) return Number.POSITIVE_INFINITY
+  return Number(match[1]) * UNIT_MS[match[2] as keyof typeof UNIT_MS]
+}
