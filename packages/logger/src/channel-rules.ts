@@ -68,6 +68,13 @@ export const channelRules: Readonly<Record<`scale:${string}:${string}`, ChannelR
     'onStoreError',
     'error',
   ),
+  // A line for each refusal would be more work at the very time when there is too much; they are counted.
+  'scale:overload:admission': () => undefined,
+  'scale:overload:limit': (message) => ({
+    level: 'debug',
+    message: 'concurrency limit changed',
+    fields: picked(message, ['admission', 'limit', 'inFlight', 'waiting']),
+  }),
   'scale:cache:load': (message) =>
     message.outcome === 'failed'
       ? {

@@ -165,11 +165,12 @@ export const packageCatalogue: Catalogue<
   | 'errorsFatal'
   | 'validateRejected'
   | 'validateResponses'
+  | 'overloadRequests'
   | 'clusterRestarts'
   | 'clusterWarnings'
   | 'clusterReloads'
   | 'shutdownForced',
-  'redisBreakersOpen' | 'clusterWorkers' | 'clusterHeld' | 'clusterReady',
+  'redisBreakersOpen' | 'overloadLimit' | 'clusterWorkers' | 'clusterHeld' | 'clusterReady',
   'redisOperation' | 'cacheLoads' | 'authKeySet' | 'clusterReloadDuration' | 'shutdownDuration'
 > = {
   redisOperation: histogram(
@@ -331,6 +332,17 @@ export const packageCatalogue: Catalogue<
     'scale_validate_response_failures_total',
     ['mode'],
     'Responses that did not fit their schema.',
+  ),
+  overloadRequests: counter(
+    'scale_overload_requests_total',
+    ['admission', 'priority', 'outcome'],
+    'Requests that were let in, or refused because there was too much to do: full, late or deadline.',
+  ),
+  overloadLimit: gauge(
+    'scale_overload_limit',
+    ['admission'],
+    'sum',
+    'How many requests may run at once, by the last change.',
   ),
   clusterWorkers: gauge('scale_cluster_workers', ['state'], 'sum', 'Worker processes by state.'),
   clusterRestarts: counter(

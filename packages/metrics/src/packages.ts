@@ -66,6 +66,7 @@ function listenersFor(metrics: Instruments): Listeners {
     ...auth(metrics),
     ...logger(metrics),
     ...requests(metrics),
+    ...overload(metrics),
     ...cluster(metrics),
   }
 }
@@ -154,6 +155,14 @@ function requests(m: Instruments): Part<'errors' | 'validate'> {
     'scale:errors:fatal': ({ origin }) => m.errorsFatal.with(origin).add(),
     'scale:validate:rejected': ({ code }) => m.validateRejected.with(code).add(),
     'scale:validate:response-failure': ({ mode }) => m.validateResponses.with(mode).add(),
+  }
+}
+
+function overload(m: Instruments): Part<'overload'> {
+  return {
+    'scale:overload:admission': ({ admission, priority, refusal = 'admitted' }) =>
+      m.overloadRequests.with(admission, String(priority), refusal).add(),
+    'scale:overload:limit': ({ admission, limit }) => m.overloadLimit.with(admission).set(limit),
   }
 }
 

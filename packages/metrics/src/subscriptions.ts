@@ -46,6 +46,8 @@ interface Messages {
   'scale:errors:fatal': { origin: string }
   'scale:validate:rejected': { code: string }
   'scale:validate:response-failure': { mode: string }
+  'scale:overload:admission': { admission: string; priority: number; refusal: string | undefined }
+  'scale:overload:limit': { admission: string; limit: number }
   'scale:auth:refused': Reason
   'scale:auth:key-set': Outcome & { url: string; durationMs: number }
   'scale:auth:issued': object

@@ -232,6 +232,27 @@ describe('each channel is counted', () => {
       { 'code="ERR_Y"': 1 },
     ],
     [
+      'overload:admission',
+      [
+        { admission: 'app', priority: 1, waitedMs: 0, refusal: undefined },
+        { admission: 'app', priority: 2, waitedMs: 12, refusal: 'late' },
+      ],
+      'scale_overload_requests_total',
+      {
+        'admission="app",priority="1",outcome="admitted"': 1,
+        'admission="app",priority="2",outcome="late"': 1,
+      },
+    ],
+    [
+      'overload:limit',
+      [
+        { admission: 'app', limit: 20 },
+        { admission: 'app', limit: 7 },
+      ],
+      'scale_overload_limit',
+      { 'admission="app"': 7 },
+    ],
+    [
       'validate:response-failure',
       [{ mode: 'strip', status: 200 }],
       'scale_validate_response_failures_total',

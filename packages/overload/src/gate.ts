@@ -48,6 +48,8 @@ class Visit implements Waiting {
   readonly arrivedAt: number
   readonly deadlineAt: number
   startedAt = 0
+  /** The turn of the loop in which it began. */
+  turn = 0
   state: 'waiting' | 'running' | 'over' = 'waiting'
   next: Next
 
@@ -68,9 +70,10 @@ class Visit implements Waiting {
 /**
  * Lets so many requests run at once as the algorithm says; the others wait in a room that is kept short.
  *
- * After anything but a brief answer a place becomes free when the event loop has turned, not at once: otherwise handlers
- * that never wait would run one after another as they are read from their sockets, each alone in the process as far as
- * anybody could count, and the queue would be in the kernel, where nobody orders or bounds it.
+ * Handlers that never wait run one after another as they are read from their sockets, each alone in the process as far as
+ * anybody could count, and the queue would be in the kernel, where nobody orders or bounds it. So what was answered in the
+ * turn of the event loop in which it began, and took its time, makes room only after that turn; and nothing that has waited
+ * is let in within the turn in which room was made.
  */
 export class Gate {
   readonly #options: GateOptions
@@ -79,10 +82,13 @@ export class Gate {
   readonly #load: LoadCollector
   readonly #running = new Set<Visit>()
   readonly #runningOf = new Map<string, number>()
-  /** Those whose answers are out, with their route if they were answered, until they make room. */
+  /** Those who were answered in the turn in which they began, with their route, until they make room. */
   #ended: [visit: Visit, route: string | undefined][] = []
   #endedAt = 0
-  #turns = 0
+  /** Counts the turns of the loop in which something began. */
+  #turn = 0
+  #isTurning = false
+  #extraTurns = 0
   #quietTurns = 0
   #arrivals = 0
   #arrivalsSeen = 0
@@ -146,6 +152,8 @@ export class Gate {
   #start(visit: Visit, nowMs: number): void {
     visit.state = 'running'
     visit.startedAt = nowMs
+    visit.turn = this.#turn
+    this.#afterTurn()
     this.#running.add(visit)
     this.#runningOf.set(visit.partition, this.#runningIn(visit.partition) + 1)
     this.#load.started(this.#running.size)
@@ -186,32 +194,44 @@ export class Gate {
   #free(visit: Visit, req?: Request): void {
     const nowMs = performance.now()
     const route = req && (routeTemplate(req) ?? NO_ROUTE)
-    if (this.#ended.length === 0 && nowMs - visit.startedAt < BRIEF_MS) {
+    const hasBlocked = visit.turn === this.#turn && nowMs - visit.startedAt >= BRIEF_MS
+    if (hasBlocked) {
+      this.#ended.push([visit, route])
+    } else {
       this.#remove(visit, route, nowMs)
-      this.#settle(nowMs)
-    } else if (this.#ended.push([visit, route]) === 1) {
-      this.#turns = 0
-      setImmediate(this.#turned)
+      this.#learn(nowMs)
+      if (this.#room.size > 0) this.#afterTurn()
     }
   }
 
+  #afterTurn(): void {
+    if (this.#isTurning) return
+    this.#isTurning = true
+    setImmediate(this.#turned)
+  }
+
   /**
-   * The loop has turned. It turns on, while nothing is let in, as long as that brings new requests: Node accepts one
-   * connection a turn, and who waits to be accepted can be neither put in order nor refused.
+   * The loop has turned. Where handlers have blocked it, it turns on, while nothing is let in, as long as that brings new
+   * requests: Node accepts one connection a turn, and who waits to be accepted can be neither put in order nor refused.
    */
   readonly #turned = (): void => {
     const nowMs = performance.now()
-    if (this.#turns === 0) this.#endedAt = nowMs
-    const isQuiet = this.#arrivals === this.#arrivalsSeen
-    this.#quietTurns = isQuiet && this.#turns > 0 ? this.#quietTurns + 1 : 0
-    this.#arrivalsSeen = this.#arrivals
-    this.#turns++
-    if (this.#quietTurns < QUIET_TURNS && this.#turns < MOST_TURNS) {
-      setImmediate(this.#turned)
-      return
+    this.#turn++
+    if (this.#ended.length > 0) {
+      if (this.#extraTurns === 0) this.#endedAt = nowMs
+      const isQuiet = this.#extraTurns > 0 && this.#arrivals === this.#arrivalsSeen
+      this.#quietTurns = isQuiet ? this.#quietTurns + 1 : 0
+      this.#arrivalsSeen = this.#arrivals
+      this.#extraTurns++
+      if (this.#quietTurns < QUIET_TURNS && this.#extraTurns < MOST_TURNS) {
+        setImmediate(this.#turned)
+        return
+      }
+      for (const [visit, route] of this.#ended) this.#remove(visit, route, this.#endedAt)
+      this.#ended = []
+      this.#extraTurns = 0
     }
-    for (const [visit, route] of this.#ended) this.#remove(visit, route, this.#endedAt)
-    this.#ended = []
+    this.#isTurning = false
     this.#settle(nowMs)
   }
 

@@ -3,6 +3,6 @@ export { type AdmissionMessage, admissionChannel, type LimitMessage, limitChanne
 export { Overloaded, type Refusal } from './errors.js'
 export { aimd } from './limits/aimd.js'
 export { type GradientState, gradient } from './limits/gradient.js'
-export type { LimitAlgorithm, LimitBounds, LoadWindow } from './limits/limit.js'
+export type { LimitAlgorithm, LoadWindow } from './limits/limit.js'
 export type { AdmissionOptions, AimdOptions, GradientOptions } from './options.js'
 export type { Priority } from './queue/waiting-room.js'

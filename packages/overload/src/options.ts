@@ -11,7 +11,7 @@ import {
   string,
 } from '@scale/core'
 import type { Request } from 'express'
-import { type LimitAlgorithm, type LimitBounds, limitBoundsDefaults } from './limits/limit.js'
+import type { LimitAlgorithm } from './limits/limit.js'
 import type { Priority } from './queue/waiting-room.js'
 
 /** Options of `admission`. */
@@ -94,7 +94,13 @@ export const admissionChecks: OptionChecks<AdmissionOptions> = {
 }
 
 /** Options of `gradient`. */
-export interface GradientOptions extends LimitBounds {
+export interface GradientOptions {
+  /** Where it begins. Default 20 */
+  initial?: number
+  /** It never goes below, 1 or more. Default 2 */
+  min?: number
+  /** It never goes above. Default 1,000 */
+  max?: number
   /** So many times the latency of an idle process is no sign of load. Default 1.5 */
   tolerance?: number
   /** Added to it, so that what takes a fraction of a millisecond may vary. Default 2 */
@@ -103,11 +109,26 @@ export interface GradientOptions extends LimitBounds {
   probeMs?: number
 }
 
-export const gradientDefaults: typeof limitBoundsDefaults & {
+export interface GradientDefaults extends BoundsDefaults {
   readonly tolerance: 1.5
   readonly bufferMs: 2
   readonly probeMs: 15_000
-} = Object.freeze({ ...limitBoundsDefaults, tolerance: 1.5, bufferMs: 2, probeMs: 15_000 })
+}
+
+interface BoundsDefaults {
+  readonly initial: 20
+  readonly min: 2
+  readonly max: 1_000
+}
+
+const boundsDefaults: BoundsDefaults = { initial: 20, min: 2, max: 1_000 }
+
+export const gradientDefaults: GradientDefaults = Object.freeze({
+  ...boundsDefaults,
+  tolerance: 1.5,
+  bufferMs: 2,
+  probeMs: 15_000,
+})
 
 const bounds = { initial: integer(1, MOST), min: integer(1, MOST), max: integer(1, MOST) }
 
@@ -119,7 +140,13 @@ export const gradientChecks: OptionChecks<GradientOptions> = {
 }
 
 /** Options of `aimd`. */
-export interface AimdOptions extends LimitBounds {
+export interface AimdOptions {
+  /** Where it begins. Default 20 */
+  initial?: number
+  /** It never goes below, 1 or more. Default 2 */
+  min?: number
+  /** It never goes above. Default 1,000 */
+  max?: number
   /** It is too slow when most answers come from routes whose median is above. Default 1,000 */
   maxLatencyMs?: number
   /** An event loop that is busy for more than this share of the time has too much to do; 1 for never. Default 1 */
@@ -128,11 +155,18 @@ export interface AimdOptions extends LimitBounds {
   decreaseRatio?: number
 }
 
-export const aimdDefaults: typeof limitBoundsDefaults & {
+export interface AimdDefaults extends BoundsDefaults {
   readonly maxLatencyMs: 1_000
   readonly maxUtilization: 1
   readonly decreaseRatio: 0.9
-} = Object.freeze({ ...limitBoundsDefaults, maxLatencyMs: 1_000, maxUtilization: 1, decreaseRatio: 0.9 })
+}
+
+export const aimdDefaults: AimdDefaults = Object.freeze({
+  ...boundsDefaults,
+  maxLatencyMs: 1_000,
+  maxUtilization: 1,
+  decreaseRatio: 0.9,
+})
 
 export const aimdChecks: OptionChecks<AimdOptions> = {
   ...bounds,

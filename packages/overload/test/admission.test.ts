@@ -368,12 +368,12 @@ describe('the limit that finds itself', () => {
     })
     const client = async (): Promise<void> => {
       while (asking) {
-        const { status } = await server.ask('/')
+        const { status } = await server.ask('/').catch(() => ({ status: 0 }))
         statuses.set(status, (statuses.get(status) ?? 0) + 1)
       }
     }
-    const clients = Array.from({ length: 100 }, client)
-    await until(() => guard.limit < 20 && (statuses.get(200) ?? 0) > 200)
+    const clients = Array.from({ length: 50 }, client)
+    await until(() => guard.limit < 20 && (statuses.get(200) ?? 0) > 50)
     asking = false
     await Promise.all(clients)
     expect([...statuses.keys()].every((status) => status === 200 || status === 503)).toBe(true)

@@ -56,9 +56,9 @@ function ask(port: number, path: string, headers = {}, method = 'GET'): Promise<
   return reply
 }
 
-/** Waits until the condition holds. Fails after 10 s. */
+/** Waits until the condition holds. Fails after 20 s. */
 export async function until(condition: () => boolean): Promise<void> {
-  const giveUpAt = Date.now() + 10_000
+  const giveUpAt = Date.now() + 20_000
   while (!condition()) {
     if (Date.now() > giveUpAt) throw new Error(`never came true: ${condition}`)
     await new Promise((resolve) => setTimeout(resolve, 2))

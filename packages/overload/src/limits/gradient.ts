@@ -3,6 +3,7 @@ import { type GradientOptions, gradientChecks, gradientDefaults } from '../optio
 import { assertBounds } from './bounds.js'
 import type { LimitAlgorithm, LoadWindow } from './limit.js'
 
+/** What `gradient` keeps from window to window. */
 export interface GradientState {
   readonly limit: number
   /** By route: the median latency in ms when hardly anything else runs. */

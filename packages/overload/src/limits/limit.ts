@@ -24,20 +24,3 @@ export interface LimitAlgorithm<State = unknown> {
   /** Answers to requests that began earlier than this are no part of the next window. Default: all are */
   since?(state: State): number
 }
-
-/** Bounds that every algorithm has. */
-export interface LimitBounds {
-  /** Where it begins. Default 20 */
-  initial?: number
-  /** It never goes below, 1 or more. Default 2 */
-  min?: number
-  /** It never goes above. Default 1,000 */
-  max?: number
-}
-
-export const limitBoundsDefaults: { readonly initial: 20; readonly min: 2; readonly max: 1_000 } =
-  Object.freeze({
-    initial: 20,
-    min: 2,
-    max: 1_000,
-  })
