@@ -1,5 +1,5 @@
 import { createCache } from '@scale/cache'
-import { rateLimit } from '@scale/rate-limit'
+import { rateLimit, user } from '@scale/rate-limit'
 import { createRedis, whenReady } from '@scale/redis'
 import { session } from '@scale/session'
 
@@ -46,7 +46,7 @@ export async function startSubjects(redisUrl: string): Promise<Subjects> {
       name: `quota, \`${onStoreError}\``,
       ask: (key) =>
         endingOf(async () => {
-          const { source } = await limiter.consume(`partition-${key}`)
+          const { source } = await limiter.consume(user(`partition-${key}`))
           return source === 'redis'
         }),
     }
