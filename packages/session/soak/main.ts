@@ -58,7 +58,7 @@ async function promotion(before: RedisServer): Promise<Promotion> {
   })
   let promotedAt = 0
   while (promotedAt === 0) {
-    const roles = await Promise.all(others.map((server) => server.command('ROLE')))
+    const roles = await Promise.all(others.map((server) => server.command('ROLE').catch(() => [])))
     if (roles.some((role) => (role as string[])[0] === 'master')) promotedAt = Date.now()
     else await sleep(10)
   }

@@ -79,7 +79,7 @@ export function sentinelConnector(
       })
       this.stream = socket
       const stop = sentinels.watch((primary) => {
-        if (primary.host === address.host && primary.port === address.port) return
+        if (primary?.host === address.host && primary.port === address.port) return
         socket.destroy(new Error(`The Sentinels name another primary than ${address.host}:${address.port}`))
       })
       socket.once('close', stop)

@@ -38,13 +38,21 @@ interface SentinelCommands {
   sentinel(subcommand: string, name: string): Promise<unknown>
 }
 
-type Listener = (primary: RedisAddress) => void
+/** @param primary  the new one; `undefined`: another will be named in a moment */
+type Listener = (primary: RedisAddress | undefined) => void
 
 /**
  * A Sentinel names the new primary as soon as that says it is one (`+promoted-slave`, of the Sentinel that leads), which can be seconds
  * before it has told the replicas (`+switch-master`, of each).
  */
 const NEWS = ['+promoted-slave', '+switch-master']
+/**
+ * What the Sentinel that leads says before it promotes a replica. From then on the old primary would acknowledge what nobody keeps:
+ * Sentinels look whether a replica has become a primary once a second only, and name it then.
+ */
+const PROMOTION = '+failover-state-send-slaveof-noone'
+/** How long the name of the new primary is waited for, in ms. */
+const PROMOTION_MS = 3_000
 /** How long the announcement of one Sentinel outweighs what the others still say, in ms: they tell each other every two seconds. */
 const NEWS_MS = 10_000
 
@@ -59,6 +67,9 @@ export class Sentinels {
   readonly #hastened = new Set<() => void>()
   readonly #watches = new Map<string, Redis>()
   #news: News | undefined
+  /** Ends when a primary is named that is newer, or has not been for too long. */
+  #promotion: Promise<void> | undefined
+  #endPromotion: (() => void) | undefined
   #linger: NodeJS.Timeout | undefined
 
   constructor(options: SentinelsOptions) {
@@ -68,6 +79,7 @@ export class Sentinels {
 
   /** @throws {Error} none knows it, or none answered in time; the message says what each said */
   async primary(): Promise<RedisAddress> {
+    await this.#promotion
     const needed = Math.floor(this.#options.addresses.length / 2) + 1
     const answers: Answer[] = []
     const failures: string[] = []
@@ -202,16 +214,34 @@ export class Sentinels {
     redis.on('ready', () => {
       // In one write, so that nothing can happen between the answer and the news.
       this.#question(redis).then(this.#hear, () => {})
-      redis.subscribe(...NEWS).catch(() => {})
+      redis.subscribe(PROMOTION, ...NEWS).catch(() => {})
     })
-    redis.on('message', (_, text) => {
-      if (` ${text} `.includes(` ${this.#options.name} `)) this.#ask(sentinel).then(this.#hear, () => {})
+    redis.on('message', (channel, text) => {
+      if (!` ${text} `.includes(` ${this.#options.name} `)) return
+      if (channel === PROMOTION) this.#awaitPromotion()
+      else this.#ask(sentinel).then(this.#hear, () => {})
     })
     redis.connect().catch(() => {})
   }
 
+  /** Nobody uses a primary any more that is about to be replaced. */
+  #awaitPromotion(): void {
+    this.#endPromotion?.()
+    this.#promotion = new Promise((resolve) => {
+      const timer = setTimeout(() => this.#endPromotion?.(), PROMOTION_MS)
+      this.#endPromotion = () => {
+        clearTimeout(timer)
+        this.#promotion = undefined
+        this.#endPromotion = undefined
+        resolve()
+      }
+    })
+    for (const listener of this.#listeners) listener(undefined)
+  }
+
   readonly #hear = (answer: Answer): void => {
     if (this.#news !== undefined && answer.epoch < this.#news.epoch) return
+    if (this.#news !== undefined && answer.epoch > this.#news.epoch) this.#endPromotion?.()
     this.#news = { ...answer, at: performance.now() }
     for (const listener of this.#listeners) listener(answer.address)
     for (const follow of this.#hastened) follow()
