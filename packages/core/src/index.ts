@@ -41,7 +41,10 @@ export {
   string,
 } from './options.js'
 export { randomText } from './random.js'
-export { type RequestContext, requestContext, runInRequestContext } from './request-context.js'
-export { type RequestSlot, requestSlot } from './request-slot.js'
-export { type RoutedRequest, routeTemplate } from './route-template.js'
+export { type CutCause, cutConnection } from './request/connection.js'
+export { type RequestContext, requestContext, runInRequestContext } from './request/context.js'
+export type { Ending } from './request/ending.js'
+export { type RequestRecord, requestRecord } from './request/record.js'
+export { type RoutedRequest, routeTemplate } from './request/route-template.js'
+export { type RequestSlot, requestSlot } from './request/slot.js'
 export { type Schema, type SchemaIssue, type SchemaResult, standardSchema } from './schema.js'

@@ -41,7 +41,7 @@ function requestWords(fields: Record<string, unknown>): string[] {
   return [
     plain(String(fields['http.request.method'])),
     plain(String(fields['url.path'] ?? fields['http.route'] ?? '')),
-    String(fields['http.response.status_code']),
+    String(fields['http.response.status_code'] ?? fields.ending),
     `${fields.duration_ms} ms`,
     ...(fields.msg === 'request completed' ? [] : message),
   ]

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import { type Next, requestContext, runInRequestContext } from '@scale/core'
+import { type Next, requestRecord, runInRequestContext } from '@scale/core'
 import { openScope } from './open-scope.js'
 import { type RequestLoggerOptions, resolveRequestLoggerOptions } from './options.js'
 import { type LoggedRequest, requestLines } from './request-line.js'
@@ -23,15 +23,14 @@ export function requestLogger(options: RequestLoggerOptions): RequestLogger {
   const quiet = new Set(rules.quietPaths)
 
   return function requestLogger(req, res, next) {
+    const record = requestRecord(req, res)
     // Mounted twice: the first one has it.
-    if ((req as { id?: unknown }).id !== undefined && requestContext() instanceof RequestScope) return next()
+    if (record.context instanceof RequestScope) return next()
     const scope = openScope(req, rules)
+    record.context = scope
     ;(req as { id?: unknown }).id = scope.requestId
     res.setHeader('X-Request-Id', scope.requestId)
-    if (!isQuiet(req)) {
-      const { app } = req
-      res.on('close', () => logRequest(scope, req, res, app))
-    }
+    if (!isQuiet(req)) record.onEnd(() => logRequest(scope, req, res, record))
     runInRequestContext(scope, next)
   }
 

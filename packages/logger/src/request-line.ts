@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import { clientAddress, type RoutedRequest, routeTemplate } from '@scale/core'
+import { clientAddress, type Ending, type RequestRecord, type RoutedRequest } from '@scale/core'
 import { codeOf, errorFields, isErrorLike } from './error-fields.js'
 import type { IdentifiedRequest } from './open-scope.js'
 import type { RequestRules } from './options.js'
@@ -16,7 +16,8 @@ type Level = 'info' | 'warn' | 'error'
 
 interface Outcome {
   level: Level
-  status: number
+  /** `undefined` if no answer had begun. */
+  status: number | undefined
   message: string
   /** Only successes can be left out by sampling. */
   isOrdinary: boolean
@@ -35,24 +36,25 @@ const MAX_PATH_LENGTH = 1_024
  */
 export function requestLines(
   rules: RequestRules,
-): (scope: RequestScope, req: LoggedRequest, res: ServerResponse, app: unknown) => void {
+): (scope: RequestScope, req: LoggedRequest, res: ServerResponse, record: RequestRecord) => void {
   const { logger, slowMs, sampleRatio, headers, query, fields } = rules
   const { write, time, safe } = wiringOf(logger)
   const common = serializedFields(logger)
   const levelValues = logger.levels.values as Record<Level, number>
 
-  return function logRequest(scope, req, res, app) {
-    const durationMs = Math.round((performance.now() - scope.startedAt) * 1_000) / 1_000
-    const error = (res as { err?: unknown }).err
-    const outcome = outcomeOf(res, error, durationMs >= slowMs)
+  return function logRequest(scope, req, res, record) {
+    const durationMs = Math.round((performance.now() - record.startedAt) * 1_000) / 1_000
+    const { error, route } = record
+    const ending = record.ending!
+    const outcome = outcomeOf(res, ending, durationMs >= slowMs)
     if (levelValues[outcome.level] < logger.levelVal) return
     if (outcome.isOrdinary && !isKept(scope.traceId, sampleRatio)) return
     write(
       `{"level":"${outcome.level}"${time()}${common},"request_id":"${scope.requestId}","trace_id":"${scope.traceId}",` +
         `"span_id":"${scope.spanId}","trace_flags":"0${scope.flags}"` +
-        `${where(req, app)},"http.response.status_code":${outcome.status},"duration_ms":${durationMs}` +
+        `${where(req, route)}${statusOf(outcome)},"duration_ms":${durationMs}` +
         `${sizeOf(req, res)}${addressOf(req)}${optional(scope, req)}` +
-        `${reason(outcome, error)}${own(req, res)},"msg":"${outcome.message}"}\n`,
+        `${reason(outcome, ending, error)}${endingText(ending)}${own(req, res)},"msg":"${outcome.message}"}\n`,
     )
   }
 
@@ -75,15 +77,16 @@ export function requestLines(
   }
 }
 
-function outcomeOf(res: ServerResponse, error: unknown, isSlow: boolean): Outcome {
-  const status = res.statusCode
-  if (!res.writableFinished) {
-    // The server itself cut off an answer that had begun, or nobody is there any more.
-    return error !== undefined && res.headersSent
-      ? { level: 'error', status, message: 'response cut off', isOrdinary: false }
-      : { level: 'info', status: CLIENT_LEFT, message: 'request aborted', isOrdinary: false }
+function outcomeOf(res: ServerResponse, { cause, side }: Ending, isSlow: boolean): Outcome {
+  const isOrdinary = false
+  if (side === 'client') return { level: 'info', status: CLIENT_LEFT, message: 'request aborted', isOrdinary }
+  if (cause === 'upgraded') return { level: 'info', status: 101, message: 'connection upgraded', isOrdinary }
+  if (side === 'server') {
+    const status = res.headersSent ? res.statusCode : undefined
+    return { level: 'error', status, message: 'response cut off', isOrdinary }
   }
-  if (status >= 500) return { level: 'error', status, message: 'request failed', isOrdinary: false }
+  const status = res.statusCode
+  if (status >= 500) return { level: 'error', status, message: 'request failed', isOrdinary }
   const isRefusal = status === 429 || status === 401 || status === 403
   return {
     level: isSlow || isRefusal ? 'warn' : 'info',
@@ -93,8 +96,16 @@ function outcomeOf(res: ServerResponse, error: unknown, isSlow: boolean): Outcom
   }
 }
 
-function where(req: LoggedRequest, app: unknown): string {
-  const route = routeTemplate(req, app)
+function statusOf({ status }: Outcome): string {
+  return status === undefined ? '' : `,"http.response.status_code":${status}`
+}
+
+/** Of what was not simply answered. */
+function endingText({ cause }: Ending): string {
+  return cause === 'answered' ? '' : `,"ending":"${cause}"`
+}
+
+function where(req: LoggedRequest, route: string | undefined): string {
   const url = req.originalUrl ?? req.url ?? ''
   const method = req.method ?? ''
   return (
@@ -154,13 +165,13 @@ function withoutQuery(referer: string): string {
   return scrubForeign(`${protocol}//${host}${scrubPath(pathname)}`.slice(0, MAX_HEADER_LENGTH))
 }
 
-function reason({ level, status }: Outcome, error: unknown): string {
-  if (level === 'error') return failure(error, status)
-  return status >= 400 && status !== CLIENT_LEFT ? refusal(error) : ''
+function reason({ level, status }: Outcome, { cause }: Ending, error: unknown): string {
+  if (level === 'error') return failure(error, cause === 'answered' ? status! : 'response_cut')
+  return status !== undefined && status >= 400 && status !== CLIENT_LEFT ? refusal(error) : ''
 }
 
-function failure(error: unknown, status: number): string {
-  if (!isErrorLike(error)) return `,"error.type":"${status}"`
+function failure(error: unknown, type: number | string): string {
+  if (!isErrorLike(error)) return `,"error.type":"${type}"`
   const err = errorFields(error)
   return `,"error.type":${quoted(String(err.code ?? err.type))},"err":${JSON.stringify(err)}`
 }

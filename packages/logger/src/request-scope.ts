@@ -2,10 +2,9 @@ import type { RequestContext } from '@scale/core'
 import type { AppLogger } from './logger.js'
 import { formatTraceparent, SAMPLED } from './trace-context.js'
 
-/** One request: who it is, when it began, and its logger once somebody wants it. */
+/** One request: who it is, and its logger once somebody wants it. */
 export class RequestScope implements RequestContext {
   private child: AppLogger | undefined
-  readonly startedAt: number = performance.now()
 
   constructor(
     readonly logger: AppLogger,

@@ -3,7 +3,7 @@ import type { Http2Session } from 'node:http2'
 import type { Server, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
-import { routeTemplate } from '@scale/core'
+import { cutConnection, routeTemplate } from '@scale/core'
 import { Http2Sessions } from './http2-sessions.js'
 
 /** One TCP or TLS connection that speaks HTTP/1 or has not spoken yet. */
@@ -129,6 +129,7 @@ export class ConnectionTracker {
     const open: OpenConnection[] = []
     for (const connection of this.connections) {
       if (connection.upgraded !== undefined || isBusy(connection)) open.push(describe(connection, now))
+      cutConnection(connection.socket, 'drain')
       connection.socket.destroy()
     }
     for (const ageMs of this.sessions.destroyAll()) open.push({ kind: 'http2', route: '', ageMs })

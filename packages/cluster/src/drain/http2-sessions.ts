@@ -1,5 +1,6 @@
 import { constants, type Http2Session, type Http2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
+import { cutConnection } from '@scale/core'
 
 interface Session {
   openedAt: number
@@ -66,6 +67,7 @@ export class Http2Sessions {
   destroyAll(): number[] {
     const ages: number[] = []
     for (const [session, { openedAt, streams, socket }] of this.sessions) {
+      cutConnection(session, 'drain')
       for (const stream of streams) {
         ages.push(Date.now() - openedAt)
         stream.close(constants.NGHTTP2_INTERNAL_ERROR)

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Ending } from '@scale/core'
 
 /** RFC 9110, PATCH (RFC 5789) and QUERY; any other could be one of very many. */
 const methods = new Set([
@@ -15,22 +16,13 @@ export function schemeOf(req: IncomingMessage & { protocol?: string }): 'http' |
   return req.headers['x-forwarded-proto'] !== undefined && req.protocol === 'https' ? 'https' : 'http'
 }
 
-/** How a response ended. */
-export type Ending = 'complete' | 'client_disconnect' | 'response_cut'
-
-/** Whose doing it was if the response is not complete: a client that leaves ends or resets its side first. */
-export function endingOf({ socket }: IncomingMessage, res: ServerResponse): Ending {
-  if (res.writableFinished ?? res.writableEnded) return 'complete'
-  return socket.readableEnded || socket.errored ? 'client_disconnect' : 'response_cut'
-}
-
-/** Status as a label: none for a client that did not wait for it. */
-export function statusOf(ending: Ending, { statusCode, headersSent }: ServerResponse): string {
-  return ending === 'complete' || (ending === 'response_cut' && headersSent) ? String(statusCode) : ''
+/** Status as a label: none for a client that did not wait for it, or if none was sent. */
+export function statusOf({ cause, side }: Ending, { statusCode, headersSent }: ServerResponse): string {
+  return cause === 'answered' || (side === 'server' && headersSent) ? String(statusCode) : ''
 }
 
 /** OpenTelemetry's `error.type`: only what is the server's fault, or nobody's answer. */
-export function errorTypeOf(ending: Ending, { statusCode }: ServerResponse): string {
-  if (ending !== 'complete') return ending
+export function errorTypeOf({ cause, side }: Ending, { statusCode }: ServerResponse): string {
+  if (cause !== 'answered') return side === 'client' ? 'client_disconnect' : 'response_cut'
   return statusCode >= 500 ? String(statusCode) : ''
 }

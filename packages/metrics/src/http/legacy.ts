@@ -13,7 +13,8 @@ export function legacyRecorder(registry: Registry, bounds: readonly number[]): R
   return {
     begin(req) {
       return ({ res, seconds, ending, route }) => {
-        const status = ending === 'client_disconnect' ? '499' : String(res.statusCode)
+        if (ending.cause === 'upgraded') return
+        const status = ending.side === 'client' ? '499' : String(res.statusCode)
         const key = { method: methodOf(req), scheme: '', status, errorType: '', route }
         let series = tree.get(key)
         if (series === undefined) {

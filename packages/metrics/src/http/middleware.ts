@@ -1,8 +1,7 @@
-import { routeTemplate } from '@scale/core'
+import { requestRecord } from '@scale/core'
 import type { RequestHandler } from 'express'
 import { type HttpMetricsOptions, resolveHttpMetricsOptions } from '../options.js'
 import { defaultRegistry } from '../registry.js'
-import { endingOf } from './labels.js'
 import { legacyRecorder } from './legacy.js'
 import { otelRecorder } from './otel.js'
 
@@ -21,14 +20,9 @@ export function httpMetrics(options?: HttpMetricsOptions): RequestHandler {
     preset === 'legacy' ? legacyRecorder(registry, bounds) : otelRecorder(registry, bounds, bodySizes)
 
   return function httpMetrics(req, res, next) {
-    const startedAt = performance.now()
-    // The app that the request came to first; a mounted one may have it by the end.
-    const { app } = req
     const end = recorder.begin(req)
-    // It comes after `finish`, and also when there is none because the connection broke.
-    res.on('close', () => {
-      const seconds = (performance.now() - startedAt) / 1_000
-      end({ res, seconds, ending: endingOf(req, res), route: routeTemplate(req, app) ?? '' })
+    requestRecord(req, res).onEnd(({ startedAt, ending, route = '' }) => {
+      end({ res, seconds: (performance.now() - startedAt) / 1_000, ending: ending!, route })
     })
     next()
   }

@@ -49,6 +49,8 @@ export function otelRecorder(registry: Registry, bounds: readonly number[], body
       const written = bodySizes ? req.socket.bytesWritten : 0
       return ({ res, seconds, ending, route }) => {
         underWay.add(-1)
+        // It lasts as long as the other protocol.
+        if (ending.cause === 'upgraded') return
         const status = statusOf(ending, res)
         const series = seriesOf({ method, scheme, status, errorType: errorTypeOf(ending, res), route })
         series.duration.observe(seconds)

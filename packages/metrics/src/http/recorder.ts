@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Ending } from './labels.js'
+import type { Ending } from '@scale/core'
 
 /** What is known when a response is over. */
 export interface Observation {

@@ -18,7 +18,12 @@ export interface RequestSlot<Value> {
  * @param name  for whoever looks at a request in a debugger
  */
 export function requestSlot<Value>(name: string): RequestSlot<Value> {
-  const key: unique symbol = Symbol(name) as never
+  return slotAt(Symbol(name))
+}
+
+/** The same under a symbol that others may know. */
+export function slotAt<Value>(symbol: symbol): RequestSlot<Value> {
+  const key: unique symbol = symbol as never
   type Place = { [key]?: Value | undefined }
   // What is not Node's, such as a request made up for a test, may have no such array.
   const placeOf = (req: IncomingMessage): Place => (req.rawHeaders ?? req) as Place

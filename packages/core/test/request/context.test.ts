@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
-import { type RequestContext, requestContext, runInRequestContext } from '../src/index.js'
+import { type RequestContext, requestContext, runInRequestContext } from '../../src/index.js'
 
 const context: RequestContext = {
   requestId: 'r1',
@@ -30,13 +30,15 @@ it('is found by whatever the callback starts, and by nothing else', async () => 
 })
 
 it('is shared by two copies of this package', async () => {
-  const copy = (await import('../src/request-context.js?copy' as string)) as typeof import('../src/index.js')
+  const copy = (await import(
+    '../../src/request/context.js?copy' as string
+  )) as typeof import('../../src/index.js')
   expect(copy.requestContext).not.toBe(requestContext)
   expect(runInRequestContext(context, () => copy.requestContext())).toBe(context)
 })
 
 it('turns no asynchronous hook on until a context is opened', async () => {
-  const source = fileURLToPath(new URL('../src/request-context.ts', import.meta.url))
+  const source = fileURLToPath(new URL('../../src/request/context.ts', import.meta.url))
   const program = `
     import { requestContext } from ${JSON.stringify(source)}
     requestContext()

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import express from 'express'
 import express4 from 'express4'
 import { describe, expect, it } from 'vitest'
-import { routeTemplate } from '../src/index.js'
+import { routeTemplate } from '../../src/index.js'
 
 const frameworks: [name: string, framework: typeof express][] = [
   ['Express 5', express],

@@ -2,7 +2,7 @@ import { createServer, get, IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Socket } from 'node:net'
 import { expect, it } from 'vitest'
-import { requestSlot } from '../src/index.js'
+import { requestSlot } from '../../src/index.js'
 
 const request = (): IncomingMessage => new IncomingMessage(new Socket())
 
