@@ -1,7 +1,7 @@
 import { requestContext } from '@scale/core'
 import { NoLogger } from './errors.js'
 import { type AppLogger, latestLogger } from './logger.js'
-import type { RequestScope } from './request-scope.js'
+import type { RequestScope } from './request/request-scope.js'
 
 /**
  * The logger of the request that is being answered, wherever in its course this is called; its lines have the ids of

@@ -1,19 +1,32 @@
 import cluster from 'node:cluster'
-import { type Logger, pino, symbols } from 'pino'
-import { errorFields, isErrorLike } from './error-fields.js'
-import { Folding } from './folding.js'
-import { humanLine } from './human.js'
-import { LineBuffer } from './line-buffer.js'
+import { type ChildLoggerOptions, type Logger, type LoggerOptions as PinoOptions, pino, symbols } from 'pino'
+import {
+  bind,
+  bindingsOf,
+  type Fields,
+  isReserved,
+  renamed,
+  serializedFields,
+  withoutFields,
+} from './lines/bindings.js'
+import { wantsMetadata } from './lines/destination.js'
+import { Folding } from './lines/folding.js'
+import { humanLine } from './lines/human.js'
+import { LineBuffer } from './lines/line-buffer.js'
+import { LineRelay } from './lines/line-relay.js'
+import type { LineMetadata } from './lines/line-sink.js'
+import { addSerializers, serialized } from './lines/serializers.js'
+import { epochTime, isoTime } from './lines/time.js'
 import { type LoggerOptions, resolveLoggerOptions } from './options.js'
-import { scrubForeign } from './redact.js'
-import { type SafeFields, safeFields } from './safe-fields.js'
-import { epochTime, isoTime } from './time.js'
-import { serializedFields, wire } from './wiring.js'
+import { errorFields, isErrorLike } from './redaction/error-fields.js'
+import { scrubForeign } from './redaction/redact.js'
+import { type SafeFields, safeFields } from './redaction/safe-fields.js'
+import { wire } from './wiring.js'
 
 /** A pino logger whose lines are safe, never block, and can be waited for. */
 export type AppLogger = Omit<Logger, 'flush' | 'child'> & {
-  /** A logger with more fields; made safe like all fields. */
-  child(fields: object): AppLogger
+  /** A logger with more fields, made safe like all fields, and with what else pino lets a child have. */
+  child(fields: object, options?: ChildLoggerOptions): AppLogger
   /**
    * Resolves when every line so far is with the destination: the last step of a drain.
    *
@@ -39,72 +52,107 @@ export function latestLogger(): AppLogger | undefined {
  * Makes the logger of a process: pino, with safe defaults.
  *
  * Secrets are left out of fields, messages and errors; a destination that stalls costs lines, which are counted, and
- * never time or memory; lines that repeat are folded.
+ * never time or memory. A line has each name once: where a field would decide `level`, `time` or who writes, it is
+ * renamed to `level_`.
  *
  * @throws {InvalidOption} an option is unknown or wrong
  * @see docs/concepts/logging.md
  */
 export function createLogger(options?: LoggerOptions): AppLogger {
   const settings = resolveLoggerOptions(options)
-  const { destination = process.stdout, level, foldAfter, foldWindowMs } = settings
+  const { destination = process.stdout, level, foldAfter, foldWindowMs, redact } = settings
   const safe = safeFields(settings.redactNames)
   const time = settings.time === 'iso' ? isoTime : epochTime
   const render = rendering(settings.format, destination as { isTTY?: boolean })
-  const buffer = new LineBuffer(
-    destination,
-    settings.maxBufferBytes,
-    settings.writeAfterMs,
-    ({ lines, bytes }) =>
-      render(
-        `{"level":"warn"${time()}${serializedFields(logger)},"dropped":${lines},"dropped_bytes":${bytes},"msg":"log lines were dropped"}\n`,
-      ),
-  )
-  const write = (line: string): void => buffer.write(render(line))
-  const folding = new Folding(foldAfter, foldWindowMs, write)
+  const sink = wantsMetadata(destination)
+    ? new LineRelay(destination)
+    : new LineBuffer(destination, settings.maxBufferBytes, settings.writeAfterMs, (dropped) =>
+        render(droppedLine(logger, time(), dropped)),
+      )
+  const write = (line: string, about: LineMetadata): void => sink.write(render(line), about)
+  const folding =
+    foldAfter === undefined ? undefined : new Folding(foldAfter, foldWindowMs, (line) => write(line, stream))
+  const stream = lineStream((line) => {
+    if (folding === undefined) write(line, stream)
+    else folding.pass(line, withoutTime(line, time().length))
+  })
   const logger = pino(
     {
       level,
-      base: safe(baseFields(settings)),
+      base: null,
       timestamp: time,
       errorKey: 'err',
       serializers: { err: (error: unknown) => error },
       formatters: {
         level: (label) => ({ level: label }),
       },
+      ...(redact !== undefined && { redact: redact as PinoOptions['redact'] & object }),
       hooks: {
         logMethod(args, method) {
-          method.apply(this, safeArguments(args, safe) as Parameters<typeof method>)
+          const [fields, ...rest] = safeArguments(args, (given) => safe(serialized(this, given)))
+          if (typeof fields !== 'object' || fields === null) method.apply(this, [fields, ...rest] as never)
+          else {
+            const own = distinct(this, fields as Fields, rest.length > 0)
+            method.apply(withoutFields(this, own), [own, ...rest] as never)
+          }
         },
       },
     },
-    foldingStream(folding, time().length),
+    stream,
   ) as unknown as AppLogger
-  const { child } = logger
-  wire(logger, { write, time, safe, buffer })
+  const { child } = logger as unknown as { child: (...args: unknown[]) => Logger }
+  wire(logger, { write, time, safe })
   Object.assign(logger, {
-    child(this: AppLogger, fields: object) {
-      return child.call(this, safe(fields))
+    child(this: Logger, fields: object, given?: ChildLoggerOptions) {
+      const { serializers, ...others } = given ?? {}
+      const made = child.call(this, {}, given === undefined ? undefined : others)
+      if (serializers !== undefined) addSerializers(made, serializers)
+      const own = distinct(this, safe(serialized(made, fields)), true)
+      bind(made, { ...bindingsOf(this), ...own })
+      return made
+    },
+    setBindings(this: Logger, fields: object) {
+      bind(this, { ...bindingsOf(this), ...distinct(this, safe(serialized(this, fields)), true) })
     },
     flush: ({ timeoutMs = FLUSH_TIMEOUT_MS } = {}) => {
-      folding.flush()
-      return buffer.flush(timeoutMs)
+      folding?.flush()
+      return sink.flush(timeoutMs)
     },
     flushSync: () => {
-      folding.flush()
-      buffer.flushSync()
+      folding?.flush()
+      sink.flushSync()
     },
   })
+  const { fields = {} } = settings
+  const identity = identityOf(settings)
+  bind(logger, identity)
+  bind(logger, { ...identity, ...distinct(logger, safe(fields), true) })
   latest = logger
   return logger
 }
 
-function baseFields({ service, version, fields }: LoggerOptions): object {
+/** The fields of a line or a child, without those whose value is not theirs to decide. */
+function distinct(logger: object, fields: Fields, hasMessage: boolean): Fields {
+  const bindings = bindingsOf(logger)
+  return renamed(fields, (name) => isReserved(bindings, name) || (hasMessage && name === 'msg'))
+}
+
+function droppedLine(
+  logger: object,
+  time: string,
+  { lines, bytes }: { lines: number; bytes: number },
+): string {
+  const told = { dropped: lines, dropped_bytes: bytes, msg: 'log lines were dropped' }
+  const common = serializedFields(withoutFields(logger, told))
+  return `{"level":"warn"${time}${common},${JSON.stringify(told).slice(1)}\n`
+}
+
+function identityOf({ service, version }: LoggerOptions): Fields {
   return {
     ...(service !== undefined && { 'service.name': service }),
     ...(version !== undefined && { 'service.version': version }),
     'process.pid': process.pid,
     ...(cluster.worker !== undefined && { 'worker.id': cluster.worker.id }),
-    ...fields,
   }
 }
 
@@ -142,17 +190,16 @@ function safeArgument(value: unknown, safe: SafeFields): unknown {
   return typeof value === 'object' && value !== null ? safe(value) : value
 }
 
-/** What pino writes into. Lines are the same if they differ only in time and in the fields of their logger. */
-function foldingStream(folding: Folding, timeLength: number): { write(line: string): void } {
-  const stream = {
-    [symbols.needsMetadataGsym]: true,
-    /** Set by pino before each write. */
-    lastLogger: {} as object,
-    write(line: string): void {
-      const levelEnd = line.indexOf('"', '{"level":"'.length) + 1
-      const rest = levelEnd + timeLength + serializedFields(stream.lastLogger).length
-      folding.pass(line, line.slice(0, levelEnd) + line.slice(rest))
-    },
-  }
-  return stream
+/** What pino writes into, and tells about each line. */
+function lineStream(write: (line: string) => void): LineMetadata & { write(line: string): void } {
+  return Object.assign(
+    { lastLevel: 0, lastObj: {}, lastMsg: undefined, lastTime: '', lastLogger: {}, write },
+    { [symbols.needsMetadataGsym]: true },
+  )
+}
+
+/** What makes a line the same as another. */
+function withoutTime(line: string, timeLength: number): string {
+  const levelEnd = line.indexOf('"', '{"level":"'.length) + 1
+  return line.slice(0, levelEnd) + line.slice(levelEnd + timeLength)
 }

@@ -1,9 +1,9 @@
 import type { ServerResponse } from 'node:http'
 import { type Next, requestRecord, runInRequestContext } from '@scale/core'
-import { openScope } from './open-scope.js'
 import { type RequestLoggerOptions, resolveRequestLoggerOptions } from './options.js'
-import { type LoggedRequest, requestLines } from './request-line.js'
-import { RequestScope } from './request-scope.js'
+import { openScope } from './request/open-scope.js'
+import { type LoggedRequest, requestLines } from './request/request-line.js'
+import { RequestScope } from './request/request-scope.js'
 
 /** Middleware of Express 4 and 5. */
 export type RequestLogger = (req: LoggedRequest, res: ServerResponse, next: Next) => void

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Writable } from 'node:stream'
 import {
+  anyOf,
   arrayOf,
   durationMs,
   func,
@@ -13,6 +13,8 @@ import {
   resolveOptions,
   string,
 } from '@scale/core'
+import type { LoggerOptions as PinoOptions } from 'pino'
+import type { LogDestination } from './lines/destination.js'
 import type { AppLogger } from './logger.js'
 import { isAppLogger } from './wiring.js'
 
@@ -33,26 +35,31 @@ export interface LoggerOptions {
   time?: 'iso' | 'epoch'
   /** `human` for people, `json` for machines, `auto`: for people if the destination is a terminal. Default `auto` */
   format?: 'auto' | 'json' | 'human'
-  /** Where lines go: any writable stream. Default: `process.stdout` */
-  destination?: Writable
+  /**
+   * Where lines go: any writable stream, what `pino.destination`, `pino.transport` or `pino.multistream` make, or
+   * anything with a `write`. Default: `process.stdout`
+   */
+  destination?: LogDestination
   /** Most that is kept while the destination stalls; what comes then is dropped and counted. Default 4,194,304 */
   maxBufferBytes?: number
   /** How long a line may wait for others to be written with it, in ms, 0–1,000. Default 10 */
   writeAfterMs?: number
-  /** How often the same line is written within `foldWindowMs`, before it is only counted. Default 10 */
+  /**
+   * How often the same line is written within `foldWindowMs`, before it is only counted. Lines of different requests are
+   * not the same. Default: lines are not counted, but written
+   */
   foldAfter?: number
   /** Length of that window, in ms. Default 10,000 */
   foldWindowMs?: number
   /** Names of fields whose values are secret, besides those that are known to be. Default none */
   redactNames?: readonly string[]
+  /** Paths that are left out too, with pino's own `redact`. Default none */
+  redact?: PinoOptions['redact']
 }
 
 type LoggerDefaults = Readonly<
   Required<
-    Pick<
-      LoggerOptions,
-      'level' | 'time' | 'format' | 'maxBufferBytes' | 'writeAfterMs' | 'foldAfter' | 'foldWindowMs'
-    >
+    Pick<LoggerOptions, 'level' | 'time' | 'format' | 'maxBufferBytes' | 'writeAfterMs' | 'foldWindowMs'>
   >
 >
 
@@ -63,15 +70,13 @@ export const loggerDefaults: LoggerDefaults = Object.freeze({
   format: 'auto',
   maxBufferBytes: 4_194_304,
   writeAfterMs: 10,
-  foldAfter: 10,
   foldWindowMs: 10_000,
 })
 
 const writable: OptionCheck = (value) =>
-  typeof (value as Partial<Writable> | null)?.write === 'function' &&
-  typeof (value as Partial<Writable>).on === 'function'
+  typeof (value as Partial<LogDestination> | null)?.write === 'function'
     ? undefined
-    : 'a writable stream'
+    : 'a stream, or an object with a function `write`'
 
 /** @throws {InvalidOption} */
 export function resolveLoggerOptions(
@@ -91,6 +96,7 @@ export function resolveLoggerOptions(
       foldAfter: integer(1),
       foldWindowMs: durationMs(),
       redactNames: arrayOf(string(1, 128)),
+      redact: anyOf(arrayOf(string(1)), object),
     },
     defaults: loggerDefaults,
   })

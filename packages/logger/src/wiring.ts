@@ -1,15 +1,13 @@
-import { symbols } from 'pino'
-import type { LineBuffer } from './line-buffer.js'
-import type { SafeFields } from './safe-fields.js'
+import type { LineMetadata } from './lines/line-sink.js'
+import type { SafeFields } from './redaction/safe-fields.js'
 
 /** What the parts of this package need of a logger that it made. */
 export interface Wiring {
   /** Takes whole lines, past pino. */
-  write(line: string): void
+  write(line: string, about: LineMetadata): void
   /** `,"time":…` */
   time(): string
   safe: SafeFields
-  buffer: LineBuffer
 }
 
 const wiring = Symbol('@scale/logger')
@@ -25,9 +23,4 @@ export function wiringOf(logger: object): Wiring {
 
 export function isAppLogger(value: unknown): boolean {
   return typeof value === 'object' && value !== null && wiring in value
-}
-
-/** The fields of a logger as pino keeps them: JSON, each with a comma before it. */
-export function serializedFields(logger: object): string {
-  return String((logger as Record<symbol, unknown>)[symbols.chindingsSym])
 }

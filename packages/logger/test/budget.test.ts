@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { errorFields } from '../src/index.js'
-import { isSecretName, redactQuery, scrubForeign, scrubPath, scrubText } from '../src/redact.js'
-import { safeFields } from '../src/safe-fields.js'
-import { parseTraceparent, parseTracestate } from '../src/trace-context.js'
+import { isSecretName, redactQuery, scrubForeign, scrubPath, scrubText } from '../src/redaction/redact.js'
+import { safeFields } from '../src/redaction/safe-fields.js'
+import { parseTraceparent, parseTracestate } from '../src/request/trace-context.js'
 import { recorded } from './support/server.js'
 
 // What clients send must not be able to hold the loop: work grows with the length of it, and a line is bounded.

@@ -6,7 +6,7 @@ import {
   parseTraceparent,
   parseTracestate,
   randomHex,
-} from '../src/trace-context.js'
+} from '../src/request/trace-context.js'
 
 const TRACE = '0af7651916cd43dd8448eb211c80319c'
 const PARENT = 'b7ad6b7169203331'

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
-import type { RequestRules } from './options.js'
+import type { RequestRules } from '../options.js'
 import { RequestScope } from './request-scope.js'
 import { parseTraceparent, parseTracestate, RANDOM, randomHex, type TraceParent } from './trace-context.js'
 

@@ -1,18 +1,32 @@
 import type { ServerResponse } from 'node:http'
 import { clientAddress, type Ending, type RequestRecord, type RoutedRequest } from '@scale/core'
-import { codeOf, errorFields, isErrorLike } from './error-fields.js'
+import { bindingsOf, renamed, serializedFields, withoutFields } from '../lines/bindings.js'
+import { lineRedaction } from '../lines/line-redaction.js'
+import type { RequestRules } from '../options.js'
+import { codeOf, errorFields, isErrorLike } from '../redaction/error-fields.js'
+import { redactQuery, scrubForeign, scrubPath } from '../redaction/redact.js'
+import { wiringOf } from '../wiring.js'
 import type { IdentifiedRequest } from './open-scope.js'
-import type { RequestRules } from './options.js'
-import { redactQuery, scrubForeign, scrubPath } from './redact.js'
 import type { RequestScope } from './request-scope.js'
 import { isKept } from './trace-context.js'
-import { serializedFields, wiringOf } from './wiring.js'
 
 /** A request of Express when its response is over. */
 export type LoggedRequest = IdentifiedRequest &
   RoutedRequest & { ip?: string | undefined; params?: Record<string, unknown> }
 
 type Level = 'info' | 'warn' | 'error'
+
+/** What the line of a request says itself: a field of that name would be a second value. */
+const names: Readonly<Record<string, boolean>> = Object.freeze(
+  Object.fromEntries(
+    [
+      ...['level', 'time', 'msg', 'err', 'error.type', 'ending', 'fields_error', 'duration_ms'],
+      ...['request_id', 'trace_id', 'span_id', 'trace_flags', 'link.trace_id', 'client.address'],
+      ...['http.request.method', 'http.route', 'url.path', 'url.query'],
+      ...['http.response.status_code', 'http.response.body.size'],
+    ].map((name) => [name, true]),
+  ),
+)
 
 interface Outcome {
   level: Level
@@ -39,8 +53,13 @@ export function requestLines(
 ): (scope: RequestScope, req: LoggedRequest, res: ServerResponse, record: RequestRecord) => void {
   const { logger, slowMs, sampleRatio, headers, query, fields } = rules
   const { write, time, safe } = wiringOf(logger)
-  const common = serializedFields(logger)
+  const common = serializedFields(withoutFields(logger, names))
+  const redactLine = lineRedaction(logger)
   const levelValues = logger.levels.values as Record<Level, number>
+
+  const bindings = bindingsOf(logger)
+  const isTaken = (name: string): boolean =>
+    name in names || Object.hasOwn(bindings, name) || name.startsWith('http.request.header.')
 
   return function logRequest(scope, req, res, record) {
     const durationMs = Math.round((performance.now() - record.startedAt) * 1_000) / 1_000
@@ -49,13 +68,19 @@ export function requestLines(
     const outcome = outcomeOf(res, ending, durationMs >= slowMs)
     if (levelValues[outcome.level] < logger.levelVal) return
     if (outcome.isOrdinary && !isKept(scope.traceId, sampleRatio)) return
-    write(
+    const line =
       `{"level":"${outcome.level}"${time()}${common},"request_id":"${scope.requestId}","trace_id":"${scope.traceId}",` +
-        `"span_id":"${scope.spanId}","trace_flags":"0${scope.flags}"` +
-        `${where(req, route)}${statusOf(outcome)},"duration_ms":${durationMs}` +
-        `${sizeOf(req, res)}${addressOf(req)}${optional(scope, req)}` +
-        `${reason(outcome, ending, error)}${endingText(ending)}${own(req, res)},"msg":"${outcome.message}"}\n`,
-    )
+      `"span_id":"${scope.spanId}","trace_flags":"0${scope.flags}"` +
+      `${where(req, route)}${statusOf(outcome)},"duration_ms":${durationMs}` +
+      `${sizeOf(req, res)}${addressOf(req)}${optional(scope, req)}` +
+      `${reason(outcome, ending, error)}${endingText(ending)}${own(req, res)},"msg":"${outcome.message}"}\n`
+    write(redactLine(line), {
+      lastLevel: levelValues[outcome.level],
+      lastObj: {},
+      lastMsg: outcome.message,
+      lastTime: '',
+      lastLogger: logger,
+    })
   }
 
   function optional({ linkedTraceId }: RequestScope, req: LoggedRequest): string {
@@ -69,7 +94,7 @@ export function requestLines(
   function own(req: LoggedRequest, res: ServerResponse): string {
     if (fields === undefined) return ''
     try {
-      const text = JSON.stringify(safe(fields(req, res) ?? {}))
+      const text = JSON.stringify(renamed(safe(fields(req, res) ?? {}), isTaken))
       return text === '{}' ? '' : `,${text.slice(1, -1)}`
     } catch (error) {
       return `,"fields_error":${JSON.stringify(errorFields(error))}`

@@ -1,5 +1,6 @@
 import type { RequestContext } from '@scale/core'
-import type { AppLogger } from './logger.js'
+import { bind, bindingsOf } from '../lines/bindings.js'
+import type { AppLogger } from '../logger.js'
 import { formatTraceparent, SAMPLED } from './trace-context.js'
 
 /** One request: who it is, and its logger once somebody wants it. */
@@ -23,13 +24,21 @@ export class RequestScope implements RequestContext {
 
   /** The request's own logger. */
   log(): AppLogger {
-    this.child ??= this.logger.child({
+    this.child ??= this.ownLogger()
+    return this.child
+  }
+
+  /** Its ids win over what the logger has under their names. */
+  private ownLogger(): AppLogger {
+    const child = this.logger.child({})
+    bind(child, {
+      ...bindingsOf(this.logger),
       request_id: this.requestId,
       trace_id: this.traceId,
       span_id: this.spanId,
       trace_flags: `0${this.flags}`,
     })
-    return this.child
+    return child
   }
 
   /** What a call to another service carries. */

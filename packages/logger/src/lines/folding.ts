@@ -1,4 +1,6 @@
-/** Lines that are the same but for their time and their request. */
+import { keepUntilEnd, release } from './process-end.js'
+
+/** Lines that are the same but for their time. */
 interface Repeated {
   count: number
   endsAt: number
@@ -32,11 +34,17 @@ export class Folding {
     }
     const entry = this.repeated.get(key)!
     entry.last = line
+    keepUntilEnd(this, 'passing')
     this.wait(entry.endsAt - this.nowMs())
+  }
+
+  writeLast(): void {
+    this.flush()
   }
 
   /** Ends every window now. */
   flush(): void {
+    release(this)
     clearTimeout(this.timer)
     this.timer = undefined
     for (const [key, entry] of this.repeated) this.end(key, entry)
@@ -67,7 +75,9 @@ export class Folding {
   private end(key: string, { count, last }: Repeated): void {
     this.repeated.delete(key)
     const suppressed = count - this.limit
-    if (suppressed > 0) this.write(`${last.slice(0, last.lastIndexOf('}'))},"suppressed":${suppressed}}\n`)
+    if (suppressed <= 0) return
+    const name = last.includes('"suppressed":') ? 'suppressed_' : 'suppressed'
+    this.write(`${last.slice(0, last.lastIndexOf('}'))},"${name}":${suppressed}}\n`)
   }
 
   private wait(ms: number): void {

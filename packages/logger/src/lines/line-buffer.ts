@@ -1,26 +1,20 @@
 import cluster from 'node:cluster'
-import { writeSync } from 'node:fs'
-import type { Writable } from 'node:stream'
-import { droppedChannel } from './channels.js'
-import { LogStalled } from './errors.js'
-
-/** Buffers that hold something, to be written when the process ends. */
-const unwritten = new Set<LineBuffer>()
-let isWatchingExit = false
+import { droppedChannel } from '../channels.js'
+import { LogStalled } from '../errors.js'
+import { handOver, handOverNow, isUnopened, type LogDestination, onFailure, settle } from './destination.js'
+import type { LineSink } from './line-sink.js'
+import { keepUntilEnd, release } from './process-end.js'
 
 /** POSIX: what is not longer goes into a pipe as a whole, so that lines of the workers that share it do not mix. */
 const PIPE_BYTES = 4_096
 const CHUNK_BYTES = 65_536
-
-/** How long the end of a process waits for a destination that says it is busy. */
-const EXIT_WAIT_MS = 500
 
 /**
  * Stands between the lines of a process and their destination, so that no line ever waits for it: what comes while a
  * write is under way is kept, up to a bound, and what comes beyond is dropped and counted. One write is under way at a
  * time; lines go out in their order, a few together.
  */
-export class LineBuffer {
+export class LineBuffer implements LineSink {
   private lines: string[] = []
   private bytes = 0
   private inFlight = ''
@@ -31,16 +25,12 @@ export class LineBuffer {
   private waiting: { target: number; done: () => void }[] = []
 
   constructor(
-    private stream: Writable,
+    private stream: LogDestination,
     private readonly maxBytes: number,
     private readonly writeAfterMs: number,
     private readonly droppedLine: (dropped: { lines: number; bytes: number }) => string,
   ) {
-    stream.on('error', () => this.fallBack(stream))
-    if (!isWatchingExit) {
-      isWatchingExit = true
-      process.on('exit', writeAll)
-    }
+    onFailure(stream, () => this.fallBack(stream))
   }
 
   /** Takes a line, or drops it. Never waits, never throws. */
@@ -64,19 +54,30 @@ export class LineBuffer {
   flush(timeoutMs: number): Promise<void> {
     if (this.dropped.lines > 0) this.tellDropped()
     const target = this.accepted
-    if (this.written >= target) return Promise.resolve()
-    if (this.inFlight === '') this.writeNext()
+    if (this.inFlight === '' && this.written < target) this.writeNext()
     return new Promise((resolve, reject) => {
-      const entry = { target, done: (): void => settle(resolve) }
-      const timer = setTimeout(() => settle(() => reject(new LogStalled(this.bytes, timeoutMs))), timeoutMs)
-      const settle = (then: () => void): void => {
-        clearTimeout(timer)
+      const forget = (): void => {
         this.waiting = this.waiting.filter((other) => other !== entry)
-        then()
       }
+      const timer = setTimeout(() => {
+        forget()
+        reject(new LogStalled(this.bytes, timeoutMs))
+      }, timeoutMs)
+      const done = (): void => {
+        forget()
+        settle(this.stream, () => {
+          clearTimeout(timer)
+          resolve()
+        })
+      }
+      const entry = { target, done }
       this.waiting.push(entry)
       this.notify()
     })
+  }
+
+  writeLast(): void {
+    this.flushSync(true)
   }
 
   /** Writes what is here before it returns, or gives up on a destination that stays busy. */
@@ -88,15 +89,14 @@ export class LineBuffer {
     this.lines = []
     this.bytes = 0
     if (rest === '') return
-    const { fd } = this.stream as { fd?: unknown }
-    if (typeof fd === 'number') writeBlocking(fd, rest)
-    else this.stream.write(rest)
+    // A destination that is gone: there is stderr.
+    if (!handOverNow(this.stream, rest) && isLast) handOverNow(process.stderr, rest)
     if (this.inFlight === '' || isLast) this.written = this.accepted
-    if (this.inFlight === '') unwritten.delete(this)
+    if (this.inFlight === '') release(this)
   }
 
   private push(line: string): void {
-    if (this.lines.length === 0) unwritten.add(this)
+    if (this.lines.length === 0) keepUntilEnd(this, 'handing')
     this.lines.push(line)
     this.bytes += line.length
     this.accepted++
@@ -114,7 +114,7 @@ export class LineBuffer {
     if (count === 0) return
     // A stream that is full keeps us waiting by not calling back.
     const { stream } = this
-    stream.write(this.inFlight, (error) => {
+    handOver(stream, this.inFlight, (error) => {
       if (error) {
         this.fallBack(stream)
         return
@@ -123,7 +123,7 @@ export class LineBuffer {
       this.inFlight = ''
       this.notify()
       if (this.lines.length > 0) this.writeNext()
-      else unwritten.delete(this)
+      else release(this)
     })
   }
 
@@ -162,7 +162,7 @@ export class LineBuffer {
   }
 
   /** The destination is gone: what is left, and what comes, goes to stderr. What was under way goes out again. */
-  private fallBack(failed: Writable): void {
+  private fallBack(failed: LogDestination): void {
     // A stream tells its failure twice, by the callback and by the event.
     if (failed !== this.stream) return
     if (failed === process.stderr) {
@@ -184,30 +184,11 @@ export class LineBuffer {
 
   /** What the system has not taken yet of the write that is under way. */
   private unfinished(): string {
+    if (isUnopened(this.stream)) return this.inFlight
     const handle = (this.stream as { _handle?: { writeQueueSize?: number } })._handle
     if (this.inFlight === '' || typeof handle?.writeQueueSize !== 'number') return ''
     return Buffer.from(this.inFlight)
       .subarray(-handle.writeQueueSize || Number.POSITIVE_INFINITY)
       .toString()
-  }
-}
-
-function writeAll(): void {
-  for (const buffer of unwritten) buffer.flushSync(true)
-}
-
-const sleeper = new Int32Array(new SharedArrayBuffer(4))
-
-/** A pipe that is full says EAGAIN: ask again, for a while. */
-function writeBlocking(fd: number, text: string): void {
-  const endsAt = performance.now() + EXIT_WAIT_MS
-  let rest = Buffer.from(text)
-  while (rest.length > 0) {
-    try {
-      rest = rest.subarray(writeSync(fd, rest))
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN' || performance.now() > endsAt) return
-      Atomics.wait(sleeper, 0, 0, 2)
-    }
   }
 }
