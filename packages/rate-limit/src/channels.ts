@@ -1,5 +1,5 @@
 import { type Channel, channel } from '@scale/core'
-import type { Decision } from './decision.js'
+import type { Decision } from './response/decision.js'
 
 /** A request was decided on. */
 export interface DecisionMessage {

@@ -1,5 +1,5 @@
 import { ScaleError } from '@scale/core'
-import type { Decision } from './decision.js'
+import type { Decision } from './response/decision.js'
 
 /** What kind of problem a refusal is. */
 const QUOTA_EXCEEDED = 'https://iana.org/assignments/http-problem-types#quota-exceeded'

@@ -1,16 +1,13 @@
-export { addressHierarchy } from './address-hierarchy.js'
+export type { PolicyBound } from './algorithms/bound.js'
 export type { AlgorithmName } from './algorithms/index.js'
-export type { PolicyBound } from './bound.js'
+export type { Quota } from './algorithms/quota.js'
 export {
   type DecisionMessage,
   decisionChannel,
   type RateLimitStoreErrorMessage,
   storeErrorChannel,
 } from './channels.js'
-export type { Decision, PolicyDecision } from './decision.js'
 export { RateLimited, RateLimitStoreUnavailable, UnknownClientAddress, UnreadableQuota } from './errors.js'
-export { type ExpressRateLimitStore, expressRateLimitStore } from './express-rate-limit-store.js'
-export type { HeaderStyle } from './headers.js'
 export { type RateLimit, rateLimit } from './middleware.js'
 export {
   type PolicyOptions,
@@ -18,6 +15,7 @@ export {
   type RateLimitOptions,
   rateLimitDefaults,
 } from './options.js'
+export { addressHierarchy } from './request/address-hierarchy.js'
 export {
   type Addressed,
   address,
@@ -29,9 +27,10 @@ export {
   partition,
   route,
   user,
-} from './partition.js'
-export type { Quota } from './policy.js'
-export type { Subject } from './spending.js'
+} from './request/partition.js'
+export type { Subject } from './request/spending.js'
+export type { Decision, PolicyDecision } from './response/decision.js'
+export type { HeaderStyle } from './response/headers.js'
 export type {
   Balance,
   Charge,
@@ -40,5 +39,6 @@ export type {
   Settlement,
   StoreReply,
 } from './store.js'
+export { type ExpressRateLimitStore, expressRateLimitStore } from './stores/express-rate-limit-store.js'
 export { MemoryStore } from './stores/memory.js'
 export { RedisStore } from './stores/redis.js'

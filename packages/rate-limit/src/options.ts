@@ -16,9 +16,9 @@ import {
 import { keyPrefix, type RedisClient, redisClient } from '@scale/redis'
 import type { AlgorithmName } from './algorithms/index.js'
 import { algorithms } from './algorithms/index.js'
-import type { PolicyCosts } from './costs.js'
-import { type HeaderStyle, headerStyles } from './headers.js'
-import type { LimitedRequest, PartitionKeyOf } from './partition.js'
+import type { PolicyCosts } from './request/costs.js'
+import type { LimitedRequest, PartitionKeyOf } from './request/partition.js'
+import { type HeaderStyle, headerStyles } from './response/headers.js'
 import type { QuotaStore } from './store.js'
 
 /** One quota. */

@@ -1,5 +1,5 @@
 import type { Balance } from './algorithms/engine.js'
-import type { Quota } from './policy.js'
+import type { Quota } from './algorithms/quota.js'
 
 export type { Balance } from './algorithms/engine.js'
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { Blocks } from '../src/blocks.js'
-import { createQuota } from '../src/policy.js'
+import { createQuota } from '../src/algorithms/quota.js'
 import type { Balance, Charge } from '../src/store.js'
+import { Blocks } from '../src/stores/blocks.js'
 
 const quota = createQuota('p', { algorithm: 'fixed', quota: 5, windowMs: 60_000 })
 const spent: Balance = { remaining: 0, resetAfterMs: 30_000, waitMs: 30_000, windowId: 1 }

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
+import { type Mode, mostAdmitted } from '../src/algorithms/bound.js'
 import { type AlgorithmName, algorithms } from '../src/algorithms/index.js'
-import { type Mode, mostAdmitted } from '../src/bound.js'
+import { createQuota } from '../src/algorithms/quota.js'
 import { rateLimit } from '../src/index.js'
-import { createQuota } from '../src/policy.js'
 
 const page = readFileSync(new URL('../../../docs/concepts/rate-limiting.md', import.meta.url), 'utf8')
 const rows = [...page.matchAll(/^\| `([\w-]+)` +\| (\d+) +\| (\d+) +\| (\d+) +\|$/gm)]

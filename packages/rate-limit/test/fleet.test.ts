@@ -2,8 +2,8 @@ import { testRedis } from '@scale/devkit/redis-server'
 import { createRedis, whenReady } from '@scale/redis'
 import type { RedisServer } from '@scale/redis/testing'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { fleetOf } from '../src/fleet.js'
 import { rateLimit, user } from '../src/index.js'
+import { fleetOf } from '../src/stores/fleet.js'
 
 let server: RedisServer
 const clients: ReturnType<typeof createRedis>[] = []

@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { parseList } from 'structured-headers'
 import { describe, expect, it } from 'vitest'
-import type { Decision } from '../src/decision.js'
-import { describePolicy, headerStyles, retryAfterSeconds } from '../src/headers.js'
 import { rateLimit } from '../src/index.js'
+import type { Decision } from '../src/response/decision.js'
+import { describePolicy, headerStyles, retryAfterSeconds } from '../src/response/headers.js'
 
 const printable = fc
   .array(fc.integer({ min: 0x20, max: 0x7e }), { minLength: 1, maxLength: 64 })

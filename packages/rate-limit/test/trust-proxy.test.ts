@@ -1,7 +1,7 @@
 import express from 'express'
 import { describe, expect, it, vi } from 'vitest'
-import type { LimitedRequest } from '../src/partition.js'
-import { trustProxyDoctor } from '../src/trust-proxy.js'
+import type { LimitedRequest } from '../src/request/partition.js'
+import { trustProxyDoctor } from '../src/request/trust-proxy.js'
 
 /** What is said of requests with these headers, as Express would show them. */
 function warnings(setting: unknown, requests: { ip: string; headers: Record<string, string> }[]): string[] {

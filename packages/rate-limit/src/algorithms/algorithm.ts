@@ -1,4 +1,4 @@
-import type { Quota } from '../policy.js'
+import type { Quota } from './quota.js'
 
 /** What is remembered of one partition under one policy: a few safe integers; their meaning is the algorithm's. */
 export type State = readonly number[]

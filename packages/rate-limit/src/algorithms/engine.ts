@@ -1,6 +1,6 @@
-import type { Quota } from '../policy.js'
 import type { State } from './algorithm.js'
 import { algorithms } from './index.js'
+import type { Quota } from './quota.js'
 
 /** One quota that a request spends from: its state as it was stored, and what the request costs there. */
 export interface Account {

@@ -1,5 +1,5 @@
-import type { Quota } from '../policy.js'
 import type { Algorithm } from './algorithm.js'
+import type { Quota } from './quota.js'
 
 /**
  * Generic cell rate algorithm (ITU-T I.371, virtual scheduling): the token bucket kept as one point in time.

@@ -1,5 +1,5 @@
-import type { Quota } from '../policy.js'
 import type { Algorithm, State } from './algorithm.js'
+import type { Quota } from './quota.js'
 
 /**
  * Strict window: a ring of buckets that covers the window and one bucket more. The oldest bucket, which lies only

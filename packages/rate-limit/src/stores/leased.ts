@@ -1,5 +1,5 @@
-import { type Clock, monotonicClock } from '../clock.js'
 import type { Balance, Charge, QuotaStore, Settlement, StoreReply } from '../store.js'
+import { type Clock, monotonicClock } from './clock.js'
 
 /** How much faster than the last lease the next one may be, at most. */
 const GROWTH = 8

@@ -1,6 +1,6 @@
-import type { Clock } from '../clock.js'
-import { type Quota, quotaShare } from '../policy.js'
+import { type Quota, quotaShare } from '../algorithms/quota.js'
 import type { DecisionSource } from '../store.js'
+import type { Clock } from './clock.js'
 import { MemoryStore } from './memory.js'
 
 /** Counts this process's share of each quota: the quota divided by the number of processes, at least one unit. */

@@ -1,9 +1,9 @@
 import type { State } from '../algorithms/algorithm.js'
 import { type Account, consume } from '../algorithms/engine.js'
 import { algorithms } from '../algorithms/index.js'
-import { type Clock, monotonicClock } from '../clock.js'
-import type { Quota } from '../policy.js'
+import type { Quota } from '../algorithms/quota.js'
 import type { Charge, DecisionSource, QuotaStore, Settlement, StoreReply } from '../store.js'
+import { type Clock, monotonicClock } from './clock.js'
 import { StateTable } from './state-table.js'
 
 /**

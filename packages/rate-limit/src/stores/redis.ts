@@ -1,9 +1,9 @@
 import { type OperationOptions, type RedisClient, type StoreGuard, storeGuard } from '@scale/redis'
 import type { AlgorithmName } from '../algorithms/index.js'
-import { Blocks } from '../blocks.js'
+import { adjustScript, consumeScript } from '../algorithms/lua/scripts.js'
 import { UnreadableQuota } from '../errors.js'
-import { adjustScript, consumeScript } from '../lua/scripts.js'
 import type { Charge, QuotaStore, Settlement, StoreReply } from '../store.js'
+import { Blocks } from './blocks.js'
 import { bySlot, type Gathered, isEqual, runsOf, runText, ScriptReply, share } from './gathered.js'
 
 /** How many requests one call of the script decides on, at most: the server does nothing else meanwhile. */

@@ -1,6 +1,6 @@
 import type { State } from '../algorithms/algorithm.js'
 import { algorithms } from '../algorithms/index.js'
-import type { Quota } from '../policy.js'
+import type { Quota } from '../algorithms/quota.js'
 
 interface Entry {
   /** Its own: changed in place, so that a busy partition leaves nothing to the garbage collector. Empty if there is only a penalty. */

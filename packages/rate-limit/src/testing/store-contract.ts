@@ -1,5 +1,5 @@
 import { strict as assert } from 'node:assert'
-import { createQuota, type Quota } from '../policy.js'
+import { createQuota, type Quota } from '../algorithms/quota.js'
 import type { Balance, Charge, QuotaStore, StoreReply } from '../store.js'
 
 /** The part of a test runner that the contract needs: that of Vitest, Jest or `node:test`. */

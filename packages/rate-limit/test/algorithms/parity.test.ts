@@ -5,8 +5,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { State } from '../../src/algorithms/algorithm.js'
 import { consume } from '../../src/algorithms/engine.js'
 import { type AlgorithmName, algorithms } from '../../src/algorithms/index.js'
-import { luaEngine, luaPrelude } from '../../src/lua/engine.lua.js'
-import { createQuota, type Quota } from '../../src/policy.js'
+import { luaEngine, luaPrelude } from '../../src/algorithms/lua/engine.lua.js'
+import { createQuota, type Quota } from '../../src/algorithms/quota.js'
 import { type Random, random } from '../random.js'
 
 const names = Object.keys(algorithms) as AlgorithmName[]

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { State } from '../../src/algorithms/algorithm.js'
 import { consume } from '../../src/algorithms/engine.js'
 import { algorithms } from '../../src/algorithms/index.js'
-import { createQuota, type Quota } from '../../src/policy.js'
+import { createQuota, type Quota } from '../../src/algorithms/quota.js'
 
 /** Asks again and again for one quota, at times of the caller's choice. */
 function asker(quota: Quota) {

@@ -3,8 +3,8 @@ import { testRedis } from '@scale/devkit/redis-server'
 import { createRedis, whenReady } from '@scale/redis'
 import type { RedisServer } from '@scale/redis/testing'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { createQuota } from '../../src/algorithms/quota.js'
 import { address, type PolicyOptions, type RateLimitOptions, rateLimit, user } from '../../src/index.js'
-import { createQuota } from '../../src/policy.js'
 import { MemoryStore } from '../../src/stores/memory.js'
 
 let server: RedisServer

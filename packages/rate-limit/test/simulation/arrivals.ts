@@ -1,4 +1,4 @@
-import type { Quota } from '../../src/policy.js'
+import type { Quota } from '../../src/algorithms/quota.js'
 import type { Random } from '../random.js'
 
 /** One request: when, to which process, at what cost. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { createQuota } from '../../src/policy.js'
+import { createQuota } from '../../src/algorithms/quota.js'
 import { MemoryStore } from '../../src/stores/memory.js'
 import { storeContract } from '../../src/testing/index.js'
 

@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
-import { createQuota } from '../../src/policy.js'
+import { createQuota } from '../../src/algorithms/quota.js'
 import { MemoryStore } from '../../src/stores/memory.js'
 
 const HOUR = 3_600_000

@@ -1,4 +1,4 @@
-import type { AlgorithmName } from '../algorithms/index.js'
+import type { AlgorithmName } from '../index.js'
 import { fixedLua } from './fixed.lua.js'
 import { gcraLua } from './gcra.lua.js'
 import { strictLua } from './strict.lua.js'

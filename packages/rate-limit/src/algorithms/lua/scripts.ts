@@ -1,5 +1,5 @@
 import { defineScript, type Script } from '@scale/redis'
-import type { AlgorithmName } from '../algorithms/index.js'
+import type { AlgorithmName } from '../index.js'
 import { luaEngine, luaPrelude } from './engine.lua.js'
 
 /**

@@ -1,4 +1,4 @@
-import { RateLimitStoreUnavailable } from './errors.js'
+import { RateLimitStoreUnavailable } from '../errors.js'
 
 /** Nothing is known, and nobody decides. */
 export const UNDECIDED: unique symbol = Symbol('undecided')

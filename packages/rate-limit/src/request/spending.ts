@@ -1,13 +1,15 @@
 import type { IncomingMessage } from 'node:http'
 import { InvalidOption } from '@scale/core'
 import { keyPart, keyspace } from '@scale/redis'
+import type { Quota } from '../algorithms/quota.js'
+import { ClientGone, UnknownClientAddress } from '../errors.js'
+import type { ResolvedRateLimitOptions } from '../options.js'
+import type { DescribedPolicy } from '../response/headers.js'
+import type { Charge } from '../store.js'
 import { costFor, type PolicyCosts } from './costs.js'
 import { CountedPolicy, type PolicyQuota, REMEMBERED_PARTITIONS } from './counted-policy.js'
-import { ClientGone, UnknownClientAddress } from './errors.js'
-import type { DescribedPolicy } from './headers.js'
 import { isPending, type Lookups } from './lookups.js'
 import { Memo } from './memo.js'
-import type { ResolvedRateLimitOptions } from './options.js'
 import {
   address,
   assertPartitions,
@@ -19,8 +21,6 @@ import {
   type Partitions,
   UNKNOWN_ADDRESS,
 } from './partition.js'
-import type { Quota } from './policy.js'
-import type { Charge } from './store.js'
 
 /** Who is counted, for calls without a request: the same for all policies, or for each by its name. */
 export type Subject = Partitions | Readonly<Record<string, Partitions | false>>

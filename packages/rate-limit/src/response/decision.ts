@@ -1,4 +1,4 @@
-import type { Balance, DecisionSource, StoreReply } from './store.js'
+import type { Balance, DecisionSource, StoreReply } from '../store.js'
 
 /** How one policy stands after a decision. */
 export interface PolicyDecision {

@@ -1,7 +1,7 @@
 import { keyPart, keyspace, type RedisClient } from '@scale/redis'
-import { createQuota, type Quota } from './policy.js'
-import type { Balance, Charge } from './store.js'
-import { redisStore } from './stores/redis.js'
+import { createQuota, type Quota } from '../algorithms/quota.js'
+import type { Balance, Charge } from '../store.js'
+import { redisStore } from './redis.js'
 
 /** A store in the shape that express-rate-limit 7 and 8 take. */
 export interface ExpressRateLimitStore {

@@ -1,5 +1,5 @@
-import { algorithms } from './algorithms/index.js'
-import { type Quota, quotaShare } from './policy.js'
+import { algorithms } from './index.js'
+import { type Quota, quotaShare } from './quota.js'
 
 /** How a limiter decides; see the option `mode`. */
 export type Mode = 'exact' | 'leased' | 'local'

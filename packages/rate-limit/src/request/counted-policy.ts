@@ -1,13 +1,13 @@
 import type { IncomingMessage } from 'node:http'
 import { InvalidOption } from '@scale/core'
 import { keyPart } from '@scale/redis'
-import { countedWindowMs } from './bound.js'
-import { type DescribedPolicy, describePolicy } from './headers.js'
+import { countedWindowMs } from '../algorithms/bound.js'
+import { createQuota, type Quota } from '../algorithms/quota.js'
+import type { ResolvedPolicy, ResolvedRateLimitOptions } from '../options.js'
+import { type DescribedPolicy, describePolicy } from '../response/headers.js'
 import { isPending, type Lookups } from './lookups.js'
 import { Memo } from './memo.js'
-import type { ResolvedPolicy, ResolvedRateLimitOptions } from './options.js'
 import { isKnownEarly, type PartitionKeyOf } from './partition.js'
-import { createQuota, type Quota } from './policy.js'
 
 /** Keys, or spendings, of so many partitions are kept. */
 export const REMEMBERED_PARTITIONS = 10_000

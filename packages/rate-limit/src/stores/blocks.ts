@@ -1,4 +1,4 @@
-import type { Balance, Charge, StoreReply } from './store.js'
+import type { Balance, Charge, StoreReply } from '../store.js'
 
 /** For how long a refusal is believed: a raised quota, a refund or a reset elsewhere takes effect within this time. */
 const TRUST_MS = 1_000

@@ -1,4 +1,4 @@
-import type { PolicyOptions } from './options.js'
+import type { PolicyOptions } from '../options.js'
 import { type Addressed, address } from './partition.js'
 
 /**

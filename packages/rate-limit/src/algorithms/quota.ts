@@ -1,5 +1,5 @@
 import { InvalidOption } from '@scale/core'
-import type { AlgorithmName } from './algorithms/index.js'
+import type { AlgorithmName } from './index.js'
 
 /** How much one partition may spend, in the terms that algorithms and stores calculate with. */
 export interface Quota {
