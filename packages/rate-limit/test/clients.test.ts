@@ -28,11 +28,14 @@ describe.concurrent.each(clientRows({ 'ioredis 5': ioredis5, 'ioredis 6': ioredi
   '$name',
   ({ connect }) => {
     it('however it counts: of two limiters at once the quota, exactly; and all of it again after a reset', async () => {
-      const { redis, ready, close } = connect(servers)
+      // As two copies of an app have them.
+      const copies = [connect(servers), connect(servers)]
       const pairs = policies.map((policy) =>
-        [1, 2].map(() => rateLimit({ redis, policies: [policy], onStoreError: 'closed' })),
+        copies.map(({ redis }) =>
+          rateLimit({ redis, name: policy.name, policies: [policy], onStoreError: 'closed' }),
+        ),
       )
-      await ready()
+      await Promise.all(copies.map(({ ready }) => ready()))
       const someone = user(`someone-${partitions++}`)
       await Promise.all(
         pairs.map(async ([one, other]) => {
@@ -43,7 +46,7 @@ describe.concurrent.each(clientRows({ 'ioredis 5': ioredis5, 'ioredis 6': ioredi
           expect((await other!.peek(someone)).policies[0]!.remaining).toBe(10)
         }),
       )
-      close()
+      for (const { close } of copies) close()
     })
   },
 )
