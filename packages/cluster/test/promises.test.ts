@@ -11,7 +11,7 @@ describe.concurrent('before it is ready', () => {
   }) => {
     const { app, url } = await launched({ warmUpMs: 1_500 })
     await app.said('warming')
-    const answer = await get(url)
+    const answer = await getOnceItListens(url)
     expect(app.of('worker', { state: 'ready' })).not.toEqual([])
     expect(Number(answer)).toBe(app.of('worker', { state: 'ready' })[0]!.pid)
   })
@@ -75,16 +75,7 @@ describe.concurrent('SIGTERM at each point of a start ends it soon, with 0', () 
   }) => {
     const { app, url } = await launched({ warmUpMs: 60_000 }, { workers: 1 })
     await app.said('warming')
-    // It says so as it begins to listen: the first connection may come a moment too early.
-    const slow = (async () => {
-      for (;;) {
-        try {
-          return await get(`${url}/slow?ms=700`)
-        } catch (error) {
-          if (!String((error as Error).cause ?? error).includes('ECONNREFUSED')) throw error
-        }
-      }
-    })()
+    const slow = getOnceItListens(`${url}/slow?ms=700`)
     await app.said('request', { path: '/slow' })
     process.kill(app.pid, 'SIGTERM')
     expect(Number(await slow)).toBe(app.pid)
@@ -92,7 +83,7 @@ describe.concurrent('SIGTERM at each point of a start ends it soon, with 0', () 
   })
 })
 
-test.for([1, 2])(
+test.concurrent.for([1, 2])(
   '%i: an uncaught error during a drain is no clean end, and the hooks run once',
   async (workers) => {
     const { app, url } = await launched({}, { workers })
@@ -107,7 +98,7 @@ test.for([1, 2])(
   },
 )
 
-test('an agent in NODE_OPTIONS is not loaded into the thread of the watchdog: the report is written', async () => {
+test.concurrent('an agent in NODE_OPTIONS is not loaded into the thread of the watchdog: the report is written', async () => {
   const folder = temporaryFolder()
   const agent = join(folder, 'agent.cjs')
   writeFileSync(
@@ -116,7 +107,7 @@ test('an agent in NODE_OPTIONS is not loaded into the thread of the watchdog: th
   )
   const { app, url } = await launched(
     {},
-    { watchdog: { intervalMs: 200, timeoutMs: 4_000, reportDirectory: folder } },
+    { watchdog: { intervalMs: 200, timeoutMs: 8_000, reportDirectory: folder } },
     { NODE_OPTIONS: `--require=${agent}` },
   )
   await app.said('running', { role: 'primary' })
@@ -126,7 +117,7 @@ test('an agent in NODE_OPTIONS is not loaded into the thread of the watchdog: th
   expect(app.transcript()).toContain('diagnostic report')
 })
 
-test('a thread of the watchdog that something ends is told of and started again', async () => {
+test.concurrent('a thread of the watchdog that something ends is told of and started again', async () => {
   const folder = temporaryFolder()
   const agent = join(folder, 'agent.cjs')
   // As an agent that instruments threads: the first one of each process does not survive it.
@@ -145,7 +136,7 @@ test('a thread of the watchdog that something ends is told of and started again'
   )
   const { app, url } = await launched(
     {},
-    { watchdog: { intervalMs: 200, timeoutMs: 4_000, reportDirectory: folder } },
+    { watchdog: { intervalMs: 200, timeoutMs: 8_000, reportDirectory: folder } },
     { NODE_OPTIONS: `--require=${agent}` },
   )
   await app.said('warning', {}, 2)
@@ -158,7 +149,7 @@ test('a thread of the watchdog that something ends is told of and started again'
   expect(app.transcript()).toContain('diagnostic report')
 })
 
-test('a worker that cannot be started is one more failure: it is tried again', async () => {
+test.concurrent('a worker that cannot be started is one more failure: it is tried again', async () => {
   const folder = temporaryFolder()
   const { app } = await launched({}, { respawn: { baseMs: 20, maxMs: 200 } }, { BREAK_SPAWN: folder })
   await app.said('running', { role: 'primary' })
@@ -186,14 +177,14 @@ describe.concurrent('one worker', () => {
   })
 })
 
-test('readiness is told when it changes', async () => {
+test.concurrent('readiness is told when it changes', async () => {
   const { app } = await launched({})
   expect(await app.said('readiness')).toMatchObject({ ready: true, message: 'this copy is ready' })
   process.kill(app.pid, 'SIGTERM')
   expect(await app.said('readiness', { ready: false })).toMatchObject({ reasons: ['draining'] })
 })
 
-test('the connections of one address go to one worker, if they are sticky', async () => {
+test.concurrent('the connections of one address go to one worker, if they are sticky', async () => {
   const { app, url } = await launched({}, { sticky: true })
   await app.said('running', { role: 'primary' })
   const pids = new Set<string>()
@@ -252,4 +243,15 @@ async function launched(
 
 async function get(url: string): Promise<string> {
   return (await fetch(url, { headers: { connection: 'close' } })).text()
+}
+
+/** It says that it warms up as it begins to listen: the first connection may come a moment too early. */
+async function getOnceItListens(url: string): Promise<string> {
+  for (;;) {
+    try {
+      return await get(url)
+    } catch (error) {
+      if (!String((error as Error).cause ?? error).includes('ECONNREFUSED')) throw error
+    }
+  }
 }

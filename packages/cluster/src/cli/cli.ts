@@ -13,6 +13,7 @@ const help = `scale-cluster [options] <file> [arguments of the app]
   runs an app that listens by itself, unchanged, in as many workers as the machine leaves it
 
   --workers <n|auto>          default auto: WEB_CONCURRENCY, else the CPUs of the control group
+  --sticky                    connections of one address go to one worker
   --admin-port <port>         serve /livez, /readyz, /startupz; default none
   --admin-host <host>         default 127.0.0.1
   --boot-timeout-ms <ms>      default 60000
@@ -33,6 +34,7 @@ scale-cluster stop <file>         drains and ends
 const numeric = { type: 'string' } as const
 const flags = {
   workers: { type: 'string' },
+  sticky: { type: 'boolean' },
   'admin-port': numeric,
   'admin-host': { type: 'string' },
   'boot-timeout-ms': numeric,
@@ -107,6 +109,7 @@ function optionsOf(values: Flags): Omit<ClusterOptions, 'start'> {
   const adminHost = values['admin-host']
   return given({
     workers: values.workers === 'auto' ? ('auto' as const) : of('workers'),
+    sticky: values.sticky === true ? true : undefined,
     admin:
       adminPort === undefined
         ? undefined
