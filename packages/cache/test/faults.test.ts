@@ -190,10 +190,12 @@ describe('invalidations that Redis has not acknowledged', () => {
     const tags = Array.from({ length: 20_000 }, (_, i) => `tag:${i}`)
     await cache.set('key', 'old', { tags: ['tag:19999'] })
     let longest = 0
-    let last = performance.now()
+    // Of this process's own time: a machine that is busy with others lets it stand still too.
+    const spentMs = () => (process.cpuUsage().user + process.cpuUsage().system) / 1_000
+    let last = spentMs()
     const timer = setInterval(() => {
-      longest = Math.max(longest, performance.now() - last)
-      last = performance.now()
+      longest = Math.max(longest, spentMs() - last)
+      last = spentMs()
     }, 1)
     expect(await cache.invalidateTags(tags)).toBe(true)
     clearInterval(timer)
