@@ -175,7 +175,8 @@ class FunctionCache implements Cache {
   }
 
   #nameOf(key: string): string {
-    return this.#namespace.prefix + key
+    const { prefix } = this.#namespace
+    return prefix === '' ? key : prefix + key
   }
 
   async #load(

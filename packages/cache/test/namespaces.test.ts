@@ -4,7 +4,7 @@ import { type RedisCluster, type RedisServer, startFaultProxy, startRedisCluster
 import express from 'express'
 import fc from 'fast-check'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { braced, unbraced } from '../src/entries/key-names.js'
+import { braced, HTTP_KEY, unbraced } from '../src/entries/key-names.js'
 import { ROOT, within } from '../src/entries/namespace.js'
 import { type Cache, type CacheOptions, createCache } from '../src/index.js'
 import { isHit, listen, portOf, send, close as shut } from './http/harness.js'
@@ -205,6 +205,19 @@ describe('cache.http', () => {
     expect(isHit(await ask('GET', '/'))).toBe(true)
     await cache.namespace('pages').clear()
     expect(isHit(await ask('GET', '/'))).toBe(false)
+  })
+
+  it('gives no stored response to who asks for a value under its key', async () => {
+    count++
+    const { cache, ask } = await app({}, (app, cache) => {
+      app.use(cache.http())
+      app.use((_req, res) => void res.send('page'))
+    })
+    await ask('GET', '/')
+    await until(async () => isHit(await ask('GET', '/')))
+    const key = `${HTTP_KEY}http://site.example/`
+    await expect(cache.getOrSet(key, () => 'own')).rejects.toMatchObject({ code: 'ERR_SCALE_CACHE_KEY' })
+    await expect(cache.get(key)).rejects.toMatchObject({ code: 'ERR_SCALE_CACHE_KEY' })
   })
 
   const unacknowledged = async (onUnacknowledged: 'answer' | 'reject' | undefined) => {
