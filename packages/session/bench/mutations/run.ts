@@ -31,7 +31,8 @@ for (const { name, file, from, to, tests } of changes.filter((one) => isWanted(o
       '--bail=1',
       '--maxWorkers=1',
     ]
-    const { status } = spawnSync('npx', [...args, ...tests], { cwd: root, timeout: 120_000 })
+    const { status, signal } = spawnSync('npx', [...args, ...tests], { cwd: root, timeout: 120_000 })
+    if (signal !== null) throw new Error(`${name}: the tests did not end.`)
     console.log(`${status === 0 ? '✗ not noticed' : '✓ noticed'}: ${name}`)
     if (status === 0) unnoticed.push(name)
   } finally {

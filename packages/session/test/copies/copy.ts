@@ -8,7 +8,7 @@ import { z } from 'zod'
 import { connectRedis, cookie, type SessionOptions, session } from '../../src/index.js'
 import { redisStore } from '../../src/stores/redis.js'
 import { errorHandler } from '../app.js'
-import { OLD_SECRET, type Place } from './start-copies.js'
+import { OLD_SECRET, type Place, QUOTA } from './start-copies.js'
 
 // One copy of an app, in a process of its own: the same routes below a path for each kind of options.
 
@@ -25,7 +25,7 @@ const lives: Options = {
   absoluteTimeoutMs: 80_000 * HOUR,
   renewAfterMs: HOUR,
   renewGraceMs: 10_000,
-  maxPerUser: { quota: 3, evict: 'oldest' },
+  maxPerUser: { quota: QUOTA, evict: 'oldest' },
   store: redisStore({ redis, clock: () => world.getStore()!.nowMs }),
   migrateFrom: migration(),
 }

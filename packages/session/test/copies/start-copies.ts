@@ -7,6 +7,9 @@ export type Place = 'plain' | 'sealed' | 'schema' | 'lives' | 'strict'
 /** What the cookies of express-session were signed with. */
 export const OLD_SECRET = 'a secret of at least thirty-two characters'
 
+/** Sessions that a user may have at a time, where the app is told of a clock. */
+export const QUOTA = 2
+
 /** A copy of the app in a process of its own. */
 export interface Copy {
   readonly url: string
