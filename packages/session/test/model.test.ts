@@ -418,6 +418,6 @@ it('four processes show three browsers what a model says', { timeout: 300_000 },
         expect(await sessions.of(user).list()).toHaveLength(livesOf(model, user).length)
       }
     }),
-    { numRuns: Number(process.env.SESSION_MODEL_RUNS ?? 16), endOnFailure: false },
+    { numRuns: Number(process.env.SESSION_MODEL_RUNS ?? 10), endOnFailure: false },
   )
 })

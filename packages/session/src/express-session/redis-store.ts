@@ -240,11 +240,11 @@ export class RedisStore extends BaseStore {
   #idleTimeoutMs(session: StoredSession): number {
     const { ttl } = this.#options
     if (typeof ttl === 'function') return Math.round(ttl(session) * 1_000)
-    const { cookie } = session
-    if (!cookie?.expires) return ttl * 1_000
-    if (typeof cookie.originalMaxAge === 'number' && cookie.originalMaxAge > 0)
-      return Math.ceil(cookie.originalMaxAge)
-    return Math.ceil(Number(new Date(cookie.expires)) - Date.now())
+    const { expires, originalMaxAge } = session.cookie ?? {}
+    // An invalid date is express-session's to refuse, as it does when it sets the cookie.
+    if (!expires || Number.isNaN(Number(new Date(expires)))) return ttl * 1_000
+    if (typeof originalMaxAge === 'number' && originalMaxAge > 0) return Math.ceil(originalMaxAge)
+    return Math.ceil(Number(new Date(expires)) - Date.now())
   }
 }
 

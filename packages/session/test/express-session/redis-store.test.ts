@@ -88,6 +88,9 @@ describe.each(clients)('the store contract of express-session with %s', (_name, 
     expect(await store.get('s1')).toBeNull()
     await store.touch('gone', sample())
     expect(await store.get('gone')).toBeNull()
+    // That its end is no date is told by express-session, where it sets the cookie.
+    await store.set('s2', { cookie: { originalMaxAge: Number.NaN, expires: new Date(Number.NaN) }, n: 1 })
+    expect(await store.get('s2')).toMatchObject({ n: 1 })
   })
   it('keeps no id in Redis', async () => {
     await make().set('the-session-id', sample({ user: 'ann' }))
