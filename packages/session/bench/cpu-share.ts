@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net'
 import type { Contestant } from './start-contestant.js'
 
-/** What reading a session costs. */
+/** What reading or changing a session costs. */
 export interface Share {
   name: string
   /** CPU on top of the bare answer, divided by the bare answer: the median of all rounds. */
@@ -21,17 +21,23 @@ const REQUESTS = 6_000
  * Loads the contestants one after another, round by round, so that a change of the machine's pace meets all of them,
  * and compares the CPU time of their processes.
  */
-export async function cpuShares(bare: Contestant, contestants: readonly Contestant[]): Promise<Share[]> {
+export async function cpuShares(
+  path: '/read' | '/write',
+  bare: Contestant,
+  contestants: readonly Contestant[],
+): Promise<Share[]> {
   const all = [bare, ...contestants]
   const cookies = new Map<Contestant, string>()
   for (const contestant of all) {
     cookies.set(contestant, contestant === bare ? 'theme=dark' : await login(contestant))
-    await measure(contestant, cookies.get(contestant)!)
+    await measure(contestant, path, cookies.get(contestant)!)
   }
   const rounds: Map<Contestant, number>[] = []
   for (let round = 0; round < ROUNDS; round++) {
     const micros = new Map<Contestant, number>()
-    for (const contestant of all) micros.set(contestant, await measure(contestant, cookies.get(contestant)!))
+    for (const contestant of all) {
+      micros.set(contestant, await measure(contestant, path, cookies.get(contestant)!))
+    }
     rounds.push(micros)
   }
   return contestants.map((contestant) => {
@@ -54,8 +60,8 @@ function median(sorted: readonly number[]): number {
 }
 
 /** CPU time of the contestant for one request, in µs. */
-async function measure(contestant: Contestant, cookie: string): Promise<number> {
-  const request = `GET /read HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: ${cookie}\r\n\r\n`
+async function measure(contestant: Contestant, path: string, cookie: string): Promise<number> {
+  const request = `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: ${cookie}\r\n\r\n`
   const before = await contestant.cpuMicros()
   const each = REQUESTS / CONNECTIONS
   await Promise.all(Array.from({ length: CONNECTIONS }, () => ask(contestant.port, request, each)))

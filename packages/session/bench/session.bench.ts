@@ -3,8 +3,8 @@ import { cpuShares, type Share } from './cpu-share.js'
 import { lostKeys, revivedSessions } from './races.js'
 import { type Contestant, type ContestantName, startContestant } from './start-contestant.js'
 
-// Prints what two processes of each contestant lose, and what reading a session costs on top of the bare answer of
-// the same framework. Only ratios within one run mean anything.
+// Prints what two processes of each contestant lose, and what reading and changing a session cost on top of the bare
+// answer of the same framework. Only ratios within one run mean anything.
 
 const WRITERS = 200
 const LOGOUTS = 1_000
@@ -29,15 +29,18 @@ try {
     for (const contestant of pair) await contestant.stop()
   }
 
-  console.log(
-    'CPU of the server for reading a session, as a share of what it spends on 300 bytes of JSON without:',
-  )
   for (const [bare, ...names] of [
     ['bare-express', 'scale', 'express-session'],
     ['bare-fastify', 'fastify-session'],
   ] as const) {
-    const shares = await cpuShares(await start(bare), await Promise.all(names.map(start)))
-    for (const share of shares) console.log(`  ${lineOf(bare, share)}`)
+    const [without, ...contestants] = await Promise.all([bare, ...names].map(start))
+    for (const path of ['/read', '/write'] as const) {
+      console.log(
+        `CPU of the server for GET ${path}, as a share of what it spends on 300 bytes of JSON without:`,
+      )
+      for (const share of await cpuShares(path, without!, contestants))
+        console.log(`  ${lineOf(bare, share)}`)
+    }
   }
 } finally {
   for (const contestant of started) await contestant.stop()

@@ -2,7 +2,7 @@ import { compose, prefetch } from '@scale/core'
 import { createRedis, type RedisClient, storeGuard, whenReady } from '@scale/redis'
 import express from 'express'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { bearer, requireSession, type Sessions, session } from '../src/index.js'
+import { bearer, cookie, requireSession, type Sessions, session } from '../src/index.js'
 import { newRef, newToken } from '../src/stores/token.js'
 import { listen, type RunningApp } from './app.js'
 import { type CountingProxy, startCountingProxy } from './counting-proxy.js'
@@ -14,6 +14,7 @@ const redis = useRedis()
 let proxy: CountingProxy
 let client: RedisClient & { disconnect(): void }
 let sessions: Sessions<Data>
+let renewing: Sessions<Data>
 let app: RunningApp
 
 beforeAll(async () => {
@@ -23,6 +24,7 @@ beforeAll(async () => {
   client = made as unknown as typeof client
   sessions = session<Data>({ redis: client, transport: bearer() })
   const eager = session<Data>({ redis: client, transport: bearer(), touchAfterRatio: 0 })
+  renewing = session<Data>({ redis: client, transport: cookie({ secure: false }), renewAfterMs: 1 })
   const begun = new WeakMap<object, Promise<unknown>>()
   const ask = (req: object): Promise<unknown> => {
     const asked = begun.get(req) ?? storeGuard(client).call('get', ['quota'])
@@ -45,6 +47,14 @@ beforeAll(async () => {
   web.post('/write', sessions, async (req, res) => {
     sessions.get(req).data.n = req.query.n
     await req.session.save()
+    res.json({})
+  })
+  web.post('/change', eager, (req, res) => {
+    eager.get(req).data.n = req.query.n
+    res.json({})
+  })
+  web.post('/renewed', renewing, (req, res) => {
+    renewing.get(req).data.n = req.query.n
     res.json({})
   })
   web.post('/login', sessions, async (req, res) => {
@@ -77,9 +87,18 @@ async function cost(
   path: string,
   authorization?: string,
 ): Promise<[commands: number, trips: number]> {
+  return costOf(method, path, authorization === undefined ? {} : { authorization })
+}
+
+async function costOf(
+  method: string,
+  path: string,
+  headers: Record<string, string>,
+): Promise<[commands: number, trips: number]> {
   proxy.take()
-  const answer = await app.send(method, path, authorization === undefined ? {} : { authorization })
+  const answer = await app.send(method, path, headers)
   expect(answer.status).toBe(200)
+  if (path.startsWith('/renewed')) expect(answer.cookies).toHaveLength(1)
   // What is done after the response goes over the same connection: when this is answered, so was that.
   await new Promise((resolve) => setImmediate(resolve))
   const { commands, roundTrips } = proxy.take()
@@ -91,6 +110,8 @@ it('costs what it says', async () => {
   // The server learns each script at its first use; that is not what is counted.
   for (const path of ['/read', '/touch', '/composed']) await cost('GET', path, authorization)
   await cost('POST', '/write?n=0', authorization)
+  // The first request of a process asks for the key of the marks beside.
+  await renewing.load({ cookie: `session=${authorization.slice(7)}` })
   await cost('POST', '/logout', `Bearer ${await token()}`)
   await cost('POST', '/logout-all', `Bearer ${await token('warm')}`)
 
@@ -105,6 +126,10 @@ it('costs what it says', async () => {
     read: await cost('GET', '/read', authorization),
     'read beside a quota, composed': await cost('GET', '/composed', authorization),
     'read, then write': await cost('POST', '/write?n=1', authorization),
+    'read, then a write with its touch before the answer': await cost('POST', '/change?n=2', authorization),
+    'read, then a write with its touch and a new token': await costOf('POST', '/renewed?n=3', {
+      cookie: `session=${authorization.slice(7)}`,
+    }),
     login: await cost('POST', '/login'),
     'read, then login as the same user': await cost('POST', '/login', `Bearer ${await token()}`),
     'read, then login': await cost('POST', '/login', `Bearer ${await token('bob')}`),
@@ -117,6 +142,8 @@ it('costs what it says', async () => {
     read: [1, 1],
     'read beside a quota, composed': [2, 1],
     'read, then write': [2, 2],
+    'read, then a write with its touch before the answer': [2, 2],
+    'read, then a write with its touch and a new token': [2, 2],
     login: [1, 1],
     'read, then login as the same user': [2, 2],
     'read, then login': [3, 3],

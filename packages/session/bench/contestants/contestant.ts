@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 //   POST /logout         ends the session
 //   GET  /keys           { user, keys }: what the session has
 //   GET  /read           300 bytes of JSON, after the session was read
+//   GET  /write          the same, after one key of the session was changed
 
 /** The answer of `GET /read`: 300 bytes of JSON. */
 export const ANSWER: Readonly<Record<string, unknown>> = Object.freeze({
@@ -17,6 +18,14 @@ export const ANSWER: Readonly<Record<string, unknown>> = Object.freeze({
   lastSeen: '2026-11-20T12:00:00.000Z',
   about: 'x'.repeat(177),
 })
+
+let count = 0
+
+/** What a write writes: another value each time. */
+export function next(): number {
+  count++
+  return count
+}
 
 /** Where Redis is. */
 export const redisPort: number = Number(process.env.BENCH_REDIS_PORT)
