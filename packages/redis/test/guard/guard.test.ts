@@ -5,6 +5,7 @@ import { Redis } from 'ioredis'
 import { Redis as Redis5 } from 'ioredis5'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import {
+  breakerChannel,
   connectionError,
   createRedis,
   defineScript,
@@ -94,6 +95,22 @@ describe.each([
     expect(messages.map(({ operation, outcome }) => [operation, outcome])).toContainEqual(['incr', 'error'])
     expect(messages.at(-1)).toMatchObject({ operation: 'test.one', outcome: 'ok' })
     expect(messages.every(({ durationMs }) => durationMs >= 0 && durationMs < 10_000)).toBe(true)
+  })
+
+  it('nothing is owed once all is answered, well or with an error: then silence is as it should be', async () => {
+    const quiet = new Redis(server.url, resendOff)
+    // Scaled: a second and five by default.
+    const short = storeGuard(quiet, { silenceMs: 100, reconnectAfterMs: 100, deadlineMs: 10_000 })
+    await vi.waitFor(() => expect(quiet.status).toBe('ready'), { timeout: 10_000 })
+    await short.call('set', ['words', 'text'])
+    await short.call('incr', ['words']).catch(() => 'wrong type')
+    const changes: unknown[] = []
+    const stop = breakerChannel.subscribe((message) => changes.push(message))
+    quiet.on('close', () => changes.push('closed'))
+    await new Promise((resolve) => setTimeout(resolve, 500))
+    stop()
+    expect(changes).toEqual([])
+    quiet.disconnect()
   })
 
   it('is the same guard whoever asks, and takes its options once', () => {
