@@ -16,7 +16,7 @@ class OurStore extends RedisStore {
   }
 }
 
-const require = createRequire(`${process.env.CONFORMANCE_CHECKOUT}/`)
-const path = require.resolve('./session/memory')
-require(path)
-require.cache[path]!.exports = OurStore
+const inCheckout = createRequire(`${process.env.CONFORMANCE_CHECKOUT}/`)
+const path = inCheckout.resolve('./session/memory')
+inCheckout(path)
+inCheckout.cache[path]!.exports = OurStore

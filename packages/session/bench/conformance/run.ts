@@ -14,7 +14,7 @@ if (given === undefined || !existsSync(`${checkout}/node_modules/mocha`)) {
   throw new Error('Name a checkout of expressjs/session whose dependencies are installed.')
 }
 // One test wants certificates, which the suite makes of itself.
-spawnSync('test/support/gencert.sh', { cwd: checkout })
+spawnSync(resolve(checkout, 'test/support/gencert.sh'), { cwd: checkout })
 const redis = await testRedis()
 try {
   const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
