@@ -41,7 +41,7 @@ export async function startSubjects(redisUrl: string): Promise<Subjects> {
 
   const limited = (onStoreError: 'open' | 'local' | 'closed'): Subject => {
     const policies = [{ name: onStoreError, quota: QUOTA, windowMs: 3_600_000 }]
-    const limiter = rateLimit({ redis, policies, onStoreError })
+    const limiter = rateLimit({ redis, name: onStoreError, policies, onStoreError })
     return {
       name: `quota, \`${onStoreError}\``,
       ask: (key) =>
