@@ -101,7 +101,7 @@ export interface GradientOptions {
   min?: number
   /** It never goes above. Default 1,000 */
   max?: number
-  /** So many times the latency of an idle process is no sign of load. Default 1.5 */
+  /** So many times the latency of an idle process is no sign of load. Default 1.2 */
   tolerance?: number
   /** Added to it, so that what takes a fraction of a millisecond may vary. Default 2 */
   bufferMs?: number
@@ -110,7 +110,7 @@ export interface GradientOptions {
 }
 
 export interface GradientDefaults extends BoundsDefaults {
-  readonly tolerance: 1.5
+  readonly tolerance: 1.2
   readonly bufferMs: 2
   readonly probeMs: 15_000
 }
@@ -125,7 +125,7 @@ const boundsDefaults: BoundsDefaults = { initial: 20, min: 2, max: 1_000 }
 
 export const gradientDefaults: GradientDefaults = Object.freeze({
   ...boundsDefaults,
-  tolerance: 1.5,
+  tolerance: 1.2,
   bufferMs: 2,
   probeMs: 15_000,
 })

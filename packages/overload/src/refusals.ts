@@ -4,7 +4,7 @@ import { OVERLOADED_TYPE, Overloaded, type Refusal } from './errors.js'
 /** More spread than this is of no use to anybody. */
 const MOST_SECONDS = 3_600
 
-/** Refuses from bytes that were made once: what is refused because there is too much to do must cost next to nothing. */
+/** Refuses from bytes that were made once: what is refused because there is too much to do must be cheap. */
 export class Refusals {
   readonly #mostSeconds: number
   readonly #headers: (string | number)[][] = []
