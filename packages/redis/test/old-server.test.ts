@@ -19,7 +19,7 @@ const SHA = 'f_6b1bf486c81ceb7edf3c093f4c48582e38c0e791'
 const wrapped = (sentence: string): string =>
   `-ERR Error running script (call to ${SHA}): @user_script:1: @user_script: 1: -${sentence}\r\n`
 
-/** As src/redis 6.2 has them. */
+/** The sentences of the commands, which 6.2 wraps. */
 const sentences: [code: string, sentence: string][] = [
   ['READONLY', "READONLY You can't write against a read only replica."],
   ['LOADING', 'LOADING Redis is loading the dataset in memory'],
