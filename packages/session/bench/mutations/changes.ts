@@ -1,13 +1,4 @@
-/** A change to the sources that a test has to notice. */
-export interface Change {
-  name: string
-  /** Below `src`. */
-  file: string
-  from: string
-  to: string
-  /** Which test files, by a part of their names; together they have to fail. */
-  tests: readonly string[]
-}
+import type { Change } from '@scale/devkit/mutations'
 
 const life = 'request/session-life.ts'
 const requests = 'request/request-session.ts'
