@@ -142,10 +142,13 @@ test.concurrent('a thread of the watchdog that something ends is told of and sta
   await app.said('warning', {}, 2)
   expect(app.of('warning')[0]!.message).toContain('the thread of the watchdog ended and is started again')
   // A heartbeat later the new one has begun.
-  const { workerId } = await app.said('heartbeat', {}, app.of('heartbeat').length + 20)
-  expect(workerId).toBeDefined()
-  fetch(`${url}/block`).catch(() => {})
+  await app.said('heartbeat', {}, app.of('heartbeat').length + 20)
+  const blocked = fetch(`${url}/block`).then(
+    () => 'answered',
+    () => 'cut off',
+  )
   await app.said('worker', { state: 'exited' })
+  expect(await blocked).toBe('cut off')
   expect(app.transcript()).toContain('diagnostic report')
 })
 

@@ -1,26 +1,13 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { testRedis } from '@scale/devkit/redis-server'
 import { createRedis, whenReady } from '@scale/redis'
-import type { RedisServer } from '@scale/redis/testing'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { rateLimit, user } from '../src/index.js'
+import { redis, server } from './own-redis.js'
 import { random } from './random.js'
 
-let server: RedisServer
-let redis: ReturnType<typeof createRedis>
 let prefixes = 0
-
-beforeAll(async () => {
-  server = await testRedis()
-  redis = createRedis(server.url, { guard: { deadlineMs: 10_000 } })
-  await whenReady(redis, 5_000)
-})
-afterAll(async () => {
-  redis.disconnect()
-  await server.stop()
-})
 
 /** Four processes of 16 connections each ask for one key; gives how many were admitted, and the commands it took. */
 async function hammer(mode: string, quota: number, requests: number) {

@@ -1,8 +1,6 @@
-import { testRedis } from '@scale/devkit/redis-server'
-import { createRedis, whenReady } from '@scale/redis'
-import type { RedisServer } from '@scale/redis/testing'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { address, type RateLimit, rateLimit } from '../src/index.js'
+import { redis } from './own-redis.js'
 
 // What processes of another version have written is read, and they read what is written here. A change of anything below needs a
 // new version in the keys, and a table of its own beside this one.
@@ -10,19 +8,7 @@ import { address, type RateLimit, rateLimit } from '../src/index.js'
 const DAY_MS = 86_400_000
 const algorithms = ['fixed', 'strict', 'token-bucket', 'gcra'] as const
 
-let server: RedisServer
-let redis: ReturnType<typeof createRedis>
 let runs = 0
-
-beforeAll(async () => {
-  server = await testRedis()
-  redis = createRedis(server.url, { guard: { deadlineMs: 10_000 } })
-  await whenReady(redis, 5_000)
-})
-afterAll(async () => {
-  redis.disconnect()
-  await server.stop()
-})
 
 const who = '{ip:203.0.113.7}:api:'
 /** Keys of version 1, with what they hold when 3 of 10 are spent, and when all is blocked for an hour as it was before penalties were

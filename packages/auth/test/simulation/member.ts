@@ -65,7 +65,7 @@ async function obeyed(order: Order): Promise<Report> {
       shiftMs = order.shiftMs
       return report()
     case 'revoke': {
-      const claims = decodeJwt(order.token) as unknown as AccessTokenClaims & { sid: string }
+      const claims = decodeJwt<AccessTokenClaims & { sid: string }>(order.token)
       if (order.what === 'token') await revoked.revokeToken(claims)
       else if (order.what === 'family') await revoked.revokeFamily(claims)
       else await revoked.revokeUser(claims)

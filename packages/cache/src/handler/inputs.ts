@@ -137,9 +137,7 @@ export function watchInputs(
   if (!partitioned) {
     const hung = Object.getOwnPropertyNames(req).filter(
       (name) =>
-        !IMPERSONAL.has(name) &&
-        !name.startsWith('_') &&
-        typeof (req as unknown as Record<string, unknown>)[name] !== 'function',
+        !IMPERSONAL.has(name) && !name.startsWith('_') && typeof Reflect.get(req, name) !== 'function',
     )
     for (const name of new Set([...PERSONAL, ...hung])) undo.push(watchProperty(req, name, scope))
     for (const name of Object.keys(locals ?? {})) undo.push(watchProperty(locals!, name, scope, 'locals'))
@@ -269,7 +267,7 @@ function watchTrust(req: HttpRequest, name: string, scope: Scope): () => void {
     },
   })
   return () => {
-    delete (req as unknown as Record<string, unknown>)[name]
+    Reflect.deleteProperty(req, name)
   }
 }
 

@@ -1,29 +1,15 @@
 // A penalty ended early for a user whose quota was larger than the one that it had been written with.
-import { testRedis } from '@scale/devkit/redis-server'
-import { createRedis, whenReady } from '@scale/redis'
-import type { RedisServer } from '@scale/redis/testing'
 import fc from 'fast-check'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { createQuota } from '../../src/algorithms/quota.js'
 import type { AlgorithmName } from '../../src/index.js'
 import type { Charge, QuotaStore } from '../../src/store.js'
 import { LeasedStore } from '../../src/stores/leased.js'
 import { MemoryStore } from '../../src/stores/memory.js'
 import { RedisStore } from '../../src/stores/redis.js'
+import { redis } from '../own-redis.js'
 
-let server: RedisServer
-let redis: ReturnType<typeof createRedis>
 let keys = 0
-
-beforeAll(async () => {
-  server = await testRedis()
-  redis = createRedis(server.url, { guard: { deadlineMs: 10_000 } })
-  await whenReady(redis, 5_000)
-})
-afterAll(async () => {
-  redis.disconnect()
-  await server.stop()
-})
 
 const leased = (): LeasedStore =>
   new LeasedStore(new RedisStore(redis), {
