@@ -60,6 +60,7 @@ const Environment = z.object({
   OIDC_REDIRECT_URI: z.string().refine(isCallback).optional(),
   WEB_CONCURRENCY: z.coerce.number().int().min(1).max(1_024).optional(),
   TRUST_PROXY: z.string().optional(),
+  REGISTRATION_QUOTA: z.coerce.number().int().min(1).max(1_000_000_000).default(30),
   PROFILE_LOOKUP_MS: wholeMs(60_000).default(200),
   PROFILE_QUOTA: z.coerce.number().int().min(1).max(1_000_000_000).default(10),
   PROFILE_WINDOW_MS: z.coerce.number().int().min(1_000).max(86_400_000).default(60_000),
@@ -71,14 +72,14 @@ const OIDC_VARIABLES = ['OIDC_ISSUER', 'OIDC_CLIENT_ID', 'OIDC_CLIENT_SECRET', '
 /** What the service was told, checked once. */
 export type Config = Readonly<z.output<typeof Environment>>
 
-/** A variable has a value that cannot be used. Names the variables, never a value. */
+/** A variable is missing, or has a value that cannot be used. Names the variables, never a value. */
 export class InvalidConfig extends Error {
   /** `EX_CONFIG` of sysexits.h: a supervisor need not try again. */
   readonly exitCode: number = 78
 
   constructor(names: readonly string[]) {
     super(
-      `These variables have values that cannot be used: ${names.join(', ')}. See the table in examples/users-profile/README.md.`,
+      `These variables are missing or have values that cannot be used: ${names.join(', ')}. See the table in the README.`,
     )
   }
 }
@@ -94,8 +95,12 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   const result = Environment.safeParse(given)
   const wrong = result.success ? [] : result.error.issues.map((issue) => String(issue.path[0]))
   const hasKey = given.JWT_PRIVATE_KEY !== undefined || given.JWT_PRIVATE_KEY_FILE !== undefined
-  // A generated key would be another one on each machine.
-  if (given.NODE_ENV === 'production' && !hasKey) wrong.push('JWT_PRIVATE_KEY')
+  if (given.NODE_ENV === 'production') {
+    // Nothing is found or made there: a Redis, a database or a key of its own would part a copy from the others.
+    wrong.push(...['REDIS_URL', 'DATABASE_URL'].filter((name) => given[name] === undefined))
+    if (given.REDIS_URL === 'none') wrong.push('REDIS_URL')
+    if (!hasKey) wrong.push('JWT_PRIVATE_KEY')
+  }
   const missing = OIDC_VARIABLES.filter((name) => given[name] === undefined)
   if (missing.length < OIDC_VARIABLES.length) wrong.push(...missing)
   if (wrong.length > 0) throw new InvalidConfig([...new Set(wrong)])

@@ -1,8 +1,10 @@
-import { address, partition, rateLimit, user } from '@scale/rate-limit'
+import { address, type Partition, partition, rateLimit, user } from '@scale/rate-limit'
 import type { RedisClient } from '@scale/redis'
 import { bearer, cookie, loggedIn, memoryStore, type Sessions, session } from '@scale/session'
 import type { Request, RequestHandler } from 'express'
 import type { Config } from './config.js'
+import { accountKey } from './services/account-key.js'
+import { credentials } from './validators.js'
 
 /** The middleware that stands in front of routes. */
 export interface Guards {
@@ -11,8 +13,10 @@ export interface Guards {
   strictSessions: Sessions
   /** Reads of a profile, per user. */
   profileQuota: RequestHandler
-  /** Failed sign-ins, per account and address together. */
+  /** Failed sign-ins: of an account from one address, from one address, and of an account from anywhere. */
   loginQuota: RequestHandler
+  /** New accounts, per address: each makes a mail to somebody. */
+  registrationQuota: RequestHandler
   /** Logins that begin at a provider, per address: each keeps something in a session. */
   beginQuota: RequestHandler
 }
@@ -22,7 +26,10 @@ export function guards(config: Config, redis: RedisClient | undefined): Guards {
   const store = redis === undefined ? { allowMemoryStore: true } : { redis }
   const kept = {
     ...(redis === undefined ? { store: memoryStore() } : { redis }),
-    transport: [bearer(), cookie()],
+    // Over http browsers keep a Secure cookie for localhost at best, and Safari not even there.
+    transport: [bearer(), cookie({ secure: config.NODE_ENV === 'production' })],
+    // All of a user's sessions fit on one page of the list.
+    maxPerUser: { quota: 50, evict: 'oldest' as const },
   }
   return {
     sessions: session(kept),
@@ -36,10 +43,25 @@ export function guards(config: Config, redis: RedisClient | undefined): Guards {
     loginQuota: rateLimit({
       ...store,
       name: 'login',
-      policies: [{ name: 'failed-logins', quota: 5, windowMs: 60_000 }],
-      partitionKey: (req) => [partition('account', accountOf(req as Request)), address(req)],
+      policies: [
+        {
+          name: 'failed-logins',
+          quota: 5,
+          windowMs: 60_000,
+          partitionKey: (req) => [account(req), address(req)],
+        },
+        // One guess on each of many accounts.
+        { name: 'from-address', quota: 20, windowMs: 60_000, partitionKey: address },
+        // Many addresses on one account. Above what people mistype, for whoever reaches it locks the owner out as well.
+        { name: 'of-account', quota: 100, windowMs: 3_600_000, partitionKey: account },
+      ],
       // Every attempt takes one, so that parallel guesses count too; one that was no wrong guess gives it back.
       settle: (_req, res) => (res.statusCode === 401 ? 1 : 0),
+    }),
+    registrationQuota: rateLimit({
+      ...store,
+      name: 'registration',
+      policies: [{ name: 'registrations', quota: config.REGISTRATION_QUOTA, windowMs: 60_000 }],
     }),
     beginQuota: rateLimit({
       ...store,
@@ -49,6 +71,7 @@ export function guards(config: Config, redis: RedisClient | undefined): Guards {
   }
 }
 
-function accountOf(req: Request): string {
-  return String((req.body as { email?: unknown }).email).toLowerCase()
+/** Whose account is meant, in the one spelling under which the database knows it. */
+function account(req: Request): Partition {
+  return partition('account', accountKey(credentials.valid(req).body.email))
 }

@@ -2,7 +2,8 @@ import { type Prepared, type RunningCluster, runCluster } from '@scale/cluster'
 import { createLogger, logChannels } from '@scale/logger'
 import { dashboardHandler, metricsHandler, packageMetrics } from '@scale/metrics'
 import { type Config, InvalidConfig, readConfig } from './config.js'
-import { findInfrastructure, type Infrastructure } from './infrastructure/find.js'
+import { type Infrastructure, infrastructure } from './infrastructure/infrastructure.js'
+import { migrate } from './infrastructure/migrations.js'
 import { findSigningKey } from './infrastructure/signing-key.js'
 import { startService } from './service.js'
 
@@ -22,8 +23,9 @@ const running = await runCluster({
     routes: { '/metrics': metricsHandler(), '/dashboard/*': dashboardHandler({ title: 'users/profile' }) },
   },
   prepare: async ({ lifecycle }): Promise<Prepared> => {
-    found = await findInfrastructure(config)
+    found = await infrastructure(config)
     await lifecycle.add('infrastructure', { phase: 'data', stop: found.stop })
+    await migrate(found.databaseUrl)
     return {
       env: {
         REDIS_URL: found.redisUrl ?? 'none',

@@ -2,20 +2,29 @@ import type { Cache } from '@scale/cache'
 import { compose } from '@scale/core'
 import { methodNotAllowed } from '@scale/errors'
 import { requireSession } from '@scale/session'
-import { type RequestHandler, Router } from 'express'
+import { type RequestHandler, Router, urlencoded } from 'express'
 import { readCatalogue } from './controllers/catalogue.js'
 import { beginOidcLogin, finishOidcLogin, listLoginMethods } from './controllers/oidc.js'
 import { readProfile, renameProfile } from './controllers/profile.js'
 import { endSession, listSessions, login, logout, logoutAll } from './controllers/sessions.js'
 import { issueTokens, readMe, refreshTokens } from './controllers/tokens.js'
-import { register } from './controllers/users.js'
+import { readUser, register } from './controllers/users.js'
 import type { Guards } from './guards.js'
 import type { CatalogueRepository } from './repositories/catalogue.js'
 import type { Accounts } from './services/accounts.js'
 import type { OidcLogin } from './services/oidc-login.js'
 import type { Profiles } from './services/profiles.js'
 import type { Tokens } from './services/tokens.js'
-import { beginLogin, credentials, newUser, refreshToken, rename, sessionId } from './validators.js'
+import {
+  beginLogin,
+  cataloguePage,
+  credentials,
+  newUser,
+  refreshToken,
+  rename,
+  sessionId,
+  userId,
+} from './validators.js'
 
 /** What the routes call. */
 export interface Services {
@@ -31,13 +40,16 @@ export interface Services {
 /** Every route of the API, below `/v1`. */
 export function routes(
   { accounts, profiles, catalogue, cache, tokens, oidc }: Services,
-  { sessions, strictSessions, profileQuota, loginQuota, beginQuota }: Guards,
+  { sessions, strictSessions, profileQuota, loginQuota, registrationQuota, beginQuota }: Guards,
 ): Router {
   const router = Router()
-  /** Session and quota are fetched together, in one round trip. */
   const signedIn: RequestHandler = compose(sessions, requireSession())
+  const profileReads: RequestHandler = compose(sessions, requireSession(), profileQuota)
 
-  router.route('/users').post(newUser, register(accounts)).all(methodNotAllowed())
+  // A browser without script sends the form itself.
+  router.use(['/users', '/login', '/logout'], urlencoded({ extended: false, limit: '10kb' }))
+  router.route('/users').post(newUser, registrationQuota, register(accounts)).all(methodNotAllowed())
+  router.route('/users/:id').get(userId, profileReads, readUser(profiles)).all(methodNotAllowed())
   router.route('/login').post(credentials, loginQuota, sessions, login(accounts)).all(methodNotAllowed())
   router.route('/login/methods').get(listLoginMethods(oidc)).all(methodNotAllowed())
   if (oidc !== undefined) {
@@ -60,14 +72,21 @@ export function routes(
   router.route('/sessions/:id').delete(signedIn, sessionId, endSession(sessions)).all(methodNotAllowed())
   router
     .route('/profile')
-    .get(compose(sessions, requireSession(), profileQuota), readProfile(profiles))
+    .get(profileReads, readProfile(profiles))
     .patch(signedIn, rename, renameProfile(profiles))
     .all(methodNotAllowed())
   router
     .route('/catalogue')
-    // The same for everybody: the session cookie of a browser and the query make no difference.
+    // The same for everybody: the session cookie of a browser makes no difference, and of the query the page alone.
     .get(
-      cache.http({ ttlMs: 60_000, cookies: 'ignore', query: [], cacheName: 'users-profile' }),
+      cache.http({
+        ttlMs: 60_000,
+        cookies: 'ignore',
+        query: ['after', 'limit'],
+        cacheName: 'users-profile',
+      }),
+      // Behind the cache: of what stands before it, it cannot know what it depends on.
+      cataloguePage,
       readCatalogue(catalogue),
     )
     .all(methodNotAllowed())

@@ -19,6 +19,12 @@ export const RefreshToken = z.object({ refresh_token: z.string().max(1_024) })
 export const Rename = z.object({ name })
 /** Where a login goes when it is done: a place in this service, and nowhere else. */
 export const BeginLogin = z.object({ returnTo: z.string().max(512).transform(localPath).default('/') })
+/** A page of a list: bounded, so that nobody can ask for all. */
+export const CataloguePage = z.object({
+  after: line.max(64).default(''),
+  limit: z.coerce.number().int().min(1).max(100).default(20),
+})
+export const UserId = z.object({ id: z.uuid() })
 export const SessionId = z.object({ id: z.string().min(1).max(128) })
 
 /** Of what a provider says about somebody, what is used. What does not fit is left out. */

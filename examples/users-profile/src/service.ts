@@ -28,7 +28,8 @@ export async function startService(
 ): Promise<Server> {
   await lifecycle.add('logs', { phase: 'logs', stop: () => logger.flush() })
   const redis = await openRedis(config, lifecycle)
-  const pool = connectDatabase(config.DATABASE_URL!)
+  const database = connectDatabase(config.DATABASE_URL!)
+  const { pool } = database
   const mailer = new Mailer({ send: async () => undefined })
   const cache = createCache({
     ...(redis === undefined ? { allowMemoryStore: true } : { redis }),
@@ -36,8 +37,10 @@ export async function startService(
   })
   await lifecycle.add('database', {
     phase: 'data',
+    // Without it sessions, cached profiles and access tokens still answer: reported, not fatal, or all copies would leave at once.
+    required: false,
+    check: database.check,
     stop: () => pool.end(),
-    check: () => pool.query('SELECT 1'),
   })
   poolMetrics('postgres', () => ({
     size: pool.totalCount,
@@ -49,11 +52,11 @@ export async function startService(
   await lifecycle.add('cache', { phase: 'work', stop: () => cache.close() })
   await lifecycle.add('mail', { phase: 'work', stop: () => mailer.flush() })
 
-  const users = usersRepository(pool, { profileLookupMs: config.PROFILE_LOOKUP_MS })
+  const users = usersRepository(database, { profileLookupMs: config.PROFILE_LOOKUP_MS })
   const services = {
     accounts: accounts({ users, passwords: passwords(), mailer, cache }),
     profiles: profiles(users, cache),
-    catalogue: catalogueRepository({ lookupMs: config.PROFILE_LOOKUP_MS }),
+    catalogue: catalogueRepository(database, { lookupMs: config.PROFILE_LOOKUP_MS }),
     cache,
     tokens: tokens(config, redis),
     oidc: config.OIDC_ISSUER === undefined ? undefined : oidcLogin(oidcProvider(config)),

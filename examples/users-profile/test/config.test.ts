@@ -68,6 +68,21 @@ describe('configuration', () => {
     )
   })
 
+  it.each([
+    [{}, 'REDIS_URL, DATABASE_URL, JWT_PRIVATE_KEY'],
+    [{ REDIS_URL: 'redis://redis' }, 'DATABASE_URL, JWT_PRIVATE_KEY'],
+    [{ DATABASE_URL: 'postgres://db/users' }, 'REDIS_URL, JWT_PRIVATE_KEY'],
+    [{ REDIS_URL: 'none', DATABASE_URL: 'postgres://db/users' }, 'REDIS_URL, JWT_PRIVATE_KEY'],
+  ])('finds nothing and makes nothing in production: %j', (env, missing) => {
+    expect(() => readConfig({ NODE_ENV: 'production', ...env })).toThrow(new RegExp(`used: ${missing}\\.`))
+  })
+
+  it('ends the service in production before it looks for anything', async () => {
+    const { code, output } = await runToEnd({ NODE_ENV: 'production' })
+    expect(code).toBe(78)
+    expect(output).toMatch(/REDIS_URL, DATABASE_URL, JWT_PRIVATE_KEY/)
+  })
+
   it('ends the service with exit code 78', async () => {
     const wrong = { PORT: 'http', DATABASE_URL: 'mysql://root:hunter2@db', OIDC_CLIENT_SECRET: 'hunter2' }
     const { code, output } = await runToEnd(wrong)

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
 import { afterAll, expect, it } from 'vitest'
-import { embeddedDatabase } from '../src/infrastructure/embedded-database.js'
+import { embeddedDatabase } from '../src/development/embedded-database.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'users-profile-'))
 

@@ -99,9 +99,7 @@ describe('a login through the provider', () => {
     const page = await browser.get(callback)
     expect([page.status, page.headers.location]).toEqual([303, '/?tab=profile#top'])
     expect(page.headers['cache-control']).toBe('no-store')
-    expect(page.headers['set-cookie']).toEqual([
-      expect.stringMatching(/^__Host-session=.*; HttpOnly.*SameSite=Lax/),
-    ])
+    expect(page.headers['set-cookie']).toEqual([expect.stringMatching(/^session=.*; HttpOnly.*SameSite=Lax/)])
 
     browser.copy = one.url
     const profile = await browser.json('GET', '/v1/profile')

@@ -133,7 +133,8 @@ describe('the key', () => {
   const key = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
 
   it('is required in production, and may be PKCS#8 or a JWK', () => {
-    const production = { NODE_ENV: 'production' }
+    const elsewhere = { REDIS_URL: 'redis://redis', DATABASE_URL: 'postgres://db/users' }
+    const production = { NODE_ENV: 'production', ...elsewhere }
     expect(() => readConfig(production)).toThrow(InvalidConfig)
     expect(() => readConfig({ ...production, PORT: 'x' })).toThrow(/PORT, JWT_PRIVATE_KEY/)
     const pem = key.export({ type: 'pkcs8', format: 'pem' }) as string

@@ -10,6 +10,11 @@ import { unpackDebianPackages } from './debian.js'
 export interface PostgresServer {
   /** `postgres://postgres@127.0.0.1:port/postgres` */
   readonly url: string
+  /** Ends it at once, as a crash would: connections are cut, the next start recovers. `restart()` brings it back. */
+  kill(): Promise<void>
+  /** Starts it again on the same port, with what was in it. */
+  restart(): Promise<void>
+  /** Ends it for good and removes its files. */
   stop(): Promise<void>
 }
 
@@ -47,19 +52,32 @@ export async function testPostgres(): Promise<PostgresServer> {
     `unix_socket_directories=${folder}`,
   ]
   const args = ['-D', data, ...settings.flatMap((setting) => ['-c', setting])]
-  const child = spawn(join(bin, 'postgres'), args, {
-    ...user,
-    env,
-    cwd: folder,
-    stdio: ['ignore', 'ignore', 'pipe'],
-  })
-  await untilReady(child)
+  const start = async (): Promise<ChildProcess> => {
+    const child = spawn(join(bin, 'postgres'), args, {
+      ...user,
+      env,
+      cwd: folder,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    })
+    await untilReady(child)
+    return child
+  }
+  const end = async (signal: 'SIGINT' | 'SIGQUIT'): Promise<void> => {
+    if (child.exitCode !== null || child.signalCode !== null) return
+    const exited = new Promise((resolve) => child.once('exit', resolve))
+    child.kill(signal)
+    await exited
+  }
+  let child = await start()
   return {
     url: `postgres://postgres@127.0.0.1:${port}/postgres`,
+    kill: () => end('SIGQUIT'),
+    async restart() {
+      await end('SIGQUIT')
+      child = await start()
+    },
     async stop() {
-      const exited = new Promise((resolve) => child.once('exit', resolve))
-      child.kill('SIGINT')
-      await exited
+      await end('SIGINT')
       await rm(folder, { recursive: true, force: true })
     },
   }

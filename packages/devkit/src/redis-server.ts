@@ -1,12 +1,17 @@
 import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { accessSync, constants } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 // By path: as a dependency it would close a circle, and pnpm warns of circles on every install.
 import { type RedisServer, type StartRedisOptions, startRedis } from '../../redis/src/testing/index.js'
+import { cachedFolder } from './cached-folder.js'
 import { unpackDebianPackages } from './debian.js'
 
 const run = promisify(execFile)
+const CACHE = fileURLToPath(new URL('../../../node_modules/.cache/scale/programs', import.meta.url))
 
 /** A Redis server program that runs on this machine; `startRedis` takes it as it is. */
 export interface FoundRedisServer {
@@ -44,6 +49,25 @@ export function findRedisServer(): Promise<FoundRedisServer> {
  */
 export async function testRedis(options?: Omit<StartRedisOptions, 'binary' | 'env'>): Promise<RedisServer> {
   return startRedis({ ...options, ...(await findRedisServer()) })
+}
+
+/**
+ * The environment in which a Redis server is on the PATH, for programs that look for it there.
+ *
+ * @returns  nothing to set if there is one already, or none to be had
+ */
+export async function redisOnPath(): Promise<{ PATH?: string }> {
+  const server = await findRedisServer().catch(() => undefined)
+  if (server === undefined || Object.keys(server.env).length === 0) return {}
+  const words = [server.binary, ...Object.entries(server.env).map(([name, value]) => `${name}=${value}`)]
+  const name = createHash('sha256').update(words.join('\n')).digest('hex').slice(0, 16)
+  // What the program needs is set for it alone, and not for whoever starts it.
+  const folder = await cachedFolder(join(CACHE, name), async (temporary) => {
+    const [program, ...settings] = words.map((word) => `'${word.replaceAll("'", `'\\''`)}'`)
+    const script = `#!/bin/sh\nexec env ${settings.join(' ')} ${program} "$@"\n`
+    await writeFile(join(temporary, 'redis-server'), script, { mode: 0o755 })
+  })
+  return { PATH: `${folder}${delimiter}${process.env.PATH ?? ''}` }
 }
 
 async function findOnPath(): Promise<FoundRedisServer | undefined> {

@@ -1,17 +1,21 @@
-import { formatCacheStatus } from '@scale/cache'
+import { type CacheResult, formatCacheStatus } from '@scale/cache'
 import { loggedIn } from '@scale/session'
-import type { RequestHandler } from 'express'
-import type { Profiles } from '../services/profiles.js'
+import type { RequestHandler, Response } from 'express'
+import type { Profile, Profiles } from '../services/profiles.js'
 import { rename } from '../validators.js'
 
 /** `GET /v1/profile` */
 export function readProfile(profiles: Profiles): RequestHandler {
   return async function readProfile(req, res) {
-    const entry = await profiles.read(loggedIn(req).userId)
-    res.setHeader('Cache-Status', formatCacheStatus(entry, 'users-profile'))
-    res.setHeader('Cache-Control', 'private, no-store')
-    res.json(entry.value)
+    sendProfile(res, await profiles.read(loggedIn(req).userId))
   }
+}
+
+/** A profile, and whether it came from the cache (RFC 9211). */
+export function sendProfile(res: Response, entry: CacheResult<Profile>): void {
+  res.setHeader('Cache-Status', formatCacheStatus(entry, 'users-profile'))
+  res.setHeader('Cache-Control', 'private, no-store')
+  res.json(entry.value)
 }
 
 /** `PATCH /v1/profile` */

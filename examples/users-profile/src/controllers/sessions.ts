@@ -4,20 +4,23 @@ import type { RequestHandler } from 'express'
 import type { Accounts } from '../services/accounts.js'
 import type { Tokens } from '../services/tokens.js'
 import { credentials, sessionId } from '../validators.js'
+import { isForm } from './form.js'
 
 /** `POST /v1/login` */
 export function login(accounts: Accounts): RequestHandler {
   return async function login(req, res) {
     const { id, name, email } = await accounts.authenticate(credentials.valid(req).body)
     const { token, expiresAt } = await req.session.login(id)
-    res.json({ token, expiresAt: new Date(expiresAt).toISOString(), user: { id, name, email } })
+    if (isForm(req)) res.redirect(303, '/')
+    else res.json({ token, expiresAt: new Date(expiresAt).toISOString(), user: { id, name, email } })
   }
 }
 
 /** `POST /v1/logout` */
 export const logout: RequestHandler = async function logout(req, res) {
   await req.session.destroy()
-  res.status(204).end()
+  if (isForm(req)) res.redirect(303, '/')
+  else res.status(204).end()
 }
 
 /** `POST /v1/logout-all` */

@@ -1,60 +1,71 @@
+import { ServiceUnavailable } from '@scale/errors'
 import pg from 'pg'
 
-/** The tables, made where they are missing. Several processes may run this at once. */
-const SCHEMA = `
-  CREATE TABLE IF NOT EXISTS users (
-    id uuid PRIMARY KEY,
-    name text NOT NULL,
-    email text NOT NULL,
-    role text NOT NULL DEFAULT 'user',
-    password_hash text,
-    created_at timestamptz NOT NULL DEFAULT now(),
-    last_seen_at timestamptz
-  );
-  CREATE UNIQUE INDEX IF NOT EXISTS users_email ON users (lower(email));
-  CREATE TABLE IF NOT EXISTS identities (
-    issuer text NOT NULL,
-    subject text NOT NULL,
-    user_id uuid NOT NULL REFERENCES users (id) ON DELETE CASCADE,
-    joined_at timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (issuer, subject)
-  );
-  CREATE INDEX IF NOT EXISTS identities_user ON identities (user_id);
-  -- Asked first: the change locks the table, and is needed once.
-  DO $$ BEGIN
-    IF (SELECT attnotnull FROM pg_attribute WHERE attrelid = 'users'::regclass AND attname = 'password_hash') THEN
-      ALTER TABLE users ALTER COLUMN password_hash DROP NOT NULL;
-    END IF;
-  END $$;`
+/** PostgreSQL, for the repositories. Every failure that is the server's, and not the question's, is a 503. */
+export interface Database {
+  /** @throws {ServiceUnavailable} the database is away, read only, full or too slow */
+  query<Row extends object = never>(text: string, values?: unknown[]): Promise<Row[]>
+  /** Whether it takes writes; for the probe. */
+  check(): Promise<void>
+  pool: pg.Pool
+}
 
-/** Serialises the migration of several copies that start at once; any fixed number does. */
-const MIGRATION_LOCK = 7_203_514
+/** How long a client is asked to wait, in ms: a server that fails over or restarts takes some seconds. */
+const RETRY_AFTER_MS = 2_000
 
 /** A pool of connections to PostgreSQL, for one process. */
-export function connectDatabase(url: string): pg.Pool {
+export function connectDatabase(url: string): Database {
   const pool = new pg.Pool({
     connectionString: url,
     max: 10,
-    connectionTimeoutMillis: 5_000,
-    statement_timeout: 10_000,
+    connectionTimeoutMillis: 2_000,
+    query_timeout: 10_000,
     idleTimeoutMillis: 30_000,
     allowExitOnIdle: true,
+    keepAlive: true,
   })
   // An idle connection that breaks is replaced by the pool; without a listener it would end the process.
   pool.on('error', () => undefined)
-  return pool
+
+  async function query<Row extends object>(text: string, values?: unknown[]): Promise<Row[]> {
+    try {
+      return (await pool.query<Row>(text, values)).rows
+    } catch (cause) {
+      if (!isAway(cause)) throw cause
+      throw new ServiceUnavailable(undefined, {
+        code: 'DATABASE_UNAVAILABLE',
+        retryAfterMs: RETRY_AFTER_MS,
+        cause,
+      })
+    }
+  }
+
+  return {
+    query,
+    pool,
+    async check() {
+      // A standby answers, too, and nobody can register there.
+      const [row] = await query<{ isReadOnly: boolean }>('SELECT pg_is_in_recovery() AS "isReadOnly"')
+      if (row!.isReadOnly) throw new Error('the database is read only')
+    },
+  }
 }
 
-/** Makes the tables. Called once, by the primary, before there are workers. */
-export async function migrate(url: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 10_000 })
-  await client.connect()
-  try {
-    await client.query('BEGIN')
-    await client.query(`SELECT pg_advisory_xact_lock(${MIGRATION_LOCK})`)
-    await client.query(SCHEMA)
-    await client.query('COMMIT')
-  } finally {
-    await client.end()
-  }
+/**
+ * SQLSTATE of a server that cannot do what was asked, whatever was asked: connection exceptions (08), insufficient resources
+ * (53), shutdown and start (57P), a statement that took too long (57014), a standby that takes no writes (25006).
+ *
+ * @see https://www.postgresql.org/docs/current/errcodes-appendix.html
+ */
+const AWAY = /^(?:08...|53...|57P..|57014|25006)$/
+/** Of the client: no code, and these words. */
+const AWAY_MESSAGES =
+  /timeout exceeded when trying to connect|Connection terminated|connection error|Query read timeout|Cannot use a pool/i
+
+/** Whether a failure of `pg` says that the server cannot be used, and not that the question was wrong. */
+export function isAway(error: unknown): boolean {
+  const { code, syscall, message } = error as { code?: unknown; syscall?: unknown; message?: unknown }
+  if (syscall !== undefined) return true
+  if (typeof code === 'string') return AWAY.test(code) || /^E[A-Z]+$/.test(code)
+  return AWAY_MESSAGES.test(String(message))
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import type { Pool } from 'pg'
+import type { Database } from '../infrastructure/database.js'
+import { accountKey } from '../services/account-key.js'
 
 /** A user as the database holds it. */
 export interface UserRow {
@@ -19,7 +20,7 @@ export interface Identity {
   subject: string
 }
 
-/** Users in PostgreSQL. An e-mail address is one user's, whatever its case. */
+/** Users in PostgreSQL. An e-mail address is one user's, in whichever capitals. */
 export interface UsersRepository {
   /** @returns `undefined` if the address is taken */
   insert(user: { name: string; email: string; passwordHash: string }): Promise<UserRow | undefined>
@@ -41,9 +42,9 @@ const UNIQUE_VIOLATION = '23505'
 /**
  * @param options.profileLookupMs  how long the join behind a profile takes, in ms
  */
-export function usersRepository(pool: Pool, options: { profileLookupMs: number }): UsersRepository {
+export function usersRepository(database: Database, options: { profileLookupMs: number }): UsersRepository {
   const one = async (text: string, values: unknown[]): Promise<UserRow | undefined> =>
-    (await pool.query<UserRow>(text, values)).rows[0]
+    (await database.query<UserRow>(text, values))[0]
   const oneUnlessTaken: typeof one = async (text, values) => {
     try {
       return await one(text, values)
@@ -72,17 +73,18 @@ export function usersRepository(pool: Pool, options: { profileLookupMs: number }
         issuer,
         subject,
       ]),
-    findByEmail: (email) => one(`SELECT ${COLUMNS} FROM users WHERE lower(email) = lower($1)`, [email]),
+    findByEmail: (email) =>
+      one(`SELECT ${COLUMNS} FROM users WHERE lower(email COLLATE "C") = $1`, [accountKey(email)]),
     async findProfile(id) {
       await new Promise((resolve) => setTimeout(resolve, options.profileLookupMs))
       return one(`SELECT ${COLUMNS} FROM users WHERE id = $1`, [id])
     },
     rename: (id, name) => one(`UPDATE users SET name = $2 WHERE id = $1 RETURNING ${COLUMNS}`, [id, name]),
     async rehash(id, passwordHash) {
-      await pool.query('UPDATE users SET password_hash = $2 WHERE id = $1', [id, passwordHash])
+      await database.query('UPDATE users SET password_hash = $2 WHERE id = $1', [id, passwordHash])
     },
     async markSeen(id) {
-      await pool.query('UPDATE users SET last_seen_at = now() WHERE id = $1', [id])
+      await database.query('UPDATE users SET last_seen_at = now() WHERE id = $1', [id])
     },
   }
 }

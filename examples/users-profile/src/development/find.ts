@@ -1,27 +1,15 @@
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Config } from '../config.js'
-import { migrate } from './database.js'
+import type { Infrastructure } from '../infrastructure/infrastructure.js'
 import { embeddedDatabase } from './embedded-database.js'
 import { findRedis } from './redis.js'
 
 const exampleFolder = fileURLToPath(new URL('../..', import.meta.url))
 
-/** What the service found to work with, and where. */
-export interface Infrastructure {
-  /** `undefined`: state stays in one process. */
-  redisUrl: string | undefined
-  redisSource: string
-  databaseUrl: string
-  databaseSource: string
-  /** Stops what was started for this copy alone. */
-  stop(): Promise<void>
-}
-
-/** Finds or starts Redis and PostgreSQL and makes the tables. Called once, before there are workers. */
+/** Finds or starts Redis and PostgreSQL on a machine where somebody develops. Called once, before there are workers. */
 export async function findInfrastructure(config: Config): Promise<Infrastructure> {
   const [redis, database] = await Promise.all([findRedis(config.REDIS_URL), findDatabase(config)])
-  await migrate(database.url)
   return {
     redisUrl: redis.url,
     redisSource: redis.source,
