@@ -56,7 +56,7 @@ async function logIn(browser: TestBrowser, subject: string, query = ''): Promise
 }
 
 const cookieOf = async (browser: TestBrowser): Promise<string | undefined> =>
-  (await browser.jar.getCookies(ADDRESS)).find(({ key }) => key === '__Host-session')?.value
+  (await browser.jar.getCookies(ADDRESS)).find(({ key }) => key === 'session')?.value
 
 /** Status and code of a problem; of anything else the status. */
 const problem = ({ status, text }: Page): unknown[] =>
