@@ -1,7 +1,7 @@
 import { type FatalMessage, fatalChannel } from './channels.js'
 import { FatalInstalled } from './errors.js'
 import { type FatalOptions, fatalDefaults, resolveFatalOptions } from './options.js'
-import { recordable } from './recordable.js'
+import { recordable } from './record/recordable.js'
 
 /** EX_SOFTWARE in `sysexits.h`. */
 const EXIT_CODE = 70

@@ -1,12 +1,5 @@
-export { AppError, type AppErrorInit } from './app-error.js'
-export { asyncHandler } from './async-handler.js'
-export {
-  type FailureMessage,
-  type FailureOutcome,
-  type FatalMessage,
-  failureChannel,
-  fatalChannel,
-} from './channels.js'
+export type { ErrorRequest } from './answer/request.js'
+export { AppError, type AppErrorInit } from './app-error/app-error.js'
 export {
   definedProblems,
   defineProblem,
@@ -14,21 +7,7 @@ export {
   type ProblemClass,
   type ProblemDefinition,
   type ProblemInit,
-} from './define-problem.js'
-export { FatalInstalled, InvalidExtensions, MethodsUnknown } from './errors.js'
-export { onFatal } from './fatal.js'
-export { methodNotAllowed } from './method-not-allowed.js'
-export { type ErrorMiddleware, errorHandler } from './middleware.js'
-export { notFound, type PlainMiddleware } from './not-found.js'
-export {
-  type ErrorHandlerOptions,
-  errorHandlerDefaults,
-  type FatalOptions,
-  fatalDefaults,
-} from './options.js'
-export type { ProblemBody } from './problem.js'
-export type { ErrorRequest } from './request.js'
-export type { ErrorStatus } from './status.js'
+} from './app-error/define-problem.js'
 export {
   type AppErrorClass,
   BadGateway,
@@ -62,4 +41,25 @@ export {
   UnsupportedMediaType,
   UpgradeRequired,
   URITooLong,
-} from './status-errors.js'
+} from './app-error/status-errors.js'
+export {
+  type FailureMessage,
+  type FailureOutcome,
+  type FatalMessage,
+  failureChannel,
+  fatalChannel,
+} from './channels.js'
+export { FatalInstalled, InvalidExtensions, MethodsUnknown } from './errors.js'
+export { onFatal } from './fatal.js'
+export { asyncHandler } from './handlers/async-handler.js'
+export { methodNotAllowed } from './handlers/method-not-allowed.js'
+export { notFound, type PlainMiddleware } from './handlers/not-found.js'
+export { type ErrorMiddleware, errorHandler } from './middleware.js'
+export {
+  type ErrorHandlerOptions,
+  errorHandlerDefaults,
+  type FatalOptions,
+  fatalDefaults,
+} from './options.js'
+export type { ProblemBody } from './problem/problem.js'
+export type { ErrorStatus } from './problem/status.js'

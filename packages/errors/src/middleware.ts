@@ -1,11 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type Next, requestContext } from '@scale/core'
-import { outcomeOf, recordFailure, socketOf } from './failure.js'
-import { dropStaleHeaders, setErrorHeaders } from './headers.js'
+import { dropStaleHeaders, setErrorHeaders } from './answer/headers.js'
+import { bodyOf, represent } from './answer/representation.js'
+import { type ErrorRequest, instanceOf, requestIdOf } from './answer/request.js'
 import { type ErrorHandlerOptions, resolveErrorHandlerOptions } from './options.js'
-import { type Problem, problemOf } from './problem.js'
-import { bodyOf, represent } from './representation.js'
-import { type ErrorRequest, instanceOf, requestIdOf } from './request.js'
+import { type Problem, problemOf } from './problem/problem.js'
+import { outcomeOf, recordFailure, socketOf } from './record/failure.js'
 
 /** Error middleware of Express 4 and 5. */
 export type ErrorMiddleware = (error: unknown, req: ErrorRequest, res: ServerResponse, next: Next) => void

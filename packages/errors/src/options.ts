@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http'
 import { durationMs, func, type ResolvedOptions, resolveOptions } from '@scale/core'
 import type { FatalMessage } from './channels.js'
-import { errorText } from './error-text.js'
 import { property } from './property.js'
-import { writeToStderr } from './stderr.js'
+import { errorText } from './record/error-text.js'
+import { writeToStderr } from './record/stderr.js'
 
 /** Options of `errorHandler`. */
 export interface ErrorHandlerOptions {

@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http'
 import { expect, it } from 'vitest'
 import * as api from '../src/index.js'
-import { codeOf, isErrorStatus, phraseOf, phrases, sentenceFor } from '../src/status.js'
+import { codeOf, isErrorStatus, phraseOf, phrases, sentenceFor } from '../src/problem/status.js'
 
 const { AppError, NotFound, TooManyRequests } = api
 

@@ -3,7 +3,7 @@ import * as v from 'valibot'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { AppError, definedProblems, defineProblem } from '../src/index.js'
-import { problemOf } from '../src/problem.js'
+import { problemOf } from '../src/problem/problem.js'
 
 const OutOfStock = defineProblem({
   type: 'https://example.com/problems/out-of-stock',

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { pointerTo } from '../src/pointer.js'
+import { pointerTo } from '../src/app-error/pointer.js'
 
 it('writes pointers that RFC 6901 reads back', () => {
   const name = fc.stringMatching(/^[A-Za-z0-9_$.:~/% ü-]{1,20}$/)

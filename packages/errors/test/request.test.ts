@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { instanceOf, requestIdOf } from '../src/request.js'
+import { instanceOf, requestIdOf } from '../src/answer/request.js'
 
 const asked = (url: unknown): IncomingMessage => ({ originalUrl: url }) as unknown as IncomingMessage
 

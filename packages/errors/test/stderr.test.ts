@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import { errorText } from '../src/error-text.js'
+import { errorText } from '../src/record/error-text.js'
 
 const SECRET = 'hunter2'
 

@@ -1,5 +1,5 @@
 import { type Channel, channel } from '@scale/core'
-import type { ReportedIssue } from './issues.js'
+import type { ReportedIssue } from './issues/issues.js'
 import type { Part } from './options.js'
 
 /** A request was refused. Names and numbers only, nothing that the client sent. */

@@ -1,6 +1,6 @@
 import type { Part, ResponseMap, ResponseMode, Rules } from './options.js'
 import { parts } from './options.js'
-import type { Schema } from './schema.js'
+import type { Schema } from './schema/schema.js'
 
 /**
  * The name under which a validator carries its contract. Registered, so that a generator of documentation finds

@@ -1,5 +1,5 @@
 import { ScaleError } from '@scale/core'
-import type { IssueReport, ReportedIssue } from './issues.js'
+import type { IssueReport, ReportedIssue } from './issues/issues.js'
 import type { Part } from './options.js'
 
 /** The parts of a request that an error refuses, and how many issues they have. */

@@ -17,8 +17,7 @@ export {
   UnsupportedBodyType,
   ValidationFailed,
 } from './errors.js'
-export type { ReportedIssue } from './issues.js'
-export { type JsonSchema, type JsonSchemaOptions, type JsonSchemas, jsonSchemas } from './json-schema.js'
+export type { ReportedIssue } from './issues/issues.js'
 export { validate } from './middleware.js'
 export type {
   DuplicatePolicy,
@@ -36,5 +35,19 @@ export {
   type RouteOutput,
   route,
 } from './route.js'
-export type { InputOf, OutputOf, Schema } from './schema.js'
-export type { Marked, MaybeSchema, Results, Valid, Validator, ValidParts, ValidRequest } from './valid.js'
+export {
+  type JsonSchema,
+  type JsonSchemaOptions,
+  type JsonSchemas,
+  jsonSchemas,
+} from './schema/json-schema.js'
+export type { InputOf, OutputOf, Schema } from './schema/schema.js'
+export type {
+  Marked,
+  MaybeSchema,
+  Results,
+  Valid,
+  Validator,
+  ValidParts,
+  ValidRequest,
+} from './schema/valid.js'

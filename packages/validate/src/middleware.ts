@@ -1,13 +1,13 @@
 import type { Next } from '@scale/core'
 import type { Request, Response } from 'express'
-import { type Check, checkParts, failuresOf, type PartReader, partReaders } from './check.js'
 import { contract, contractOf } from './contract.js'
 import { NotValidated, QueryTooLarge, UnsupportedBodyType, ValidationFailed } from './errors.js'
-import { type PartFailure, reportIssues } from './issues.js'
+import { type PartFailure, reportIssues } from './issues/issues.js'
 import { type Part, type Rules, resolveRules, type ValidateOptions } from './options.js'
-import { publishRejected } from './rejection.js'
+import { type Check, checkParts, failuresOf, type PartReader, partReaders } from './request/check.js'
+import { publishRejected } from './request/rejection.js'
 import { type ResponseGuard, responseGuard } from './response.js'
-import type { MaybeSchema, Validator } from './valid.js'
+import type { MaybeSchema, Validator } from './schema/valid.js'
 
 /**
  * Middleware that checks the parts of a request against schemas and puts what the schemas make of them on

@@ -10,7 +10,7 @@ import {
   resolveOptions,
   string,
 } from '@scale/core'
-import { isSchema, type Schema } from './schema.js'
+import { isSchema, type Schema } from './schema/schema.js'
 
 /** The parts of a request, in the order in which their issues are reported. */
 export const parts = ['params', 'query', 'headers', 'cookies', 'body'] as const

@@ -2,10 +2,10 @@ import type { Next } from '@scale/core'
 import type { Request, Response } from 'express'
 import { responseFailure } from './channels.js'
 import { ResponseMismatch } from './errors.js'
-import { describeIssues, type ReportedIssue } from './issues.js'
+import { describeIssues, type ReportedIssue } from './issues/issues.js'
 import type { ResponseKey, ResponseMap, ResponseMode, Rules } from './options.js'
-import { routePath } from './route-path.js'
-import type { Schema, SchemaIssue, SchemaResult } from './schema.js'
+import { routePath } from './request/route-path.js'
+import type { Schema, SchemaIssue, SchemaResult } from './schema/schema.js'
 
 /** Makes the next `res.json` of this response check its body first. */
 export type ResponseGuard = (req: Request, res: Response, next: Next) => void

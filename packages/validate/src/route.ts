@@ -6,8 +6,8 @@ import { HandlerWithoutAnswer } from './errors.js'
 import { createValidator } from './middleware.js'
 import { type Part, type ResponseMap, resolveRules, type ValidateOptions } from './options.js'
 import { hasAnswer, schemaFor } from './response.js'
-import { type InputOf, isSchema, type Schema } from './schema.js'
-import type { MaybeSchema, Results } from './valid.js'
+import { type InputOf, isSchema, type Schema } from './schema/schema.js'
+import type { MaybeSchema, Results } from './schema/valid.js'
 
 /** What the schema or schemas of the response let a handler return. */
 export type RouteOutput<Declared> = Declared extends Schema

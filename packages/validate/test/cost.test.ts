@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { z } from 'zod'
-import { reportIssues } from '../src/issues.js'
-import type { Schema } from '../src/schema.js'
+import { reportIssues } from '../src/issues/issues.js'
+import type { Schema } from '../src/schema/schema.js'
 
 const BYTES = 98_000
 const letters = (count: number, seed = 7): string => {

@@ -4,7 +4,7 @@ import * as v from 'valibot'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import type { Schema } from '../src/index.js'
-import { describeIssues } from '../src/issues.js'
+import { describeIssues } from '../src/issues/issues.js'
 
 async function issuesOf(schema: Schema, received: unknown) {
   const { issues } = await schema['~standard'].validate(received)

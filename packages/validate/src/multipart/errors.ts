@@ -1,8 +1,8 @@
 import { ScaleError } from '@scale/core'
 import type { Refusal } from '../errors.js'
-import type { ReportedIssue } from '../issues.js'
+import type { ReportedIssue } from '../issues/issues.js'
+import { pointerTo } from '../issues/pointer.js'
 import type { Part } from '../options.js'
-import { pointerTo } from '../pointer.js'
 
 /** A multipart body is not well formed (400), has too much of something (413), a file of a wrong type (415) or place (422). */
 export class MultipartRefused extends ScaleError implements Refusal {

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Next } from '@scale/core'
-import { publishRejected } from '../rejection.js'
+import { publishRejected } from '../request/rejection.js'
 import { MultipartRefused } from './errors.js'
 import { Form } from './form.js'
 import { type MultipartOptions, resolveMultipartRules } from './options.js'
