@@ -1,3 +1,4 @@
+import type { Mapper } from './mapped.js'
 import { mapAbort } from './mappers/abort.js'
 import { mapBodyParser } from './mappers/body-parser.js'
 import { mapCelebrate } from './mappers/celebrate.js'
@@ -7,10 +8,6 @@ import { mapPlainError } from './mappers/plain-error.js'
 import { mapScaleError } from './mappers/scale-error.js'
 import { mapUpstream } from './mappers/upstream.js'
 import { mapUriError } from './mappers/uri-error.js'
-import type { Mapped } from './problem.js'
-
-/** Knows one kind of thing that is thrown, by its shape; `undefined` for any other. It never throws. */
-export type Mapper = (thrown: unknown) => Mapped | undefined
 
 /**
  * In order: those that may speak to the client, because this app, its parsers or its middleware made them; last, what is

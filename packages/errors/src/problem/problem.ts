@@ -1,20 +1,7 @@
 import { entriesOf } from '../property.js'
+import type { Mapped } from './mapped.js'
 import { mappers } from './mappers.js'
 import { codeOf, isErrorStatus, phraseOf, sentenceFor } from './status.js'
-
-/** What a mapper makes of something thrown. Nothing in it is trusted yet. */
-export interface Mapped {
-  status: unknown
-  code?: unknown
-  type?: unknown
-  title?: unknown
-  /** Left out of the answer from status 500 on. */
-  detail?: unknown
-  headers?: unknown
-  extensions?: unknown
-  /** How another server answered, for the record. */
-  upstreamStatus?: number
-}
 
 /** What the client may know of a failure. Every member is checked. */
 export interface Problem {

@@ -1,5 +1,5 @@
 import { property } from '../../property.js'
-import type { Mapped } from '../problem.js'
+import type { Mapped } from '../mapped.js'
 
 /**
  * What an `AbortSignal` throws into an operation. The client is still there, or nobody would be answered: so a

@@ -1,5 +1,5 @@
 import { property, textProperty } from '../../property.js'
-import type { Mapped } from '../problem.js'
+import type { Mapped } from '../mapped.js'
 import { isOfHttpClient } from './http-client-marks.js'
 import { isMarked } from './http-error.js'
 

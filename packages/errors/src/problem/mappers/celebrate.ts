@@ -1,5 +1,5 @@
 import { isError, property } from '../../property.js'
-import type { Mapped } from '../problem.js'
+import type { Mapped } from '../mapped.js'
 
 const SEGMENTS = new Set<unknown>(['body', 'cookies', 'headers', 'params', 'query', 'signedCookies'])
 

@@ -1,5 +1,5 @@
 import { property, prototypeOf } from '../../property.js'
-import type { Mapped } from '../problem.js'
+import type { Mapped } from '../mapped.js'
 import { isErrorStatus } from '../status.js'
 
 /**

@@ -1,5 +1,5 @@
 import { textProperty } from '../../property.js'
-import type { Mapped } from '../problem.js'
+import type { Mapped } from '../mapped.js'
 
 const malformed: Mapped = {
   status: 400,

@@ -1,5 +1,5 @@
 import { hasProperty, property } from '../../property.js'
-import type { Mapped } from '../problem.js'
+import type { Mapped } from '../mapped.js'
 
 /**
  * `ScaleError` and `AppError`, also of another copy of their package: all six properties are there, if only as

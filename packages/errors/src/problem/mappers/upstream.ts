@@ -1,5 +1,5 @@
 import { entriesOf, property, textProperty } from '../../property.js'
-import type { Mapped } from '../problem.js'
+import type { Mapped } from '../mapped.js'
 import { isErrorStatus } from '../status.js'
 import { isOfHttpClient } from './http-client-marks.js'
 import { statusOf } from './plain-error.js'

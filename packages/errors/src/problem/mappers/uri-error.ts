@@ -1,5 +1,5 @@
 import { property } from '../../property.js'
-import type { Mapped } from '../problem.js'
+import type { Mapped } from '../mapped.js'
 
 /** The router cannot decode a parameter of the path, as in `/users/%E0%A4%A`. A `URIError` of the app has no status. */
 export function mapUriError(thrown: unknown): Mapped | undefined {
