@@ -1,5 +1,6 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { createServer, request, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -8,6 +9,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import express from 'express'
 import { createCache, type HttpCacheOptions } from '../src/index.js'
 import { type Outcome, pageOf, type Row, rowOf, type Suite } from './report.js'
+import { tryVectors } from './structured-fields.js'
 
 /** As a cache in front of an origin that says what it wants: no lifetime of the route's own. */
 const OPTIONS: HttpCacheOptions = {
@@ -21,8 +23,13 @@ const OPTIONS: HttpCacheOptions = {
 }
 
 const [path] = process.argv.slice(2)
-if (path === undefined) throw new Error('Say where a checkout of http-tests/cache-tests lies.')
+if (path === undefined) {
+  throw new Error(
+    'Say where a checkout of http-tests/cache-tests, or of httpwg/structured-field-tests, lies.',
+  )
+}
 const checkout = resolve(path)
+if (existsSync(join(checkout, 'dictionary.json'))) process.exit((await tryVectors(checkout)) ? 0 : 1)
 const load = (file: string) => import(pathToFileURL(join(checkout, file)).href)
 const here = (file: string) => fileURLToPath(new URL(file, import.meta.url))
 const suites = (await load('tests/index.mjs')).default as readonly Suite[]

@@ -48,3 +48,14 @@ export { type RequestRecord, requestRecord } from './request/record.js'
 export { type RoutedRequest, routeTemplate } from './request/route-template.js'
 export { type RequestSlot, requestSlot } from './request/slot.js'
 export { type Schema, type SchemaIssue, type SchemaResult, standardSchema } from './schema.js'
+export {
+  formatStructuredString,
+  parseStructuredDictionary,
+  parseStructuredItem,
+  parseStructuredList,
+  type StructuredInnerList,
+  type StructuredItem,
+  type StructuredMember,
+  type StructuredParameters,
+  type StructuredValue,
+} from './structured-fields.js'

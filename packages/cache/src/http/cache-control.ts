@@ -1,3 +1,4 @@
+import { parseStructuredDictionary, type StructuredMember } from '@scale/core'
 import type { HttpRequest } from './cache-key.js'
 import type { ResolvedHttpOptions } from './options.js'
 
@@ -11,9 +12,6 @@ export type Directives = ReadonlyMap<string, string | true>
 const NONE: Directives = new Map()
 /** Directives whose argument is a number of seconds. */
 const SECONDS = new Set(['max-age', 's-maxage', 'stale-while-revalidate', 'stale-if-error'])
-export function isSeconds(name: string): boolean {
-  return SECONDS.has(name)
-}
 
 /** RFC 9111 §1.2.2: larger numbers count as this. */
 const MAX_SECONDS = 2 ** 31
@@ -36,6 +34,34 @@ export function parseCacheControl(field: string | readonly string[] | undefined)
   return directives
 }
 
+/**
+ * Directives of a targeted field, which is a dictionary: `undefined` if it is malformed, and then all of it is to be
+ * ignored. What is of another type than is expected, a string above all, is not there.
+ *
+ * @see RFC 9213 §2.1
+ */
+export function parseTargeted(field: string | readonly string[]): Directives | undefined {
+  const members = parseStructuredDictionary(field)
+  if (members === undefined) return undefined
+  const directives = new Map<string, string | true>()
+  for (const [name, member] of members) {
+    const argument = SECONDS.has(name) ? wholeSeconds(member) : argumentOf(member)
+    if (argument !== undefined) directives.set(name, argument)
+  }
+  return directives
+}
+
+function wholeSeconds({ type, ...member }: StructuredMember): string | undefined {
+  return type === 'integer' && 'value' in member && Number(member.value) >= 0
+    ? String(member.value)
+    : undefined
+}
+
+function argumentOf(member: StructuredMember): string | true | undefined {
+  if (member.type === 'boolean') return member.value || undefined
+  return member.type === 'string' || member.type === 'token' ? member.value : true
+}
+
 function isUnclosed(text: string | undefined): boolean {
   return text?.startsWith('"') === true && !/^"(?:[^"\\]|\\.)*"$/.test(text)
 }
@@ -53,7 +79,7 @@ export function secondsOf(directives: Directives, name: string): number | undefi
 
 function stricter(name: string, before: string | true | undefined, now: string | true): string | true {
   if (before === undefined || before === now) return now
-  if (isSeconds(name)) {
+  if (SECONDS.has(name)) {
     const [a, b] = [before, now].map((value) => (/^\d+$/.test(String(value)) ? Number(value) : 0))
     return String(Math.min(a!, b!))
   }

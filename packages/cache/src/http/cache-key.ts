@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
+import { parseStructuredList } from '@scale/core'
 import { HTTP_KEY } from '../entries/key-names.js'
 import type { Namespace } from '../entries/namespace.js'
 import { InvalidPartition } from '../errors.js'
@@ -203,9 +204,17 @@ export function uriTag(uri: string): string {
   return `${HTTP_KEY}u${digest(uri)}`
 }
 
-/** The tag of a cache group: groups of different origins are different (RFC 9875 §2.1). */
-export function groupTag(origin: string, group: string): string {
-  return `${HTTP_KEY}g${digest(`${origin}\n${group}`)}`
+/**
+ * The tags of the cache groups that a field names: its strings, and nothing else that it may have in it. Groups of
+ * different origins are different.
+ *
+ * @see RFC 9875 §2, §2.1
+ */
+export function groupTags(origin: string, field: string): string[] {
+  const groups = (parseStructuredList(field) ?? []).filter(({ type }) => type === 'string') as {
+    value: string
+  }[]
+  return groups.map(({ value }) => `${HTTP_KEY}g${digest(`${origin}\n${value}`)}`)
 }
 
 function digest(text: string): string {

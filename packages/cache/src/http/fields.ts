@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
+import { formatStructuredString } from '@scale/core'
 import type { CapturedHead } from '../handler/capture.js'
 import type { HandlerRun } from '../handler/run.js'
 import { isEncodable } from './encodings.js'
 import type { HeaderLine } from './stored-response.js'
 import type { Refusal, Storable } from './storing.js'
-import { formatStringList } from './structured-fields.js'
 
 /** A field that is set, or added to, before the head is sent. */
 export interface FieldChange {
@@ -51,7 +51,7 @@ export function downstreamLines(
   if (found.store && task.options.sendTags && task.tags.length > 0) {
     const tags = task.tags.filter((tag) => !tag.startsWith('\0'))
     if (tags.length > 0) {
-      lines.push(['Cache-Groups', formatStringList(tags)])
+      lines.push(['Cache-Groups', tags.map(formatStructuredString).join(', ')])
       lines.push(['Surrogate-Key', tags.filter((tag) => /^[\x21-\x7e]+$/.test(tag)).join(' ')])
     }
   }

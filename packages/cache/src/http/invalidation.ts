@@ -2,9 +2,8 @@ import type { ServerResponse } from 'node:http'
 import type { Next } from '@scale/core'
 import { InvalidationUnacknowledged } from '../errors.js'
 import { resetHead } from '../handler/capture.js'
-import { groupTag, type HttpRequest, originOf, uriOf, uriTag } from './cache-key.js'
+import { groupTags, type HttpRequest, originOf, uriOf, uriTag } from './cache-key.js'
 import type { ResolvedHttpOptions } from './options.js'
-import { parseStringList } from './structured-fields.js'
 
 /**
  * Invalidates what an unsafe request has changed, if it succeeded, before the client hears of it: the target, what
@@ -67,10 +66,8 @@ function tagsOf(
     const named = sameOriginUri(req, res.getHeader(name), uri, declared)
     if (named !== undefined) tags.add(uriTag(named))
   }
-  for (const group of parseStringList(joined(res.getHeader('cache-group-invalidation'))) ?? []) {
-    tags.add(groupTag(origin, group))
-  }
-  return [...tags]
+  const groups = joined(res.getHeader('cache-group-invalidation'))
+  return [...tags, ...groupTags(origin, groups)]
 }
 
 /** @returns `undefined` for another origin, which one origin must not invalidate */

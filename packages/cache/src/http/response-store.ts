@@ -2,10 +2,9 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { loadChannel } from '../channels.js'
 import type { Draft, Entries, Lease } from '../entries/entries.js'
 import type { Entry } from '../entries/entry.js'
-import { groupTag, type HttpRequest, originOf } from './cache-key.js'
+import { groupTags, type HttpRequest, originOf } from './cache-key.js'
 import type { ResolvedHttpOptions } from './options.js'
 import { encodeResponse } from './stored-response.js'
-import { parseStringList } from './structured-fields.js'
 import { keyBehind, markerOf, type VaryMarker, variantKey } from './vary.js'
 import type { CachePlan, HttpCacheParts, RunOutcome, Visit } from './visit.js'
 
@@ -150,9 +149,7 @@ function withVariant(
 
 /** Cache groups are of one origin; surrogate keys are plain tags. */
 function wireTags([groups = '', surrogateKeys = '']: readonly string[], origin: string): string[] {
-  const grouped = (parseStringList(groups) ?? [])
-    .slice(0, MAX_WIRE_TAGS)
-    .map((group) => groupTag(origin, group))
+  const grouped = groupTags(origin, groups).slice(0, MAX_WIRE_TAGS)
   const plain = surrogateKeys.split(' ').filter((key) => key !== '' && key.length <= 1_024)
   return [...grouped, ...plain.slice(0, MAX_WIRE_TAGS)]
 }

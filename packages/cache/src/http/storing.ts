@@ -1,7 +1,6 @@
-import { type Directives, fieldsOf, parseCacheControl } from './cache-control.js'
+import { type Directives, fieldsOf, parseCacheControl, parseTargeted } from './cache-control.js'
 import { explicitLifetimeMs, heuristicLifetimeMs, initialAge, staleLimits } from './freshness.js'
 import type { HeaderLine } from './stored-response.js'
-import { parseDictionary } from './structured-fields.js'
 import { parseVary, personalField } from './vary.js'
 
 /** What the route says about responses. */
@@ -139,7 +138,7 @@ function effectiveDirectives(
   for (const target of targets) {
     const field = headers.get(target)
     if (field === undefined) continue
-    const directives = parseDictionary(typeof field === 'string' ? field : field.join(', '))
+    const directives = parseTargeted(field)
     if (directives !== undefined && directives.size > 0) return { directives, source: target }
   }
   return { directives: parseCacheControl(headers.get('cache-control')), source: 'cache-control' }
