@@ -21,6 +21,11 @@ const folders = ['packages', 'examples'].flatMap((parent) =>
     .filter((folder) => existsSync(`${root}${folder}/test`)),
 )
 
+/** What its tests start looks for a Redis server on the PATH, as it does for whoever copied it. */
+function withRedisOnPath({ test, ...rest }: TestProjectInlineConfiguration): TestProjectInlineConfiguration {
+  return { ...rest, test: { ...test, globalSetup: `${root}packages/devkit/src/dev/redis-on-path.ts` } }
+}
+
 /** What it tests is packed first. */
 function packedConsumers(): TestProjectInlineConfiguration {
   const { test, ...rest } = project('packages/devkit', 'check:packed', 'packed/**/*.test.ts')
@@ -54,7 +59,10 @@ const config: ViteUserConfig = defineConfig({
   },
   test: {
     projects: [
-      ...folders.map((folder) => project(folder, folder.slice(folder.indexOf('/') + 1), 'test/**/*.test.ts')),
+      ...folders.map((folder) => {
+        const suite = project(folder, folder.slice(folder.indexOf('/') + 1), 'test/**/*.test.ts')
+        return folder.startsWith('examples/users-profile') ? withRedisOnPath(suite) : suite
+      }),
       project('packages/devkit', 'check:rules', 'rules/**/*.test.ts'),
       packedConsumers(),
     ],

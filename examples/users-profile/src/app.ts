@@ -17,7 +17,7 @@ export function createApp(config: Config, services: Services, guards: Guards, lo
   app.use(requestLogger({ logger }), httpMetrics())
   app.use(helmet(securityHeaders(config)))
   app.use(sameSite())
-  app.use(express.static(fileURLToPath(new URL('page', import.meta.url)), { maxAge: '1h' }))
+  app.use(express.static(fileURLToPath(new URL('../page', import.meta.url)), { maxAge: '1h' }))
   app.get('/.well-known/jwks.json', jwks(services.tokens.keys))
   app.use('/v1', express.json({ limit: '100kb' }), routes(services, guards))
   app.use(notFound(), errorHandler())

@@ -4,7 +4,6 @@ import { type IncomingMessage, request } from 'node:http'
 import { createServer } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
-import { redisOnPath } from '@scale/devkit/redis-server'
 
 const main = fileURLToPath(new URL('../src/main.ts', import.meta.url))
 const dataFolder = fileURLToPath(new URL('../.data/test', import.meta.url))
@@ -60,14 +59,12 @@ export async function runToEnd(
 
 /** Others share the address of this machine: what a test asks for is not what they have left. */
 const AMPLE = { REGISTRATION_QUOTA: '10000' }
-const { PATH } = { ...process.env, ...(await redisOnPath()) }
 
 function run(env: Record<string, string>): ChildProcess {
   return spawn(process.execPath, ['--conditions=@scale/source', '--import', 'tsx', main], {
     // The deadline is long: other suites may keep this machine busy, and that is no outage.
     env: {
       ...process.env,
-      PATH,
       NODE_ENV: 'development',
       DATA_DIR: dataFolder,
       REDIS_DEADLINE_MS: '2000',

@@ -2,8 +2,9 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { tablesOf } from '../src/markdown.js'
-import { type Manifest, projects, root } from '../src/workspace.js'
+import { catalog, type Manifest, projects, root } from '../src/workspace.js'
 
+const names = Object.keys(catalog())
 const table = tablesOf(readFileSync(join(root, 'docs/decisions/dependencies.md'), 'utf8'))[0]!.slice(1)
 const rows = table.map(([name, why, licence]) => ({
   name: name!.replaceAll('`', ''),
@@ -11,14 +12,8 @@ const rows = table.map(([name, why, licence]) => ({
   licence: licence!,
 }))
 
-/** The names under `catalog:`; the file is ours, one entry a line. */
-function catalog(): string[] {
-  const [, entries] = readFileSync(join(root, 'pnpm-workspace.yaml'), 'utf8').split(/^catalog:\n/m)
-  return [...entries!.matchAll(/^ {2}"?([^":\n]+)"?:/gm)].map(([, name]) => name!)
-}
-
 it('docs/decisions/dependencies.md says of every dependency why it is there', () => {
-  expect(rows.map(({ name }) => name).sort()).toEqual(catalog().sort())
+  expect(rows.map(({ name }) => name).sort()).toEqual(names.sort())
   expect(rows.filter(({ why }) => why === '')).toEqual([])
 })
 
@@ -27,7 +22,7 @@ it('every entry of the catalog is used', () => {
   const used = [manifest, ...projects().map((project) => project.manifest)].flatMap(
     ({ dependencies, devDependencies }) => Object.keys({ ...dependencies, ...devDependencies }),
   )
-  expect(catalog().filter((name) => !used.includes(name))).toEqual([])
+  expect(names.filter((name) => !used.includes(name))).toEqual([])
 })
 
 it.each(rows)('the licence of $name is as stated', ({ name, licence }) => {

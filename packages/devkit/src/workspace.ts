@@ -84,3 +84,10 @@ export function repositoryFiles(): string[] {
 export function fromRoot(path: string): string {
   return relative(root, path)
 }
+
+/** The versions under `catalog:` in `pnpm-workspace.yaml`, by name; the file is ours, one entry a line. */
+export function catalog(): Record<string, string> {
+  const [, entries] = readFileSync(join(root, 'pnpm-workspace.yaml'), 'utf8').split(/^catalog:\n/m)
+  const lines = entries!.matchAll(/^ {2}"?([^":\n]+)"?: "?([^"\n]+)"?$/gm)
+  return Object.fromEntries([...lines].map(([, name, range]) => [name, range]))
+}

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
+import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 /** The first line that the database process says to whoever connects to its control port. */
@@ -57,9 +58,12 @@ function controlPortOf(folder: string): number {
 }
 
 function startProcess(folder: string, controlPort: number): ChildProcess {
-  const program = fileURLToPath(new URL('database-process.ts', import.meta.url))
+  // The program beside this one: as it was written, or as it was built.
+  const extension = extname(import.meta.filename)
+  const program = fileURLToPath(new URL(`database-process${extension}`, import.meta.url))
+  const loader = extension === '.ts' ? ['--import', 'tsx'] : []
   // Detached: Ctrl-C in a terminal reaches the whole group, and another copy may still need it.
-  const child = spawn(process.execPath, ['--import', 'tsx', program, folder, String(controlPort)], {
+  const child = spawn(process.execPath, [...loader, program, folder, String(controlPort)], {
     cwd: fileURLToPath(new URL('../..', import.meta.url)),
     detached: true,
     stdio: 'ignore',

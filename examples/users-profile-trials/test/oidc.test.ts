@@ -1,9 +1,9 @@
 import { testRedis } from '@scale/devkit/redis-server'
 import type { RedisServer } from '@scale/redis/testing'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { call, logOf, newcomer, type Service, startService } from '../../users-profile/test/service.js'
 import { logInAtProvider, type Page, TestBrowser } from './browser.js'
 import { type ProviderAccount, startProvider, type TestProvider } from './provider.js'
-import { call, logOf, newcomer, type Service, startService } from './service.js'
 
 const ADDRESS = 'https://users.example.org'
 const CALLBACK = `${ADDRESS}/v1/login/oidc/callback`

@@ -1,6 +1,6 @@
 import { openBrowser } from '@scale/devkit/browser'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { newcomer, type Service, startService } from './service.js'
+import { newcomer, type Service, startService } from '../../users-profile/test/service.js'
 
 let browser: Awaited<ReturnType<typeof openBrowser>>
 let service: Service

@@ -1,6 +1,6 @@
 import { type PostgresServer, testPostgres } from '@scale/devkit/postgres'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { call, newcomer, type Service, startService } from './service.js'
+import { call, newcomer, type Service, startService } from '../../users-profile/test/service.js'
 
 describe('with a PostgreSQL server of its own', () => {
   let postgres: PostgresServer

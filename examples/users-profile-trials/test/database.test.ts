@@ -1,9 +1,16 @@
 import { type PostgresServer, testPostgres } from '@scale/devkit/postgres'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { isAway } from '../src/infrastructure/database.js'
-import { MigrationFailed, migrate } from '../src/infrastructure/migrations.js'
-import { type Answer, call, newcomer, runToEnd, type Service, startService } from './service.js'
+import { isAway } from '../../users-profile/src/infrastructure/database.js'
+import { MigrationFailed, migrate } from '../../users-profile/src/infrastructure/migrations.js'
+import {
+  type Answer,
+  call,
+  newcomer,
+  runToEnd,
+  type Service,
+  startService,
+} from '../../users-profile/test/service.js'
 
 let postgres: PostgresServer
 let client: pg.Client

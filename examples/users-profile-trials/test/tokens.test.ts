@@ -2,8 +2,8 @@ import { generateKeyPairSync } from 'node:crypto'
 import { testRedis } from '@scale/devkit/redis-server'
 import type { RedisServer } from '@scale/redis/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { InvalidConfig, readConfig } from '../src/config.js'
-import { call, newcomer, type Service, startService } from './service.js'
+import { InvalidConfig, readConfig } from '../../users-profile/src/config.js'
+import { call, newcomer, type Service, startService } from '../../users-profile/test/service.js'
 
 interface Pair {
   access_token: string

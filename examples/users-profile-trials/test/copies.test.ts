@@ -1,7 +1,7 @@
 import { testRedis } from '@scale/devkit/redis-server'
 import type { RedisServer } from '@scale/redis/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Answer, call, newcomer, type Service, startService } from './service.js'
+import { type Answer, call, newcomer, type Service, startService } from '../../users-profile/test/service.js'
 
 describe('two copies on one Redis', () => {
   let redis: RedisServer

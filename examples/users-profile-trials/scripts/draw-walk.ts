@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { call, startService } from '../test/service.js'
+import { call, startService } from '../../users-profile/test/service.js'
 
-// Draws docs/walk.svg from a real run: `pnpm --filter users-profile walk`.
+// Draws docs/walk.svg from a real run: `pnpm --filter users-profile-trials walk`.
 
 const service = await startService({ WEB_CONCURRENCY: '2' })
 const me = { name: 'Ada Lovelace', email: `ada.${Date.now()}@example.org`, password: 'correct horse battery' }

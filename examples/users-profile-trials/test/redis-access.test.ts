@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { testRedis } from '@scale/devkit/redis-server'
 import type { RedisServer } from '@scale/redis/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { call, newcomer, type Service, startService } from './service.js'
+import { call, newcomer, type Service, startService } from '../../users-profile/test/service.js'
 
 // The user of docs/guides/redis.md: with its commands, keys and channels the whole walk goes, and with one command less it does not.
 

@@ -2,7 +2,7 @@ import { openBrowser } from '@scale/devkit/browser'
 import { testRedis } from '@scale/devkit/redis-server'
 import type { RedisServer } from '@scale/redis/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { call, newcomer, type Service, startService } from './service.js'
+import { call, newcomer, type Service, startService } from '../../users-profile/test/service.js'
 
 describe('two workers', () => {
   let redis: RedisServer

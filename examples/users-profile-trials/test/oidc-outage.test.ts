@@ -1,8 +1,8 @@
 import { createServer, type Server } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { call, newcomer, type Service, startService } from '../../users-profile/test/service.js'
 import { logInAtProvider, TestBrowser } from './browser.js'
 import { startProvider, type TestProvider } from './provider.js'
-import { call, newcomer, type Service, startService } from './service.js'
 
 const ADDRESS = 'https://users.example.org'
 const CALLBACK = `${ADDRESS}/v1/login/oidc/callback`
