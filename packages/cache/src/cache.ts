@@ -1,259 +1,142 @@
 import type { IncomingMessage } from 'node:http'
 import type { Middleware } from '@scale/core'
-import type { Cache, CacheEntry, CacheNamespace, NewEntry, WrapOptions } from './cache-interface.js'
-import { CacheParts } from './cache-parts.js'
-import type { Entry } from './entries/entry.js'
-import { assertKey, assertNamespace, assertTag, assertTags, isKey } from './entries/names.js'
-import { type Namespace, ROOT, within } from './entries/namespace.js'
-import { InvalidCacheKey } from './errors.js'
-import { httpCache } from './http/middleware.js'
-import { type HttpCacheOptions, resolveHttpOptions } from './http/options.js'
-import type { CacheResult, Loader } from './loads/loads.js'
-import { type CacheOptions, type LoadOptions, resolveCacheOptions, type SetOptions } from './options.js'
+import type { CacheOutcome } from './http/cache-status.js'
+import type { HttpCacheOptions } from './middleware/options.js'
+import type { LoadOptions, SetOptions } from './options.js'
 
-/**
- * Makes a cache: values in this process and in Redis, loaded once, never older than an acknowledged invalidation by
- * more than `livenessMs`.
- *
- * @throws {InvalidOption} an option is wrong
- * @throws {MemoryStoreRefused} no `redis` where several processes are likely
- */
-export function createCache(options?: CacheOptions): Cache {
-  return new FunctionCache(new CacheParts(resolveCacheOptions(options)), ROOT)
+/** What a loader is told. */
+export interface LoadContext<Value> {
+  readonly key: string
+  /** Aborted when the loader has run for `loaderTimeoutMs`; never because a client went away. */
+  readonly signal: AbortSignal
+  /** The value that is being replaced, if there is one; for a conditional request, say. */
+  readonly stale: Value | undefined
 }
 
-const NO_OPTIONS = Object.freeze({})
-/** Keys of one call that are read, stored or deleted at a time. */
-const BATCH = 200
+/** Computes a value. */
+export type Loader<Value> = (context: LoadContext<Value>) => Value | Promise<Value>
 
-class FunctionCache implements Cache {
-  readonly #parts: CacheParts
-  readonly #namespace: Namespace
+/** A value and how it was come by. */
+export interface CacheResult<Value> extends CacheOutcome {
+  readonly value: Value
+}
 
-  constructor(parts: CacheParts, namespace: Namespace) {
-    this.#parts = parts
-    this.#namespace = namespace
-  }
+/** What a cached value was found to be. */
+export type CacheEntry<Value> = CacheResult<Value>
 
-  get bytes(): number {
-    return this.#parts.local.bytes
-  }
+/** Options of `wrap`. */
+export interface WrapOptions<Args extends unknown[], Value> extends Omit<LoadOptions<Value>, 'tags'> {
+  /** The key for these arguments: whatever the result depends on. */
+  key: (...args: Args) => string
+  /** Tags for these arguments. Default none */
+  tags?: (...args: Args) => readonly string[]
+}
 
-  getOrSet<Value>(key: string, loader: Loader<Value>, options?: LoadOptions<Value>): Promise<Value> {
-    if (!isKey(key)) return Promise.reject(new InvalidCacheKey('key'))
-    const { loads, format } = this.#parts
-    const name = this.#nameOf(key)
-    const wanted = (options ?? NO_OPTIONS) as LoadOptions<unknown>
-    const load = loader as Loader<unknown>
-    const entry = loads.local(name, load, wanted, this.#namespace)
-    if (entry !== undefined) {
-      loads.report(performance.now() < entry.freshUntil ? 'hit' : 'stale', 'l1', false)
-      return Promise.resolve(format.give(entry.kind, entry.value) as Value)
-    }
-    return this.#load(name, load, wanted).then((result) => result.value as Value)
-  }
+/** One entry for `setMany`. */
+export interface NewEntry extends SetOptions {
+  readonly key: string
+  readonly value: unknown
+}
 
-  async getOrSetEntry<Value>(
+/** A cache for values of functions. Made by `createCache`. */
+export interface Cache {
+  /**
+   * The value under `key`: from this process, from Redis, or from `loader`, which then runs once in the fleet.
+   *
+   * Redis slow or away is never an error: the loader runs. What comes back is what the codec returns, from the first
+   * call on, and deeply frozen unless `isolation` is `'copy'`.
+   *
+   * @param key     1–1,024 characters; whatever the value depends on. Readable in Redis: no secret
+   * @param loader  runs to its end whatever happens to its callers, who share its value and its failure
+   * @throws what the loader throws, unless a stale value may be served; `LoaderTimeout`; `LoadsOverloaded`;
+   *         `InvalidCacheKey`; the reason of `signal`
+   */
+  getOrSet<Value>(key: string, loader: Loader<Value>, options?: LoadOptions<Value>): Promise<Value>
+  /** `getOrSet`, and how the value was come by: for `formatCacheStatus`, say. */
+  getOrSetEntry<Value>(
     key: string,
     loader: Loader<Value>,
     options?: LoadOptions<Value>,
-  ): Promise<CacheResult<Value>> {
-    assertKey(key)
-    const { loads } = this.#parts
-    const name = this.#nameOf(key)
-    const wanted = (options ?? NO_OPTIONS) as LoadOptions<unknown>
-    const load = loader as Loader<unknown>
-    const entry = loads.local(name, load, wanted, this.#namespace)
-    const result = entry === undefined ? await this.#load(name, load, wanted) : loads.hit(entry, 'l1')
-    return result as CacheResult<Value>
-  }
-
-  async get<Value = unknown>(key: string): Promise<Value | undefined> {
-    return (await this.getEntry<Value>(key))?.value
-  }
-
-  async getEntry<Value = unknown>(key: string): Promise<CacheEntry<Value> | undefined> {
-    return (await this.#find([key]))[0] as CacheEntry<Value> | undefined
-  }
-
-  async getMany<Value = unknown>(keys: readonly string[]): Promise<(Value | undefined)[]> {
-    return (await this.#find(keys)).map((entry) => entry?.value as Value | undefined)
-  }
-
-  async has(key: string): Promise<boolean> {
-    return (await this.getEntry(key)) !== undefined
-  }
-
-  async set(key: string, value: unknown, options: SetOptions = {}): Promise<boolean> {
-    assertKey(key)
-    const { coordinator, entries, format, options: given } = this.#parts
-    const name = this.#nameOf(key)
-    const tags = [...new Set(options.tags ?? [])]
-    assertTags(tags)
-    const encoded = await format.encode(value)
-    if (encoded.isTooLarge) {
-      await this.delete(key)
-      return false
-    }
-    coordinator.overtakeKey(name)
-    try {
-      const draft = {
-        ...encoded,
-        ttlMs: options.ttlMs ?? given.ttlMs,
-        staleWhileRevalidateMs: options.staleWhileRevalidateMs ?? given.staleWhileRevalidateMs,
-        staleIfErrorMs: options.staleIfErrorMs ?? given.staleIfErrorMs,
-        l1TtlMs: options.l1TtlMs ?? given.l1TtlMs ?? 0,
-        costMs: 0,
-      }
-      await entries.put(name, draft, [...this.#namespace.tags, ...tags])
-      coordinator.overtakeFlight(name)
-      return true
-    } catch (error) {
-      coordinator.failed('put', error)
-      await this.delete(key)
-      return false
-    }
-  }
-
-  setMany(list: readonly NewEntry[]): Promise<boolean> {
-    for (const { key } of list) assertKey(key)
-    return allOf(list, ({ key, value, ...options }) => this.set(key, value, options))
-  }
-
-  delete(key: string): Promise<boolean> {
-    assertKey(key)
-    return this.#parts.invalidate({ kind: 'key', key: this.#nameOf(key) })
-  }
-
-  deleteMany(keys: readonly string[]): Promise<boolean> {
-    for (const key of keys) assertKey(key)
-    return allOf([...new Set(keys)], (key) => this.delete(key))
-  }
-
-  async invalidateTags(tags: readonly string[], options: { soft?: boolean } = {}): Promise<boolean> {
-    const unique = [...new Set(tags)]
-    for (const tag of unique) assertTag(tag)
-    if (unique.length === 0) return true
-    return this.#parts.invalidate({ kind: 'tags', tags: unique, soft: options.soft ?? false })
-  }
-
-  namespace(name: string): CacheNamespace {
-    assertNamespace(name)
-    return new ClearableCache(this.#parts, within(this.#namespace, name))
-  }
-
+  ): Promise<CacheResult<Value>>
+  /** The value under `key`, fresh or within `staleWhileRevalidateMs`; `undefined` if there is none, or Redis is away. */
+  get<Value = unknown>(key: string): Promise<Value | undefined>
+  /** As `get`, telling a stored `undefined` from none. */
+  getEntry<Value = unknown>(key: string): Promise<CacheEntry<Value> | undefined>
+  /**
+   * As `get` for many keys at once: in one trip to Redis, in a Cluster one to each node, and a second one if they carry
+   * tags. In chunks of 200.
+   *
+   * @returns values in the order of the keys; `undefined` where there is none
+   */
+  getMany<Value = unknown>(keys: readonly string[]): Promise<(Value | undefined)[]>
+  /** Whether `get` would find something. It costs as much, and what it finds is then in this process. */
+  has(key: string): Promise<boolean>
+  /**
+   * Stores a value, and fences off loads of the key that are under way.
+   *
+   * @returns false if it is not stored: too large, or Redis away. Then the old value is deleted as by `delete`
+   */
+  set(key: string, value: unknown, options?: SetOptions): Promise<boolean>
+  /** As `set` for many. @returns false if one of them is not stored */
+  setMany(entries: readonly NewEntry[]): Promise<boolean>
+  /**
+   * Deletes a value, and fences off loads of the key that are under way. Do it after the source has changed.
+   *
+   * @returns true once Redis has acknowledged it: this process sees it now, every other within `livenessMs`.
+   *          False if Redis did not answer: it is repeated until it does
+   */
+  delete(key: string): Promise<boolean>
+  /** As `delete` for many. @returns true once Redis has acknowledged all of them */
+  deleteMany(keys: readonly string[]): Promise<boolean>
+  /**
+   * A part of this cache with keys of its own, which can be cleared by itself. Tags are those of the whole cache. Its
+   * entries carry one tag more for each namespace that they lie in.
+   *
+   * @param name  1–64 letters, digits, `.`, `_` or `-`; the same name is the same namespace, in every process
+   * @throws {InvalidCacheKey} it has other characters
+   */
+  namespace(name: string): CacheNamespace
+  /**
+   * Invalidates every value that carries one of the tags, and fences off loads under way. O(1) for each tag.
+   *
+   * @param options.soft  values go stale instead of being lost: they are served within `staleWhileRevalidateMs` while
+   *                      they are loaded anew. Default false
+   * @returns as `delete`
+   */
+  invalidateTags(tags: readonly string[], options?: { soft?: boolean }): Promise<boolean>
+  /** A function that remembers its results. */
   wrap<Args extends unknown[], Value>(
     fn: (...args: Args) => Value | Promise<Value>,
-    { key, tags, ...options }: WrapOptions<Args, Value>,
-  ): (...args: Args) => Promise<Value> {
-    return (...args) => {
-      const tagged = tags === undefined ? options : { ...options, tags: tags(...args) }
-      return this.getOrSet(key(...args), () => fn(...args), tagged)
-    }
-  }
-
+    options: WrapOptions<Args, Value>,
+  ): (...args: Args) => Promise<Value>
+  /**
+   * Middleware that stores responses and answers from them, as a shared cache by RFC 9111.
+   *
+   * Requests with credentials pass it by, unless `partition` says who shares their responses.
+   *
+   * @throws {InvalidOption} an option is wrong
+   */
   http<Request extends IncomingMessage = IncomingMessage>(
     options?: HttpCacheOptions<Request>,
-  ): Middleware<IncomingMessage> {
-    const { ttlMs, staleWhileRevalidateMs, staleIfErrorMs, maxValueBytes } = this.#parts.options
-    const resolved = resolveHttpOptions(options, {
-      ttlMs,
-      staleWhileRevalidateMs,
-      staleIfErrorMs,
-      maxBodyBytes: maxValueBytes,
-    })
-    return httpCache(resolved, {
-      options: this.#parts.options,
-      coordinator: this.#parts.coordinator,
-      namespace: this.#namespace,
-      invalidateTags: (tags) => this.#parts.invalidate({ kind: 'tags', tags, soft: false }),
-    })
-  }
-
-  close(): Promise<boolean> {
-    return this.#parts.close()
-  }
-
-  #nameOf(key: string): string {
-    const { prefix } = this.#namespace
-    return prefix === '' ? key : prefix + key
-  }
-
-  async #load(
-    name: string,
-    loader: Loader<unknown>,
-    options: LoadOptions<unknown>,
-  ): Promise<CacheResult<unknown>> {
-    if (options.tags !== undefined && typeof options.tags !== 'function') assertTags(options.tags)
-    const { invalidations, loads } = this.#parts
-    const isReadable = !invalidations.holds(name) || (await invalidations.settle(name))
-    return loads.load(name, loader, options, this.#namespace, isReadable)
-  }
-
-  /** In this process, and what is not there in the store: in one trip, and a second one for tags. */
-  async #find(keys: readonly string[]): Promise<(CacheEntry<unknown> | undefined)[]> {
-    for (const key of keys) assertKey(key)
-    const { entries, loads } = this.#parts
-    const names = keys.map((key) => this.#nameOf(key))
-    const nowMs = performance.now()
-    const copies = names.map((name) => entries.here(name, nowMs))
-    const isHere = (copy: Entry | undefined): copy is Entry => copy !== undefined && nowMs < copy.staleUntil
-    const missing = names.filter((_name, index) => !isHere(copies[index]))
-    const read = missing.length === 0 ? undefined : await this.#read([...new Set(missing)])
-    return names.map((name, index) => {
-      const copy = copies[index]
-      if (isHere(copy)) return loads.hit(copy, 'l1')
-      const entry = read?.get(name)
-      if (entry !== undefined && performance.now() < entry.staleUntil) return loads.hit(entry, 'l2')
-      loads.report('miss', undefined, false)
-      return undefined
-    })
-  }
-
-  async #read(names: readonly string[]): Promise<ReadonlyMap<string, Entry>> {
-    const { invalidations, entries, coordinator } = this.#parts
-    const found = new Map<string, Entry>()
-    for (let i = 0; i < names.length; i += BATCH) {
-      const settled = await Promise.all(
-        names.slice(i, i + BATCH).map(async (name) => {
-          const isReadable = !invalidations.holds(name) || (await invalidations.settle(name))
-          return isReadable && entries.store.available(name) ? name : undefined
-        }),
-      )
-      const readable = settled.filter((name) => name !== undefined)
-      if (readable.length === 0) continue
-      try {
-        const read = await entries.read(readable)
-        for (const [index, entry] of read.entries())
-          if (entry !== undefined) found.set(readable[index]!, entry)
-      } catch (error) {
-        coordinator.failed('read', error)
-        return found
-      }
-    }
-    return found
-  }
+  ): Middleware<IncomingMessage>
+  /** What values in this process take, in bytes, about. */
+  readonly bytes: number
+  /**
+   * Stops timers and connections of its own; never the client that was passed in. Reads go on without copies.
+   *
+   * @returns false if an invalidation was not acknowledged by Redis before, nor within 2 s: other processes may serve
+   *          what it was to end, for as long as that lives
+   */
+  close(): Promise<boolean>
 }
 
-class ClearableCache extends FunctionCache implements CacheNamespace {
-  readonly #clear: () => Promise<boolean>
-
-  constructor(parts: CacheParts, namespace: Namespace) {
-    super(parts, namespace)
-    this.#clear = () => parts.invalidate({ kind: 'tags', tags: namespace.tags.slice(-1), soft: false })
-  }
-
-  clear(): Promise<boolean> {
-    return this.#clear()
-  }
-}
-
-/** Whether all went well; a few at a time, so that none of them holds up the event loop or the store. */
-async function allOf<Item>(items: readonly Item[], run: (item: Item) => Promise<boolean>): Promise<boolean> {
-  let well = true
-  for (let i = 0; i < items.length; i += BATCH) {
-    const done = await Promise.all(items.slice(i, i + BATCH).map(run))
-    well &&= !done.includes(false)
-  }
-  return well
+/** A part of a cache. Made by `cache.namespace`. */
+export interface CacheNamespace extends Cache {
+  /**
+   * Invalidates everything in this namespace, and in those inside of it, and fences off loads under way. O(1), whatever
+   * it holds.
+   *
+   * @returns as `delete`
+   */
+  clear(): Promise<boolean>
 }

@@ -58,3 +58,32 @@ export const corruptChannel: Channel<CacheCorruptMessage> = channel('scale:cache
 export const storeErrorChannel: Channel<CacheStoreErrorMessage> = channel('scale:cache:store-error')
 /** `scale:cache:invalidation` */
 export const invalidationChannel: Channel<CacheInvalidationMessage> = channel('scale:cache:invalidation')
+
+/** What a cache says of itself on its channels; no work where nobody listens. */
+export class Reports {
+  readonly #cache: string
+
+  /** @param cache  its name */
+  constructor(cache: string) {
+    this.#cache = cache
+  }
+
+  read(outcome: CacheReadMessage['outcome'], layer: CacheReadMessage['layer'], collapsed: boolean): void {
+    if (readChannel.hasSubscribers) readChannel.publish({ cache: this.#cache, outcome, layer, collapsed })
+  }
+
+  /** @param error  what the loader threw */
+  load(outcome: CacheLoadMessage['outcome'], durationMs: number, ...error: unknown[]): void {
+    if (!loadChannel.hasSubscribers) return
+    const message = { cache: this.#cache, outcome, durationMs }
+    loadChannel.publish(error.length === 0 ? message : { ...message, error: error[0] })
+  }
+
+  corrupt(reason: CacheCorruptMessage['reason'], error?: unknown): void {
+    if (corruptChannel.hasSubscribers) corruptChannel.publish({ cache: this.#cache, reason, error })
+  }
+
+  storeError(operation: CacheStoreErrorMessage['operation'], error: unknown): void {
+    if (storeErrorChannel.hasSubscribers) storeErrorChannel.publish({ cache: this.#cache, operation, error })
+  }
+}

@@ -1,6 +1,13 @@
-export { createCache } from './cache.js'
-export type { Cache, CacheEntry, CacheNamespace, NewEntry, WrapOptions } from './cache-interface.js'
-export { type CacheOutcome, formatCacheStatus } from './cache-status.js'
+export type {
+  Cache,
+  CacheEntry,
+  CacheNamespace,
+  CacheResult,
+  LoadContext,
+  Loader,
+  NewEntry,
+  WrapOptions,
+} from './cache.js'
 export {
   type CacheCorruptMessage,
   type CacheInvalidationMessage,
@@ -22,7 +29,12 @@ export {
   LoaderTimeout,
   LoadsOverloaded,
 } from './errors.js'
-export { type CacheExplanation, explainCache } from './http/cache-status.js'
-export { type HttpCacheOptions, httpCacheDefaults } from './http/options.js'
-export type { CacheResult, LoadContext, Loader } from './loads/loads.js'
+export { createCache } from './functions/function-cache.js'
+export {
+  type CacheExplanation,
+  type CacheOutcome,
+  explainCache,
+  formatCacheStatus,
+} from './http/cache-status.js'
+export { type HttpCacheOptions, httpCacheDefaults } from './middleware/options.js'
 export { type CacheOptions, cacheDefaults, type LoadOptions, type SetOptions } from './options.js'

@@ -177,26 +177,7 @@ export function resolveCacheOptions(options: CacheOptions | undefined): Resolved
   return resolved
 }
 
-/** What one call may say. Everything else comes from the cache's options. */
-export interface LoadOptions<Value> {
-  /**
-   * For how long the value is fresh, in ms; 0 or less does not store it. A function is asked once it is
-   * loaded. Default: the cache's
-   */
-  ttlMs?: number | ((value: Value) => number)
-  /** Names by which the value can be invalidated, up to 64. A function is asked once it is loaded. Default none */
-  tags?: readonly string[] | ((value: Value) => readonly string[])
-  /** For how long after that it is still served while it is loaded anew, in ms. Default: the cache's */
-  staleWhileRevalidateMs?: number
-  /** For how long after that it is served when loading fails, in ms. Default: the cache's */
-  staleIfErrorMs?: number
-  /** Longest stay of this value in a process, in ms. Default: the cache's */
-  l1TtlMs?: number
-  /** Ends this caller's wait, and nobody else's: the load goes on. Default none */
-  signal?: AbortSignal
-}
-
-/** What `set` may say. */
+/** What `set` may say. Everything else comes from the cache's options. */
 export interface SetOptions {
   /** For how long the value is fresh, in ms. Default: the cache's */
   ttlMs?: number
@@ -208,4 +189,17 @@ export interface SetOptions {
   staleIfErrorMs?: number
   /** Longest stay of this value in a process, in ms. Default: the cache's */
   l1TtlMs?: number
+}
+
+/** What a call that may load may say. */
+export interface LoadOptions<Value> extends Omit<SetOptions, 'ttlMs' | 'tags'> {
+  /**
+   * For how long the value is fresh, in ms; 0 or less does not store it. A function is asked once it is
+   * loaded. Default: the cache's
+   */
+  ttlMs?: number | ((value: Value) => number)
+  /** Names by which the value can be invalidated, up to 64. A function is asked once it is loaded. Default none */
+  tags?: readonly string[] | ((value: Value) => readonly string[])
+  /** Ends this caller's wait, and nobody else's: the load goes on. Default none */
+  signal?: AbortSignal
 }

@@ -8,7 +8,7 @@ import {
   startRedisSentinel,
 } from '@scale/redis/testing'
 import { afterEach, describe, expect, it } from 'vitest'
-import { cacheKeys } from '../src/entries/key-names.js'
+import { cacheKeys } from '../src/entries/names.js'
 import { type Cache, type CacheOptions, createCache } from '../src/index.js'
 import { cutOff } from './cut-off.js'
 import { deferred, until } from './until.js'

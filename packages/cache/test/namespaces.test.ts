@@ -4,7 +4,7 @@ import { type RedisCluster, type RedisServer, startFaultProxy, startRedisCluster
 import express from 'express'
 import fc from 'fast-check'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { braced, HTTP_KEY, unbraced } from '../src/entries/key-names.js'
+import { braced, HTTP_KEY, unbraced } from '../src/entries/names.js'
 import { ROOT, within } from '../src/entries/namespace.js'
 import { type Cache, type CacheOptions, createCache } from '../src/index.js'
 import { isHit, listen, portOf, send, close as shut } from './http/harness.js'

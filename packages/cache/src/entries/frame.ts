@@ -1,4 +1,4 @@
-import { VERSION_LENGTH } from '../store.js'
+import { VERSION_LENGTH } from '../stores/store.js'
 
 /**
  * How an entry lies in the store: one binary frame.
@@ -9,12 +9,12 @@ import { VERSION_LENGTH } from '../store.js'
  * | 1 | 1 | format version, 1 |
  * | 2 | 1 | kind of the body |
  * | 3 | 1 | flags: 1 = body is compressed (raw deflate) |
- * | 4 | 4 | grace: for how long the store keeps the entry after it went stale, in ms. Read by `lua/load.lua.ts` |
+ * | 4 | 4 | grace: for how long the store keeps the entry after it went stale, in ms. Read by `stores/lua/load.lua.ts` |
  * | 8 | 4 | stale-while-revalidate, in ms |
  * | 12 | 4 | stale-if-error, in ms |
  * | 16 | 4 | what loading it cost, in ms |
  * | 20 | 4 | longest stay in a process, in ms; 0 for as long as it is fresh |
- * | 24 | 8 | id, random. Read by `lua/load.lua.ts` |
+ * | 24 | 8 | id, random. Read by `stores/lua/load.lua.ts` |
  * | 32 | 4 | codec |
  * | 36 | 2 | number of tags; then for each: length (2), name, version (40) |
  * | … | | body |
@@ -118,7 +118,7 @@ export function decodeFrame(bytes: Buffer): Frame | undefined {
   }
 }
 
-/** Grace and id of a frame, read where `lua/load.lua.ts` reads them. */
+/** Grace and id of a frame, read where `stores/lua/load.lua.ts` reads them. */
 export function frameIdentity(bytes: Buffer): { graceMs: number; id: string } | undefined {
   if (bytes.length < HEADER_BYTES || bytes[0] !== MAGIC) return undefined
   return { graceMs: bytes.readUInt32BE(4), id: bytes.toString('latin1', 24, 32) }

@@ -1,6 +1,6 @@
 import type { Entry } from './entry.js'
-import { braced, isHashed, unbraced } from './key-names.js'
 import { L1 } from './l1.js'
+import { braced, isHashed, unbraced } from './names.js'
 
 /** Says whether this process has heard of every invalidation. */
 export interface Coherence {
@@ -38,7 +38,7 @@ const NAME_BYTES = 150
  * invalid; so does an invalidation of its key, which removes it, and voids the reads that are under way.
  */
 export class LocalCopies {
-  readonly #coherence: Coherence
+  readonly coherence: Coherence
   readonly #l1: L1<Copy>
   /** Keys whose names do not tell them, of all copies and reads under way. */
   readonly #keysByName = new Map<string, string>()
@@ -49,15 +49,11 @@ export class LocalCopies {
 
   constructor(maxBytes: number, coherence: Coherence) {
     this.#l1 = new L1(maxBytes, ({ name }) => this.#forgetName(name))
-    this.#coherence = coherence
+    this.coherence = coherence
   }
 
   get bytes(): number {
     return this.#l1.bytes
-  }
-
-  get size(): number {
-    return this.#l1.size
   }
 
   /** A copy that nothing has made invalid, as far as has been heard; it may be stale, or the channel silent. */
@@ -78,19 +74,15 @@ export class LocalCopies {
     return entry
   }
 
-  trusted(nowMs: number): boolean {
-    return this.#coherence.trusted(nowMs)
-  }
-
-  silentForMs(nowMs: number): number {
-    return this.#coherence.silentForMs(nowMs)
-  }
-
-  /** Call it before the store is asked; what is found may be kept only if nothing was heard meanwhile. */
-  beginRead(key: string): PendingRead {
+  /**
+   * Call it before the store is asked; what is found may be kept only if nothing was heard meanwhile.
+   *
+   * @param startedAt  of what is to be kept, if that began earlier
+   */
+  beginRead(key: string, startedAt: number = this.#sequence): PendingRead {
     const name = isHashed(key) ? braced(key) : undefined
     if (name !== undefined) this.#keysByName.set(name, key)
-    const read = { key, name, startedAt: this.#sequence, voided: false }
+    const read = { key, name, startedAt, voided: false }
     const reads = this.#pending.get(key)
     if (reads === undefined) this.#pending.set(key, new Set([read]))
     else reads.add(read)

@@ -1,22 +1,15 @@
-import type { CacheCorruptMessage } from '../channels.js'
+import type { Reports } from '../channels.js'
 import type { ResolvedCacheOptions } from '../options.js'
 import { codecTag, compress, decompress } from './codec.js'
-import type { BodyDecoder } from './entries.js'
+import type { Draft, Held } from './entry.js'
 import type { Frame, FrameKind } from './frame.js'
 
 /** A value as bytes. */
-export interface EncodedValue {
+interface EncodedValue extends Held, Pick<Draft, 'kind' | 'body' | 'compressed' | 'codec'> {
   /** Larger than `maxValueBytes`: given, and not stored. */
   readonly isTooLarge: boolean
-  readonly kind: FrameKind
-  readonly body: Buffer
-  readonly compressed: boolean
-  readonly codec: number
-  readonly value: unknown
-  readonly valueBytes: number
 }
 
-type OnCorrupt = (reason: CacheCorruptMessage['reason'], error?: unknown) => void
 type ValueFormatOptions = Pick<
   ResolvedCacheOptions,
   'codec' | 'isolation' | 'compressAboveBytes' | 'maxValueBytes'
@@ -27,14 +20,14 @@ const OBJECT_FACTOR = 3
 const NOTHING: Buffer = Buffer.alloc(0)
 
 /** Values of functions: how they become bytes, and what every caller is given. */
-export class ValueFormat implements BodyDecoder {
+export class ValueFormat {
   readonly #options: ValueFormatOptions
-  readonly #onCorrupt: OnCorrupt
+  readonly #reports: Reports
   readonly #tag: number
 
-  constructor(options: ValueFormatOptions, onCorrupt: OnCorrupt) {
+  constructor(options: ValueFormatOptions, reports: Reports) {
     this.#options = options
-    this.#onCorrupt = onCorrupt
+    this.#reports = reports
     this.#tag = codecTag(options.codec)
   }
 
@@ -64,18 +57,18 @@ export class ValueFormat implements BodyDecoder {
     }
   }
 
-  async decode(frame: Frame): Promise<{ value: unknown; bytes: number } | undefined> {
+  /** What is held of a frame; `undefined` if its body cannot be read. */
+  async decode(frame: Frame): Promise<Held | undefined> {
     const { kind, compressed, codec } = frame
     if (codec !== this.#tag || !(kind === 'coded' || kind === 'bytes' || kind === 'undefined')) {
-      this.#onCorrupt('codec')
+      this.#reports.corrupt('codec')
       return undefined
     }
     try {
       const bytes = compressed ? await decompress(frame.body, this.#options.maxValueBytes) : frame.body
-      const { value, valueBytes } = this.#held(kind, bytes)
-      return { value, bytes: valueBytes }
+      return this.#held(kind, bytes)
     } catch (error) {
-      this.#onCorrupt('body', error)
+      this.#reports.corrupt('body', error)
       return undefined
     }
   }
@@ -96,7 +89,7 @@ export class ValueFormat implements BodyDecoder {
   }
 
   /** Bytes are copied: those from a socket are a view of a chunk of 64 KiB, which one entry would keep alive. */
-  #held(kind: FrameKind, bytes: Buffer): { value: unknown; valueBytes: number } {
+  #held(kind: FrameKind, bytes: Buffer): Held {
     if (this.#options.isolation === 'copy' || kind === 'bytes') {
       return { value: Buffer.from(bytes), valueBytes: bytes.length + 100 }
     }

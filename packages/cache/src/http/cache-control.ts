@@ -1,6 +1,6 @@
 import { parseStructuredDictionary, type StructuredMember } from '@scale/core'
+import type { ResolvedHttpOptions } from '../middleware/options.js'
 import type { HttpRequest } from './cache-key.js'
-import type { ResolvedHttpOptions } from './options.js'
 
 /**
  * Directives of `Cache-Control`: names in lower case; the argument, or `true` if there is none. Several fields, or one

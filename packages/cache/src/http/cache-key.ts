@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { parseStructuredList } from '@scale/core'
-import { HTTP_KEY } from '../entries/key-names.js'
+import { HTTP_KEY } from '../entries/names.js'
 import type { Namespace } from '../entries/namespace.js'
 import { InvalidPartition } from '../errors.js'
-import type { ResolvedHttpOptions } from './options.js'
+import type { ResolvedHttpOptions } from '../middleware/options.js'
+import type { Fields } from './fields.js'
 
 /** An Express request, as far as it is looked at. */
 export interface HttpRequest extends IncomingMessage {
@@ -202,6 +203,18 @@ export function hideParameters(
 /** The tag of all stored responses of one URI. */
 export function uriTag(uri: string): string {
   return `${HTTP_KEY}u${digest(uri)}`
+}
+
+/** Tags that a response may name of each kind. */
+const MAX_WIRE_TAGS = 128
+
+/** The tags that a response names itself: cache groups are of one origin, surrogate keys are plain tags. */
+export function wireTags(origin: string, fields: Fields): string[] {
+  const plain = (fields.text('surrogate-key') ?? '')
+    .split(' ')
+    .filter((key) => key !== '' && key.length <= 1_024)
+  const groups = groupTags(origin, fields.text('cache-groups') ?? '')
+  return [...groups.slice(0, MAX_WIRE_TAGS), ...plain.slice(0, MAX_WIRE_TAGS)]
 }
 
 /**

@@ -1,30 +1,49 @@
 import type { ServerResponse } from 'node:http'
 
+/** How a value was come by. */
+export interface CacheOutcome {
+  /** `hit`: fresh from the cache. `stale`: from the cache, past its freshness. `miss`: the loader ran. */
+  readonly status: 'hit' | 'stale' | 'miss'
+  /** Where it was found: in this process or in the store; `undefined` for a miss. */
+  readonly layer: 'l1' | 'l2' | undefined
+  /** For how much longer it is fresh, in ms; negative if stale. */
+  readonly ttlMs: number
+  /** It waited for a load that another call had begun. */
+  readonly collapsed: boolean
+  /** A miss: the value was stored. */
+  readonly stored: boolean
+}
+
+/**
+ * One member of a `Cache-Status` field, for a response that was made from a cached value:
+ * `scale; hit; ttl=376; detail=l1`, `scale; hit; ttl=-12; detail=l2`, `scale; fwd=uri-miss; stored`.
+ *
+ * @param cache  names the cache: a token, such as `scale`
+ * @see RFC 9211 §2
+ */
+export function formatCacheStatus(outcome: CacheOutcome, cache: string = 'scale'): string {
+  if (outcome.status !== 'miss') return `${cache}; ${statusMember.hit(outcome.ttlMs, outcome.layer!)}`
+  const stored = outcome.stored ? '; stored' : ''
+  const collapsed = outcome.collapsed ? '; collapsed' : ''
+  return `${cache}; fwd=uri-miss${stored}${collapsed}`
+}
+
 /** Why a request went forward without being stored. */
 export type ForwardKind = 'bypass' | 'method' | 'request' | 'uri-miss'
 
-/** Members of `Cache-Status` (RFC 9211 §2), without the cache's name. */
+const seconds = (ttlMs: number): string => `ttl=${Math.floor(ttlMs / 1_000)}`
+
+/** Members of `Cache-Status`, without the cache's name. */
 export const statusMember = {
-  hit: (ttlMs: number, layer: 'l1' | 'l2'): string =>
-    `hit; ttl=${Math.floor(ttlMs / 1_000)}; detail=${layer}`,
-  stale: (ttlMs: number, why: string): string => `hit; ttl=${Math.floor(ttlMs / 1_000)}; detail=${why}`,
-  collapsed: (ttlMs: number): string => `fwd=uri-miss; collapsed; ttl=${Math.floor(ttlMs / 1_000)}`,
-  revalidated: (ttlMs: number): string =>
-    `fwd=stale; fwd-status=304; stored; ttl=${Math.floor(ttlMs / 1_000)}`,
+  /** @param detail  the layer; of a stale response why it is served */
+  hit: (ttlMs: number, detail: string): string => `hit; ${seconds(ttlMs)}; detail=${detail}`,
+  collapsed: (ttlMs: number): string => `fwd=uri-miss; collapsed; ${seconds(ttlMs)}`,
+  revalidated: (ttlMs: number | undefined): string =>
+    `fwd=stale; fwd-status=304${ttlMs === undefined ? '' : `; stored; ${seconds(ttlMs)}`}`,
   /** @param detail  why it was not stored; none if it was */
   miss: (forward: 'uri-miss' | 'vary-miss' | 'stale', detail: string | undefined): string =>
     detail === undefined ? `fwd=${forward}; stored` : `fwd=${forward}; detail=${detail}`,
   forward: (kind: ForwardKind, detail: string): string => `fwd=${kind}; detail=${detail}`,
-}
-
-/** Calls back when the head of a response is about to be sent, once. */
-export function beforeHead(res: ServerResponse, callback: () => void): void {
-  const { writeHead } = res
-  res.writeHead = ((...args: Parameters<typeof res.writeHead>) => {
-    res.writeHead = writeHead
-    callback()
-    return writeHead.apply(res, args)
-  }) as typeof res.writeHead
 }
 
 /** What `cache.http` did with a request, and why. */
@@ -55,6 +74,12 @@ export function explainCache(res: ServerResponse): CacheExplanation | undefined 
   return (res as Explained)[EXPLANATION]
 }
 
-export function explained(res: ServerResponse, explanation: CacheExplanation): void {
-  ;(res as Explained)[EXPLANATION] = explanation
+export function explained(
+  res: ServerResponse,
+  decision: CacheExplanation['decision'],
+  reason: string,
+  rule: string,
+  stored: boolean = true,
+): void {
+  ;(res as Explained)[EXPLANATION] = { decision, reason, rule, stored }
 }

@@ -1,48 +1,49 @@
 import { type Directives, secondsOf } from './cache-control.js'
+import type { Fields } from './fields.js'
 import { parseHttpDate } from './http-date.js'
 
 /** RFC 9111 §4.2.1: `s-maxage`, then `max-age`, then `Expires`. */
 export function explicitLifetimeMs(
   directives: Directives,
-  headers: ReadonlyMap<string, string | readonly string[]> | undefined,
+  fields: Fields | undefined,
   nowMs: number,
 ): { lifetimeMs: number; rule: string } | undefined {
   for (const name of ['s-maxage', 'max-age']) {
     const seconds = secondsOf(directives, name)
     if (seconds !== undefined) return { lifetimeMs: seconds * 1_000, rule: name }
   }
-  const expires = headers?.get('expires')
+  const expires = fields?.get('expires')
   if (expires === undefined) return undefined
   // Several of them, or one that cannot be read, is in the past (RFC 9111 §5.3).
   const at = typeof expires === 'string' ? parseHttpDate(expires) : undefined
-  return { lifetimeMs: at === undefined ? 0 : Math.max(0, at - dateOf(headers!, nowMs)), rule: 'expires' }
+  return { lifetimeMs: at === undefined ? 0 : Math.max(0, at - dateOf(fields!, nowMs)), rule: 'expires' }
 }
 
 const DAY_MS = 86_400_000
 
 /** RFC 9111 §4.2.2: a share of the time since it was last modified, for no longer than a day. */
 export function heuristicLifetimeMs(
-  headers: ReadonlyMap<string, string | readonly string[]>,
+  fields: Fields,
   ratio: number,
   nowMs: number,
 ): { lifetimeMs: number; rule: string } | undefined {
-  const modified = headers.get('last-modified')
+  const modified = fields.get('last-modified')
   const at = typeof modified === 'string' ? parseHttpDate(modified) : undefined
   if (ratio === 0 || at === undefined) return undefined
-  const lifetimeMs = Math.min(DAY_MS, Math.max(0, dateOf(headers, nowMs) - at) * ratio)
+  const lifetimeMs = Math.min(DAY_MS, Math.max(0, dateOf(fields, nowMs) - at) * ratio)
   return { lifetimeMs, rule: 'heuristicRatio' }
 }
 
 /** RFC 9111 §4.2.3, for a response that took no time to come. */
-export function initialAge(headers: ReadonlyMap<string, string | readonly string[]>, nowMs: number): number {
-  const field = headers.get('age')
+export function initialAge(fields: Fields, nowMs: number): number {
+  const field = fields.get('age')
   const first = (typeof field === 'string' ? field : field?.[0])?.split(',')[0]?.trim() ?? ''
   const ageMs = /^\d+$/.test(first) ? Math.min(Number(first), 2 ** 31) * 1_000 : 0
-  return Math.max(ageMs, nowMs - dateOf(headers, nowMs), 0)
+  return Math.max(ageMs, nowMs - dateOf(fields, nowMs), 0)
 }
 
-function dateOf(headers: ReadonlyMap<string, string | readonly string[]>, nowMs: number): number {
-  const date = headers.get('date')
+function dateOf(fields: Fields, nowMs: number): number {
+  const date = fields.get('date')
   // Dates have no fractions: one of this very second is now.
   const at = typeof date === 'string' ? parseHttpDate(date) : undefined
   return at === undefined || Math.abs(nowMs - at) < 1_000 ? nowMs : at

@@ -1,9 +1,9 @@
 import type { ServerResponse } from 'node:http'
 import type { Next } from '@scale/core'
 import { InvalidationUnacknowledged } from '../errors.js'
-import { resetHead } from '../handler/capture.js'
+import { resetHead } from '../middleware/capture.js'
+import type { ResolvedHttpOptions } from '../middleware/options.js'
 import { groupTags, type HttpRequest, originOf, uriOf, uriTag } from './cache-key.js'
-import type { ResolvedHttpOptions } from './options.js'
 
 /**
  * Invalidates what an unsafe request has changed, if it succeeded, before the client hears of it: the target, what

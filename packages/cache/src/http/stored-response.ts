@@ -1,8 +1,7 @@
+import type { Held } from '../entries/entry.js'
 import type { Frame } from '../entries/frame.js'
+import type { HeaderLine } from './fields.js'
 import type { Validators } from './validation.js'
-
-/** A response field: name as the handler wrote it, and its value or values. */
-export type HeaderLine = readonly [name: string, value: string | readonly string[]]
 
 /** A response as it lies in the cache, ready to be sent. */
 export interface StoredResponse {
@@ -39,12 +38,12 @@ export function encodeResponse(response: StoredResponse): Buffer {
 }
 
 /** @throws anything, if it is not such a body */
-export function decodeResponse(frame: Pick<Frame, 'body'>): { value: StoredResponse; bytes: number } {
+export function decodeResponse(frame: Pick<Frame, 'body'>): Held & { value: StoredResponse } {
   const end = 4 + frame.body.readUInt32BE(0)
   const meta = JSON.parse(frame.body.toString('utf8', 4, end)) as Meta
   // A copy: the frame is a view of a chunk that a socket gave.
   const value = { ...meta, statusMessage: meta.statusMessage, body: Buffer.from(frame.body.subarray(end)) }
-  return { value: prepared(value), bytes: frame.body.length * 2 }
+  return { value: prepared(value), valueBytes: frame.body.length * 2 }
 }
 
 /** A response with what is worked out once: its validators, and its body as text. */
@@ -59,29 +58,4 @@ export function prepared(response: Omit<StoredResponse, 'validators' | 'text'>):
     text: body.length <= SMALL_BYTES ? body.toString('latin1') : undefined,
     validators: { etag: find('etag'), lastModified: find('last-modified'), date: find('date') },
   }
-}
-
-/** Fields of a 304 that do not describe the stored response (RFC 9111 §3.2). */
-const NOT_UPDATED = new Set(['content-length', 'content-encoding', 'content-type', 'content-range', 'etag'])
-
-/** The stored response with the fields of a 304 that confirmed it. @see RFC 9111 §3.2, §4.3.4 */
-export function updatedBy(stored: StoredResponse, lines: readonly HeaderLine[]): readonly HeaderLine[] {
-  const fresh = lines.filter(([name]) => !NOT_UPDATED.has(name.toLowerCase()))
-  return replaced(stored.headers, fresh)
-}
-
-/** The lines but those of some fields, named in lower case. */
-export function without(lines: readonly HeaderLine[], names: readonly string[]): readonly HeaderLine[] {
-  return lines.filter(([name]) => !names.includes(name.toLowerCase()))
-}
-
-/** The lines with others in place of those of the same names. */
-export function replaced(lines: readonly HeaderLine[], others: readonly HeaderLine[]): readonly HeaderLine[] {
-  return [
-    ...without(
-      lines,
-      others.map(([name]) => name.toLowerCase()),
-    ),
-    ...others,
-  ]
 }

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import type { Fields } from './fields.js'
 import { parseHttpDate } from './http-date.js'
 
 /** What a representation is compared by. */
@@ -6,6 +7,33 @@ export interface Validators {
   readonly etag: string | undefined
   readonly lastModified: string | undefined
   readonly date: string | undefined
+}
+
+export function validatorsOf(fields: Fields): Validators {
+  return { etag: fields.text('etag'), lastModified: fields.text('last-modified'), date: fields.text('date') }
+}
+
+export function hasValidator({ etag, lastModified }: Validators): boolean {
+  return etag !== undefined || lastModified !== undefined
+}
+
+const CONDITIONS = ['if-none-match', 'if-modified-since', 'if-range', 'range']
+
+/**
+ * Request fields as the handler is given them. The client's conditions are evaluated here: the handler would answer 304
+ * to a cache that has nothing.
+ *
+ * @param stale  of the stored response that is to be confirmed
+ * @see RFC 9111 §4.3.1
+ */
+export function validating(headers: IncomingHttpHeaders, stale: Validators | undefined): IncomingHttpHeaders {
+  const copy = { ...headers }
+  for (const name of CONDITIONS) delete copy[name]
+  if (stale?.etag !== undefined) copy['if-none-match'] = stale.etag
+  if (stale?.lastModified !== undefined) copy['if-modified-since'] = stale.lastModified
+  // Express lets `no-cache` of the client hide that nothing has changed.
+  if (stale !== undefined) delete copy['cache-control']
+  return copy
 }
 
 const ENTITY_TAG = /^\s*(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"/

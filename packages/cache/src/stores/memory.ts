@@ -1,5 +1,6 @@
 import { randomText } from '@scale/core'
 import { frameIdentity } from '../entries/frame.js'
+import { newVersion } from './redis.js'
 import {
   type CacheStore,
   HARD_LENGTH,
@@ -7,8 +8,7 @@ import {
   type Loaded,
   type StoredFrame,
   type TagVersion,
-} from '../store.js'
-import { newVersion } from './redis.js'
+} from './store.js'
 
 interface Stored {
   frame: Buffer

@@ -9,12 +9,12 @@ import {
   type StoreGuard,
   storeGuard,
 } from '@scale/redis'
-import { braced, type CacheKeys, cacheKeys } from '../entries/key-names.js'
-import { HISTORY_LENGTH, NO_HISTORY, type OnFailover } from '../lua/history.lua.js'
-import { fillScript, putScript, removeScript, renewScript } from '../lua/lease.lua.js'
-import { loadScript, readScript } from '../lua/load.lua.js'
-import { invalidateTagsScript, openTagScript, readTagScript } from '../lua/tags.lua.js'
-import type { CacheStore, LeaseRequest, Loaded, StoredFrame, TagVersion } from '../store.js'
+import { braced, type CacheKeys, cacheKeys } from '../entries/names.js'
+import { HISTORY_LENGTH, NO_HISTORY, type OnFailover } from './lua/history.lua.js'
+import { fillScript, putScript, removeScript, renewScript } from './lua/lease.lua.js'
+import { loadScript, readScript } from './lua/load.lua.js'
+import { invalidateTagsScript, openTagScript, readTagScript } from './lua/tags.lua.js'
+import type { CacheStore, LeaseRequest, Loaded, StoredFrame, TagVersion } from './store.js'
 
 /** Entries in Redis: a value and a lease per key in one slot, each tag in a slot of its own. */
 export class RedisStore implements CacheStore {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { encodeFrame } from '../entries/frame.js'
-import { type CacheStore, HARD_LENGTH, VERSION_LENGTH } from '../store.js'
+import { type CacheStore, HARD_LENGTH, VERSION_LENGTH } from '../stores/store.js'
 
 /** The three functions of a test runner that the suite needs: those of vitest, jest and `node:test` fit. */
 export interface ContractRunner {

@@ -2,7 +2,8 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { promisify } from 'node:util'
 import { brotliCompress, constants, gzip } from 'node:zlib'
 import { parseCacheControl } from './cache-control.js'
-import { type HeaderLine, prepared, type StoredResponse } from './stored-response.js'
+import type { Fields, HeaderLine } from './fields.js'
+import { prepared, type StoredResponse } from './stored-response.js'
 import { acceptedEncodings } from './vary.js'
 
 /** A content coding that stored responses can be sent in. */
@@ -25,15 +26,12 @@ const encoders: Record<Encoding, (body: Buffer) => Promise<Buffer>> = {
 const made = new WeakMap<StoredResponse, Map<Encoding, StoredResponse | undefined>>()
 
 /** Whether a response may be sent in another coding: then it varies on `Accept-Encoding`. */
-export function isEncodable(
-  status: number,
-  headers: ReadonlyMap<string, string | readonly string[]>,
-): boolean {
+export function isEncodable(status: number, fields: Fields): boolean {
   return (
     status === 200 &&
-    !headers.has('content-encoding') &&
-    COMPRESSIBLE.test(String(headers.get('content-type') ?? '')) &&
-    !parseCacheControl(headers.get('cache-control')).has('no-transform')
+    !fields.has('content-encoding') &&
+    COMPRESSIBLE.test(fields.text('content-type') ?? '') &&
+    !parseCacheControl(fields.get('cache-control')).has('no-transform')
   )
 }
 

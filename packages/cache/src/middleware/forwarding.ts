@@ -1,39 +1,26 @@
 import type { ServerResponse } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type RequestSlot, requestSlot } from '@scale/core'
+import type { Coordinator, Want } from '../coordination/coordinator.js'
 import type { Lease } from '../entries/entries.js'
 import type { Entry } from '../entries/entry.js'
-import { runHandler } from '../handler/run.js'
-import { shadowResponse } from '../handler/shadow-response.js'
-import type { Coordinator, Want } from '../loads/coordinator.js'
+import type { StoredResponse } from '../http/stored-response.js'
+import { keyBehind, variantKey } from '../http/vary.js'
 import type { Answers } from './answers.js'
 import type { ResolvedHttpOptions } from './options.js'
-import type { ResponseStore } from './response-store.js'
-import type { StoredResponse } from './stored-response.js'
-import { keyBehind, variantKey } from './vary.js'
-import { AGAIN, type HttpCacheParts, REFUSED, type RunOutcome, type Settled, type Visit } from './visit.js'
-
-/**
- * Of a request whose handler runs to be stored: takes the options and tags of another mount of the middleware further
- * in, which is the same visit. What the first one has put into the key, and watches, stays.
- */
-export const runs: RequestSlot<Adopt | undefined> = requestSlot('cache visit')
-type Adopt = (options: ResolvedHttpOptions, tags: readonly string[]) => void
+import type { Responses } from './responses.js'
+import { HandlerRun } from './run.js'
+import { shadowResponse } from './shadow-response.js'
+import { adopting, type HttpCacheParts, type RunOutcome, type Settled, type Visit } from './visit.js'
 
 /** Sends requests on to the handler: one for all who are after the same, where the response can be stored. */
 export class Forwarding {
   readonly #options: ResolvedHttpOptions
   readonly #parts: HttpCacheParts
   readonly #coordinator: Coordinator
-  readonly #responses: ResponseStore
+  readonly #responses: Responses
   readonly #answers: Answers
 
-  constructor(
-    options: ResolvedHttpOptions,
-    parts: HttpCacheParts,
-    responses: ResponseStore,
-    answers: Answers,
-  ) {
+  constructor(options: ResolvedHttpOptions, parts: HttpCacheParts, responses: Responses, answers: Answers) {
     this.#options = options
     this.#parts = parts
     this.#coordinator = parts.coordinator
@@ -72,10 +59,11 @@ export class Forwarding {
         delay(leftMs, REFUSED, { ref: false }),
       ])
       if (settled.kind === 'refused') return this.#answers.forward(res, next, 'uri-miss', 'collapsed-refused')
-      if (settled.kind === 'stored' && isFor(settled.response, key, visit))
-        return this.#answers.collapsed(visit, settled)
-      if (settled.kind === 'stale' && isFor(settled.entry.value as StoredResponse, key, visit))
-        return this.#answers.collapsedStale(visit, settled.entry)
+      if (settled.kind === 'stored' || settled.kind === 'stale') {
+        const response =
+          settled.kind === 'stored' ? settled.response : (settled.entry.value as StoredResponse)
+        if (isFor(response, key, visit)) return this.#answers.collapsed(visit, settled)
+      }
       if (res.destroyed) return
       const known =
         settled.kind === 'vary' ? keyBehind(settled.entry, plan.key, req) : this.#responses.keyOf(plan, req)
@@ -98,7 +86,7 @@ export class Forwarding {
       .then((found) => {
         if (found?.lease !== undefined) this.#runDetached(visit, key, found.lease, entry)
       })
-      .catch((error) => this.#coordinator.failed('load', error))
+      .catch((error) => this.#coordinator.reports.storeError('load', error))
   }
 
   #want({ tags }: Visit, key: string, revalidate: boolean): Want {
@@ -180,15 +168,11 @@ export class Forwarding {
     stale: Entry | undefined,
   ): Promise<Settled> {
     const { req, plan } = visit
+    // As they came: the run changes them for the handler.
     const { headers } = req
-    const detached = res !== visit.res
+    const isDetached = res !== visit.res
     const stopRenewing = this.#coordinator.hold(key, lease)
-    let options = this.#options
-    runs.set(req, (inner, tags) => {
-      options = inner
-      visit.tags = [...new Set([...visit.tags, ...tags])]
-    })
-    if (!detached) this.#answers.report('miss', undefined, false)
+    if (!isDetached) this.#coordinator.reports.read('miss', undefined, false)
     return new Promise((settle) => {
       let over = false
       const finish = (outcome: RunOutcome): void => {
@@ -196,44 +180,34 @@ export class Forwarding {
         over = true
         clearTimeout(limit)
         stopRenewing()
-        runs.set(req, undefined)
+        adopting.set(req, undefined)
         if (outcome.kind === 'refused') settle(REFUSED)
         this.#responses
           .commit(visit, key, lease, headers, outcome)
-          .catch((error) => this.#coordinator.failed('fill', error))
+          .catch((error) => this.#coordinator.reports.storeError('fill', error))
           .finally(() => settle(settledBy(outcome)))
       }
       const limit = setTimeout(() => {
         finish({ kind: 'aborted' })
-        if (detached) res.destroy()
+        if (isDetached) res.destroy()
       }, this.#parts.options.loaderTimeoutMs).unref()
-      runHandler({
-        req,
+      const run = new HandlerRun({
+        visit,
         res,
-        plan,
-        get options() {
-          return options
-        },
+        options: this.#options,
         stale,
         forward: stale !== undefined ? 'stale' : key === plan.key ? 'uri-miss' : 'vary-miss',
-        get tags() {
-          return visit.tags
-        },
-        detached,
-        next: () => {
-          try {
-            visit.next()
-          } catch (error) {
-            if (!detached) throw error
-            res.destroy()
-          }
-        },
         onOutcome: finish,
         onUnshared: () => settle(REFUSED),
       })
+      adopting.set(req, (inner, tags) => run.adopt(inner, tags))
+      run.start()
     })
   }
 }
+
+const REFUSED: Settled = Object.freeze({ kind: 'refused' })
+const AGAIN: Settled = Object.freeze({ kind: 'again' })
 
 function settledBy(outcome: RunOutcome): Settled {
   if (outcome.kind === 'aborted') return AGAIN

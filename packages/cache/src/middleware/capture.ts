@@ -1,14 +1,12 @@
 import type { OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from 'node:http'
-import type { HeaderLine } from '../http/stored-response.js'
+import { Fields, type HeaderLine } from '../http/fields.js'
 
 /** The beginning of a response: what the handler set, and what had been set before it. */
 export interface CapturedHead {
   readonly status: number
   readonly statusMessage: string | undefined
   /** Set downstream of the middleware. */
-  readonly lines: readonly HeaderLine[]
-  /** The same by name, in lower case. */
-  readonly headers: ReadonlyMap<string, string | readonly string[]>
+  readonly fields: Fields
 }
 
 /** What becomes of a response that is being written. */
@@ -147,16 +145,14 @@ export function resetHead(res: ServerResponse, before: OutgoingHttpHeaders): voi
 /** What the response says beyond what had been set before the handler ran. */
 function headOf(res: ServerResponse, before: OutgoingHttpHeaders): CapturedHead {
   const now = res.getHeaders()
-  const names = new Map(rawHeaderNames(res).map((name) => [name.toLowerCase(), name]))
-  const lines: HeaderLine[] = []
-  const headers = new Map<string, string | readonly string[]>()
-  for (const [lower, given] of Object.entries(now)) {
-    if (given === undefined || sameValue(given, before[lower])) continue
-    const value = Array.isArray(given) ? given.map(String) : String(given)
-    lines.push([names.get(lower) ?? lower, value])
-    headers.set(lower, value)
-  }
-  return { status: res.statusCode, statusMessage: res.statusMessage || undefined, lines, headers }
+  const written = new Map(rawHeaderNames(res).map((name) => [name.toLowerCase(), name]))
+  const fields = new Fields(
+    Object.entries(now).flatMap(([lower, given]): HeaderLine[] => {
+      if (given === undefined || sameValue(given, before[lower])) return []
+      return [[written.get(lower) ?? lower, Array.isArray(given) ? given.map(String) : String(given)]]
+    }),
+  )
+  return { status: res.statusCode, statusMessage: res.statusMessage || undefined, fields }
 }
 
 /** As the handler wrote them. In Node since 15.4, and not in its types. */

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { type CacheStoreErrorMessage, storeErrorChannel } from '../channels.js'
-import { type Entries, type Found, isFresh, type Lease } from '../entries/entries.js'
-import { type Entry, isEarly } from '../entries/entry.js'
-import { braced } from '../entries/key-names.js'
+import type { Reports } from '../channels.js'
+import type { Entries, Found, Lease } from '../entries/entries.js'
+import { type Entry, isEarly, isFresh } from '../entries/entry.js'
+import { braced } from '../entries/names.js'
 import type { ResolvedCacheOptions } from '../options.js'
 
 /** What is asked for. */
@@ -60,11 +60,13 @@ const MAX_POLL_MS = 200
  */
 export class Coordinator {
   readonly entries: Entries
+  readonly reports: Reports
   readonly #options: ResolvedCacheOptions
   readonly #flights = new Map<string, Flight>()
 
-  constructor(entries: Entries, options: ResolvedCacheOptions) {
+  constructor(entries: Entries, reports: Reports, options: ResolvedCacheOptions) {
     this.entries = entries
+    this.reports = reports
     this.#options = options
   }
 
@@ -77,7 +79,7 @@ export class Coordinator {
     if (flight === undefined) return undefined
     const nowMs = performance.now()
     const isYoung = nowMs - flight.startedAt < this.#options.livenessMs
-    return isYoung || this.entries.local.trusted(nowMs) ? (flight as Flight<Outcome>) : undefined
+    return isYoung || this.entries.local.coherence.trusted(nowMs) ? (flight as Flight<Outcome>) : undefined
   }
 
   /** Whether something is under way for the key, however long. */
@@ -116,7 +118,7 @@ export class Coordinator {
         return { kind: 'serve', entry, layer: 'l2', lease, isDue: lease === undefined && isDue }
       }
       if (lease !== undefined) return { kind: 'load', lease, stale: entry, hasWaited: false }
-      const rejected = found.rejectedId ?? (isFresh(entry) ? entry!.id : undefined)
+      const rejected = found.rejectedId ?? (isFresh(entry) ? entry.id : undefined)
       if (rejected !== undefined && rejected !== rejectedId) {
         rejectedId = rejected
         continue
@@ -139,7 +141,7 @@ export class Coordinator {
     try {
       return await this.entries.load(key, { tags, tagLifetimeMs, rejectedId })
     } catch (error) {
-      this.failed('load', error)
+      this.reports.storeError('load', error)
       return undefined
     }
   }
@@ -148,7 +150,7 @@ export class Coordinator {
   hold(key: string, lease: Lease | undefined): () => void {
     if (lease === undefined) return () => {}
     const timer = setInterval(() => {
-      this.entries.renew(key, lease).catch((error) => this.failed('fill', error))
+      this.entries.renew(key, lease).catch((error) => this.reports.storeError('fill', error))
     }, this.#options.leaseMs / 3).unref()
     return () => clearInterval(timer)
   }
@@ -156,7 +158,7 @@ export class Coordinator {
   /** Gives a lease back, without a value. */
   async release(key: string, lease: Lease | undefined): Promise<void> {
     if (lease !== undefined)
-      await this.entries.release(key, lease).catch((error) => this.failed('fill', error))
+      await this.entries.release(key, lease).catch((error) => this.reports.storeError('fill', error))
   }
 
   overtakeKey(key: string): void {
@@ -183,18 +185,11 @@ export class Coordinator {
     this.#flights.clear()
   }
 
-  /** Says on `scale:cache:store-error` that the store did not answer. */
-  failed(operation: CacheStoreErrorMessage['operation'], error: unknown): void {
-    if (storeErrorChannel.hasSubscribers) {
-      storeErrorChannel.publish({ cache: this.#options.name, operation, error })
-    }
-  }
-
   /** A copy in this process within the grace that the app allowed, else the load. */
   #withoutStore({ key, accepts }: Want, nowMs: number): Turn {
     const { local } = this.entries
     const entry = local.find(key, nowMs)
-    const inGrace = local.silentForMs(nowMs) < this.#options.outageGraceMs
+    const inGrace = local.coherence.silentForMs(nowMs) < this.#options.outageGraceMs
     if (entry !== undefined && inGrace && nowMs < entry.l1Until && accepts(entry, nowMs)) {
       return { kind: 'serve', entry, layer: 'l1', lease: undefined, isDue: false }
     }

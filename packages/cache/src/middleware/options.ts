@@ -97,29 +97,17 @@ export interface HttpCacheOptions<Request extends IncomingMessage = IncomingMess
   cacheName?: string
 }
 
+type WithoutDefault =
+  | 'ttlMs'
+  | 'staleWhileRevalidateMs'
+  | 'staleIfErrorMs'
+  | 'query'
+  | 'partition'
+  | 'tags'
+  | 'maxBodyBytes'
+
 /** The defaults of {@link HttpCacheOptions}. */
-export const httpCacheDefaults: Readonly<
-  Required<
-    Pick<
-      HttpCacheOptions,
-      | 'policy'
-      | 'negativeTtlMs'
-      | 'keepMs'
-      | 'heuristicRatio'
-      | 'setCookie'
-      | 'headers'
-      | 'unkeyed'
-      | 'cookies'
-      | 'credentials'
-      | 'sendTags'
-      | 'targets'
-      | 'clientDirectives'
-      | 'onUnacknowledged'
-      | 'cacheName'
-      | 'encodings'
-    >
-  >
-> = Object.freeze({
+export const httpCacheDefaults: Readonly<Required<Omit<HttpCacheOptions, WithoutDefault>>> = Object.freeze({
   policy: 'route',
   negativeTtlMs: 0,
   keepMs: 60_000,

@@ -1,13 +1,14 @@
 import type { ServerResponse } from 'node:http'
 import type { Next } from '@scale/core'
-import { type CacheReadMessage, readChannel } from '../channels.js'
+import type { Reports } from '../channels.js'
 import type { Entry } from '../entries/entry.js'
-import type { HttpRequest } from './cache-key.js'
-import { beforeHead, explained, type ForwardKind, statusMember } from './cache-status.js'
-import { encodedFor } from './encodings.js'
+import type { HttpRequest } from '../http/cache-key.js'
+import { explained, type ForwardKind, statusMember } from '../http/cache-status.js'
+import { encodedFor } from '../http/content-coding.js'
+import type { HeaderLine } from '../http/fields.js'
+import type { StoredResponse } from '../http/stored-response.js'
+import { isNotModified, requestedRange } from '../http/validation.js'
 import type { ResolvedHttpOptions } from './options.js'
-import type { HeaderLine, StoredResponse } from './stored-response.js'
-import { isNotModified, requestedRange } from './validation.js'
 import type { Settled, Visit } from './visit.js'
 
 const RULES: Readonly<Record<string, string>> = Object.freeze({
@@ -23,11 +24,11 @@ const RULES: Readonly<Record<string, string>> = Object.freeze({
 /** Ends visits: with a stored response, or by handing them on; and says so in `Cache-Status` and on the channel. */
 export class Answers {
   readonly #options: ResolvedHttpOptions
-  readonly #cache: string
+  readonly #reports: Reports
 
-  constructor(options: ResolvedHttpOptions, cache: string) {
+  constructor(options: ResolvedHttpOptions, reports: Reports) {
     this.#options = options
-    this.#cache = cache
+    this.#reports = reports
   }
 
   stored({ req, res }: Pick<Visit, 'req' | 'res'>, entry: Entry, layer: 'l1' | 'l2', nowMs: number): void {
@@ -37,67 +38,60 @@ export class Answers {
     const isEncoded = layer === 'l1' && encodings.length > 0
     const response = isEncoded ? encodedFor(whole, req.headers, encodings) : whole
     const ttlMs = entry.freshUntil - nowMs
-    const ageMs = response.lifetimeMs - (entry.endsAt - nowMs)
     const isHit = ttlMs > 0
-    const member = isHit
-      ? statusMember.hit(ttlMs, layer)
-      : statusMember.stale(ttlMs, 'stale-while-revalidate')
-    explained(res, isHit ? HIT[layer] : STALE)
-    this.report(isHit ? 'hit' : 'stale', layer, false)
-    serve(req, res, response, ageMs, `${cacheName}; ${member}`)
+    if (isHit) explained(res, 'hit', layer, 'RFC 9111 §4.2')
+    else explained(res, 'stale', 'stale-while-revalidate', 'RFC 5861 §3')
+    this.#reports.read(isHit ? 'hit' : 'stale', layer, false)
+    const member = statusMember.hit(ttlMs, isHit ? layer : 'stale-while-revalidate')
+    serve(req, res, response, ageOf(entry, nowMs), `${cacheName}; ${member}`)
   }
 
-  /** What another visit has brought. */
-  collapsed(
-    { req, res }: Visit,
-    { response, freshUntil, found }: Extract<Settled, { kind: 'stored' }>,
-  ): void {
+  /** What another visit has brought, or what stands in for its failure. */
+  collapsed({ req, res }: Visit, settled: Extract<Settled, { kind: 'stored' | 'stale' }>): void {
+    const { cacheName } = this.#options
+    if (settled.kind === 'stale') {
+      this.#reports.read('stale', 'l1', true)
+      serveStale(req, res, settled.entry, cacheName)
+      return
+    }
+    const { response, freshUntil, found } = settled
     const ttlMs = freshUntil - performance.now()
     const member = found ? statusMember.hit(ttlMs, 'l2') : statusMember.collapsed(ttlMs)
-    explained(res, { decision: 'hit', reason: 'collapsed', rule: 'RFC 9111 §4', stored: true })
-    this.report('hit', found ? 'l2' : 'l1', true)
-    serve(req, res, response, response.lifetimeMs - ttlMs, `${this.#options.cacheName}; ${member}`)
-  }
-
-  /** What stands in for the failure of another visit. */
-  collapsedStale({ req, res }: Visit, entry: Entry): void {
-    this.report('stale', 'l1', true)
-    serveStale(req, res, entry, this.#options.cacheName)
+    explained(res, 'hit', 'collapsed', 'RFC 9111 §4')
+    this.#reports.read('hit', found ? 'l2' : 'l1', true)
+    serve(req, res, response, response.lifetimeMs - ttlMs, `${cacheName}; ${member}`)
   }
 
   /** RFC 9111 §5.2.1.7 */
   gatewayTimeout({ res }: Visit): void {
     res.statusCode = 504
-    res.setHeader('Cache-Status', `${this.#options.cacheName}; fwd=request; detail=only-if-cached`)
-    explained(res, { decision: 'miss', reason: 'only-if-cached', rule: 'RFC 9111 §5.2.1.7', stored: false })
+    res.setHeader(
+      'Cache-Status',
+      `${this.#options.cacheName}; ${statusMember.forward('request', 'only-if-cached')}`,
+    )
+    explained(res, 'miss', 'only-if-cached', 'RFC 9111 §5.2.1.7', false)
     res.end()
   }
 
   forward(res: ServerResponse, next: Next, kind: ForwardKind, reason: string): void {
     const { cacheName, targets } = this.#options
-    explained(res, { decision: 'bypass', reason, rule: RULES[reason] ?? reason, stored: false })
-    this.report('miss', undefined, false)
-    beforeHead(res, () => {
+    explained(res, 'bypass', reason, RULES[reason] ?? reason, false)
+    this.#reports.read('miss', undefined, false)
+    const { writeHead } = res
+    res.writeHead = ((...args: Parameters<typeof res.writeHead>) => {
+      res.writeHead = writeHead
       res.appendHeader('Cache-Status', `${cacheName}; ${statusMember.forward(kind, reason)}`)
       if (targets[0] !== undefined) res.removeHeader(targets[0])
-    })
+      return writeHead.apply(res, args)
+    }) as typeof res.writeHead
     next()
-  }
-
-  report(outcome: CacheReadMessage['outcome'], layer: 'l1' | 'l2' | undefined, collapsed: boolean): void {
-    if (readChannel.hasSubscribers) readChannel.publish({ cache: this.#cache, outcome, layer, collapsed })
   }
 }
 
-const hit = (reason: string) =>
-  Object.freeze({ decision: 'hit', reason, rule: 'RFC 9111 §4.2', stored: true } as const)
-const HIT = { l1: hit('l1'), l2: hit('l2') }
-const STALE = Object.freeze({
-  decision: 'stale',
-  reason: 'stale-while-revalidate',
-  rule: 'RFC 5861 §3',
-  stored: true,
-} as const)
+/** The current age of a stored response, in ms. @see RFC 9111 §4.2.3 */
+export function ageOf({ value, endsAt }: Entry, nowMs: number): number {
+  return (value as StoredResponse).lifetimeMs - (endsAt - nowMs)
+}
 
 /** Fields of a 304 (RFC 9110 §15.4.5), and those that the cache adds. */
 const IN_304 = new Set(['cache-control', 'content-location', 'date', 'etag', 'expires', 'vary'])
@@ -157,11 +151,10 @@ export function serve(
 
 /** Answers from a stored response in place of one that failed. */
 export function serveStale(req: HttpRequest, res: ServerResponse, entry: Entry, cacheName: string): void {
-  const stored = entry.value as StoredResponse
   const nowMs = performance.now()
-  explained(res, { decision: 'stale', reason: 'stale-if-error', rule: 'RFC 5861 §4', stored: true })
-  const member = statusMember.stale(entry.freshUntil - nowMs, 'stale-if-error')
-  serve(req, res, stored, stored.lifetimeMs - (entry.endsAt - nowMs), `${cacheName}; ${member}`)
+  explained(res, 'stale', 'stale-if-error', 'RFC 5861 §4')
+  const member = statusMember.hit(entry.freshUntil - nowMs, 'stale-if-error')
+  serve(req, res, entry.value as StoredResponse, ageOf(entry, nowMs), `${cacheName}; ${member}`)
 }
 
 function setLines(res: ServerResponse, lines: readonly HeaderLine[]): void {

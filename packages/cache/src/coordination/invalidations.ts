@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { CacheStore } from '../store.js'
+import type { CacheStore } from '../stores/store.js'
 
 /** What is to be invalidated. */
 export type Invalidation =

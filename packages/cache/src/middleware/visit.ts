@@ -1,11 +1,12 @@
 import type { ServerResponse } from 'node:http'
-import type { Next } from '@scale/core'
+import { type Next, type RequestSlot, requestSlot } from '@scale/core'
+import type { Coordinator } from '../coordination/coordinator.js'
 import type { Entry } from '../entries/entry.js'
 import type { Namespace } from '../entries/namespace.js'
-import type { Coordinator } from '../loads/coordinator.js'
+import type { HttpRequest, Plan } from '../http/cache-key.js'
+import type { StoredResponse } from '../http/stored-response.js'
 import type { ResolvedCacheOptions } from '../options.js'
-import type { HttpRequest, Plan } from './cache-key.js'
-import type { StoredResponse } from './stored-response.js'
+import type { ResolvedHttpOptions } from './options.js'
 
 /** What the middleware needs of its cache. */
 export interface HttpCacheParts {
@@ -27,17 +28,29 @@ export interface Visit {
   tags: readonly string[]
 }
 
+/**
+ * Of a request whose handler runs to be stored: takes the options and tags of another mount of the middleware further
+ * in, which is the same visit. What the first one has put into the key, and watches, stays.
+ */
+export const adopting: RequestSlot<Adopt | undefined> = requestSlot('cache visit')
+type Adopt = (options: ResolvedHttpOptions, tags: readonly string[]) => void
+
+/** The handler's response is to be stored. */
+export interface ToStore {
+  readonly kind: 'stored'
+  readonly response: StoredResponse
+  readonly ttlMs: number
+  readonly swrMs: number
+  readonly costMs: number
+  /** That it names itself. */
+  readonly tags: readonly string[]
+}
+
 /** What came of a handler's run that was to be stored. */
 export type RunOutcome =
-  | {
-      readonly kind: 'stored'
-      readonly response: StoredResponse
-      readonly ttlMs: number
-      readonly swrMs: number
-      readonly groups: readonly string[]
-      readonly costMs: number
-    }
-  | { readonly kind: 'refused'; readonly reason: string; readonly transient: boolean }
+  | ToStore
+  /** `transient`: the next one may well be stored. */
+  | { readonly kind: 'refused'; readonly transient: boolean }
   /** It failed, and this was served instead. */
   | { readonly kind: 'stale'; readonly entry: Entry }
   | { readonly kind: 'aborted' }
@@ -59,6 +72,3 @@ export type Settled =
   | { readonly kind: 'refused' }
   /** Look again: somebody else may go first now. */
   | { readonly kind: 'again' }
-
-export const REFUSED: Settled = Object.freeze({ kind: 'refused' })
-export const AGAIN: Settled = Object.freeze({ kind: 'again' })

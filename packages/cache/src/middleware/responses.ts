@@ -1,23 +1,19 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import { loadChannel } from '../channels.js'
-import type { Draft, Entries, Lease } from '../entries/entries.js'
-import type { Entry } from '../entries/entry.js'
-import { groupTags, type HttpRequest, originOf } from './cache-key.js'
+import type { Entries, Lease } from '../entries/entries.js'
+import type { Draft, Entry } from '../entries/entry.js'
+import type { HttpRequest } from '../http/cache-key.js'
+import { encodeResponse } from '../http/stored-response.js'
+import { keyBehind, markerOf, type VaryMarker, variantKey } from '../http/vary.js'
 import type { ResolvedHttpOptions } from './options.js'
-import { encodeResponse } from './stored-response.js'
-import { keyBehind, markerOf, type VaryMarker, variantKey } from './vary.js'
-import type { CachePlan, HttpCacheParts, RunOutcome, Visit } from './visit.js'
+import type { CachePlan, HttpCacheParts, RunOutcome, ToStore, Visit } from './visit.js'
 
 /** For how long requests for what proved uncacheable do not wait for one another, in ms. */
 const HIT_FOR_MISS_MS = 10_000
 /** Variants of one resource; of more, the one goes that was stored longest ago. */
 const MAX_VARIANTS = 32
-const MAX_WIRE_TAGS = 128
-
-type Stored = Extract<RunOutcome, { kind: 'stored' }>
 
 /** Stored responses among the entries: a resource with variants has a marker under its key, which leads to them. */
-export class ResponseStore {
+export class Responses {
   readonly #options: ResolvedHttpOptions
   readonly #parts: HttpCacheParts
   readonly #entries: Entries
@@ -45,7 +41,7 @@ export class ResponseStore {
       const [entry] = await this.#entries.read([key])
       return entry?.kind === 'vary' ? (await this.#entries.read([keyBehind(entry, key, req)]))[0] : entry
     } catch (error) {
-      this.#parts.coordinator.failed('read', error)
+      this.#parts.coordinator.reports.storeError('read', error)
       return undefined
     }
   }
@@ -64,25 +60,26 @@ export class ResponseStore {
     headers: IncomingHttpHeaders,
     outcome: RunOutcome,
   ): Promise<void> {
+    const { reports } = this.#parts.coordinator
     if (outcome.kind === 'stored') {
       const stored = lease !== undefined && (await this.#store(visit, key, lease, headers, outcome))
-      this.#report(stored ? 'stored' : lease === undefined ? 'unstored' : 'fenced', outcome.costMs)
+      reports.load(stored ? 'stored' : lease === undefined ? 'unstored' : 'fenced', outcome.costMs)
       return
     }
-    this.#report(outcome.kind === 'refused' ? 'unstored' : 'failed', 0)
+    reports.load(outcome.kind === 'refused' ? 'unstored' : 'failed', 0)
     if (lease === undefined) return
     if (outcome.kind !== 'refused' || outcome.transient) await this.#entries.release(key, lease)
     else await this.#entries.fill(key, lease, markerDraft('uncacheable', null, HIT_FOR_MISS_MS), visit.tags)
   }
 
   async #store(
-    { req, plan, tags: named }: Visit,
+    { plan, tags: named }: Visit,
     key: string,
     lease: Lease,
     headers: IncomingHttpHeaders,
-    outcome: Stored,
+    outcome: ToStore,
   ): Promise<boolean> {
-    const tags = [...new Set([...named, ...wireTags(outcome.groups, originOf(req))])]
+    const tags = [...new Set([...named, ...outcome.tags])]
     const draft = this.#draft(outcome)
     const known = key === plan.key ? undefined : await this.#marker(plan.key)
     const names = [...new Set([...(known?.names ?? []), ...outcome.response.vary])].sort()
@@ -113,7 +110,7 @@ export class ResponseStore {
     return markerOf(copy ?? (await this.#entries.read([key]))[0])
   }
 
-  #draft({ response, ttlMs, swrMs, costMs }: Stored): Draft {
+  #draft({ response, ttlMs, swrMs, costMs }: ToStore): Draft {
     const body = encodeResponse(response)
     const { etag, lastModified } = response.validators
     const keepMs = etag === undefined && lastModified === undefined ? 0 : this.#options.keepMs
@@ -128,11 +125,6 @@ export class ResponseStore {
       costMs,
     }
   }
-
-  #report(outcome: 'stored' | 'fenced' | 'unstored' | 'failed', durationMs: number): void {
-    const { name } = this.#parts.options
-    if (loadChannel.hasSubscribers) loadChannel.publish({ cache: name, outcome, durationMs })
-  }
 }
 
 /** The marker with this variant as the newest. */
@@ -145,13 +137,6 @@ function withVariant(
   const isSame = known?.names.length === names.length && known.names.every((name, i) => name === names[i])
   if (!isSame) return { names, variants: [variant] }
   return { names, variants: [...known.variants.filter((other) => other !== variant), variant] }
-}
-
-/** Cache groups are of one origin; surrogate keys are plain tags. */
-function wireTags([groups = '', surrogateKeys = '']: readonly string[], origin: string): string[] {
-  const grouped = groupTags(origin, groups).slice(0, MAX_WIRE_TAGS)
-  const plain = surrogateKeys.split(' ').filter((key) => key !== '' && key.length <= 1_024)
-  return [...grouped, ...plain.slice(0, MAX_WIRE_TAGS)]
 }
 
 function draftOf(kind: 'response' | 'vary' | 'uncacheable', body: Buffer) {

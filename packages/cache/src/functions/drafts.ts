@@ -1,7 +1,7 @@
-import type { Draft } from '../entries/entries.js'
+import type { Draft } from '../entries/entry.js'
 import { assertTags } from '../entries/names.js'
 import type { ValueFormat } from '../entries/values.js'
-import type { LoadOptions, ResolvedCacheOptions } from '../options.js'
+import type { LoadOptions, ResolvedCacheOptions, SetOptions } from '../options.js'
 
 /** A loaded value as every caller sees it, and what to store of it, if it is to be stored. */
 export interface Drafted {
@@ -31,9 +31,7 @@ export async function draftOf(
     costMs,
     ttlMs,
     tags: tagsOf(value, call),
-    staleWhileRevalidateMs: call.staleWhileRevalidateMs ?? cache.staleWhileRevalidateMs,
-    staleIfErrorMs: call.staleIfErrorMs ?? cache.staleIfErrorMs,
-    l1TtlMs: call.l1TtlMs ?? cache.l1TtlMs ?? 0,
+    ...windowsOf(call, cache),
   }
   return { value: given, draft }
 }
@@ -53,12 +51,21 @@ function lifetimeMs(value: unknown, call: LoadOptions<unknown>, cache: ResolvedC
   return Math.ceil(ttlMs * (1 - Math.random() * cache.jitterRatio))
 }
 
+/** For how long a value may be served beyond its freshness, and stay in a process. */
+export function windowsOf(
+  call: Omit<SetOptions, 'ttlMs' | 'tags'>,
+  cache: ResolvedCacheOptions,
+): Pick<Draft, 'staleWhileRevalidateMs' | 'staleIfErrorMs' | 'l1TtlMs'> {
+  return {
+    staleWhileRevalidateMs: call.staleWhileRevalidateMs ?? cache.staleWhileRevalidateMs,
+    staleIfErrorMs: call.staleIfErrorMs ?? cache.staleIfErrorMs,
+    l1TtlMs: call.l1TtlMs ?? cache.l1TtlMs ?? 0,
+  }
+}
+
 /** For how long the tags of a value must be remembered, as far as is known before it is loaded, in ms. */
 export function longestMs(call: LoadOptions<unknown>, cache: ResolvedCacheOptions): number {
   const freshMs = typeof call.ttlMs === 'number' ? call.ttlMs : cache.ttlMs
-  const graceMs = Math.max(
-    call.staleWhileRevalidateMs ?? cache.staleWhileRevalidateMs,
-    call.staleIfErrorMs ?? cache.staleIfErrorMs,
-  )
-  return Math.max(1, Math.ceil(freshMs + graceMs))
+  const { staleWhileRevalidateMs, staleIfErrorMs } = windowsOf(call, cache)
+  return Math.max(1, Math.ceil(freshMs + Math.max(staleWhileRevalidateMs, staleIfErrorMs)))
 }

@@ -2,26 +2,26 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type Middleware, type Next, prefetch, requestSlot } from '@scale/core'
 import { type Entry, isEarly } from '../entries/entry.js'
 import { assertTags } from '../entries/names.js'
-import { Answers } from './answers.js'
-import { type ClientDirectives, clientDirectives } from './cache-control.js'
-import { type HttpRequest, type Plan, planFor, uriTag } from './cache-key.js'
-import { Forwarding, runs } from './forwarding.js'
-import { invalidateOnSuccess } from './invalidation.js'
+import { type ClientDirectives, clientDirectives } from '../http/cache-control.js'
+import { type HttpRequest, type Plan, planFor, uriTag } from '../http/cache-key.js'
+import { invalidateOnSuccess } from '../http/invalidation.js'
+import type { StoredResponse } from '../http/stored-response.js'
+import { Answers, ageOf } from './answers.js'
+import { Forwarding } from './forwarding.js'
 import type { ResolvedHttpOptions } from './options.js'
-import { ResponseStore } from './response-store.js'
-import type { StoredResponse } from './stored-response.js'
-import type { CachePlan, HttpCacheParts, Visit } from './visit.js'
+import { Responses } from './responses.js'
+import { adopting, type CachePlan, type HttpCacheParts, type Visit } from './visit.js'
 
 /** The middleware: plan → here, in this tick → Redis → handler. Each may answer. */
 export function httpCache(options: ResolvedHttpOptions, parts: HttpCacheParts): Middleware<IncomingMessage> {
   const { coordinator } = parts
-  const responses = new ResponseStore(options, parts)
-  const answers = new Answers(options, parts.options.name)
+  const responses = new Responses(options, parts)
+  const answers = new Answers(options, coordinator.reports)
   const forwarding = new Forwarding(options, parts, responses, answers)
   const early = requestSlot<Promise<Entry | undefined>>('cache read')
 
   const middleware: Middleware<IncomingMessage> = function httpCache(req, res, next) {
-    const adopt = runs.get(req)
+    const adopt = adopting.get(req)
     if (adopt !== undefined) {
       adopt(options, namedTags(req))
       return next()
@@ -89,7 +89,7 @@ export function httpCache(options: ResolvedHttpOptions, parts: HttpCacheParts): 
     res.once('finish', () => {
       const etag = res.getHeader('etag')
       if (res.statusCode !== 200 || etag === undefined || etag === validators.etag) return
-      parts.invalidateTags([uriTag(plan.uri)]).catch((error) => coordinator.failed('fill', error))
+      parts.invalidateTags([uriTag(plan.uri)]).catch((error) => coordinator.reports.storeError('fill', error))
     })
   }
 
@@ -123,8 +123,5 @@ export function httpCache(options: ResolvedHttpOptions, parts: HttpCacheParts): 
 function isUsable(entry: Entry, wanted: ClientDirectives, nowMs: number): boolean {
   if (nowMs >= entry.freshUntil) return false
   if (entry.kind !== 'response' || !wanted.isStrict) return entry.kind !== 'vary'
-  const { lifetimeMs } = entry.value as StoredResponse
-  return (
-    lifetimeMs - (entry.endsAt - nowMs) <= wanted.maxAgeMs && entry.freshUntil - nowMs >= wanted.minFreshMs
-  )
+  return ageOf(entry, nowMs) <= wanted.maxAgeMs && entry.freshUntil - nowMs >= wanted.minFreshMs
 }

@@ -1,25 +1,12 @@
+import type { ResolvedHttpOptions } from '../middleware/options.js'
 import { type Directives, fieldsOf, parseCacheControl, parseTargeted } from './cache-control.js'
+import { Fields } from './fields.js'
 import { explicitLifetimeMs, heuristicLifetimeMs, initialAge, staleLimits } from './freshness.js'
-import type { HeaderLine } from './stored-response.js'
 import { parseVary, personalField } from './vary.js'
 
-/** What the route says about responses. */
-export interface StorePolicy {
-  /** `origin`: only what the response says. `route`: `ttlMs` where it says nothing. */
-  readonly policy: 'origin' | 'route'
-  readonly ttlMs: number
-  /** For 404 and 410 that say nothing; 0 does not store them. */
-  readonly negativeTtlMs: number
-  readonly staleWhileRevalidateMs: number
-  readonly staleIfErrorMs: number
-  /** A stale response is kept for so long to be revalidated, in ms. */
-  readonly keepMs: number
-  /** Share of the time since it was last modified for which a response is fresh that says nothing; 0 for none. */
-  readonly heuristicRatio: number
-  readonly setCookie: 'refuse' | 'store'
-  /** Fields of targeted cache control, in order of precedence, in lower case. */
-  readonly targets: readonly string[]
-  /** Request fields that are in the key anyway, in lower case. */
+/** What the cache's key has of the request beside the resource. */
+export interface Keyed {
+  /** Request fields, in lower case. */
   readonly declared: readonly string[]
   /** The request carries credentials, and the route named a partition for them. */
   readonly partitioned: boolean
@@ -35,11 +22,10 @@ export interface Refusal {
 /** How a response is stored. */
 export interface Storable {
   readonly store: true
-  /**
-   * Freshness lifetime, from the response's generation on, in ms. If it is no more than `initialAgeMs`, the response is
-   * never fresh, and stored only to be revalidated.
-   */
+  /** Freshness lifetime, from the response's generation on, in ms. */
   readonly lifetimeMs: number
+  /** It was stale when it came, and is stored only to be revalidated. */
+  readonly isNeverFresh: boolean
   /** What of it has passed already, in ms. */
   readonly initialAgeMs: number
   readonly staleWhileRevalidateMs: number
@@ -73,55 +59,53 @@ const HEURISTIC_STATUSES = new Set([200, 203, 204, 300, 301, 308, 404, 405, 410,
  */
 export function judge(
   status: number,
-  headers: ReadonlyMap<string, string | readonly string[]>,
-  policy: StorePolicy,
+  fields: Fields,
+  policy: ResolvedHttpOptions,
+  { declared, partitioned }: Keyed,
   nowMs: number,
 ): Storable | Refusal {
-  const { directives, source } = effectiveDirectives(headers, policy.targets)
-  const vary = parseVary(headers.get('vary'))
+  const { directives, source } = effectiveDirectives(fields, policy.targets)
+  const vary = parseVary(fields.get('vary'))
   const mustUnderstand = directives.has('must-understand')
   if (status < 200 || PARTS.has(status) || (mustUnderstand && !UNDERSTOOD.has(status)))
     return refusal('status', 'RFC 9111 §3: the status code is final, and understood where it must be')
   // `must-understand` with a status that is understood lifts `no-store`.
   if (directives.has('no-store') && !mustUnderstand) return refusal('no-store', 'RFC 9111 §5.2.2.5')
-  if (directives.get('private') === true && !policy.partitioned)
-    return refusal('private', 'RFC 9111 §5.2.2.7')
+  if (directives.get('private') === true && !partitioned) return refusal('private', 'RFC 9111 §5.2.2.7')
   const isForRevalidation =
-    policy.policy === 'origin' && policy.keepMs > 0 && (headers.has('etag') || headers.has('last-modified'))
+    policy.policy === 'origin' && policy.keepMs > 0 && (fields.has('etag') || fields.has('last-modified'))
   const noCache = directives.get('no-cache') === true
   if (noCache && !isForRevalidation) return refusal('no-cache', 'RFC 9111 §5.2.2.4')
-  if (headers.has('set-cookie') && policy.setCookie === 'refuse')
+  if (fields.has('set-cookie') && policy.setCookie === 'refuse')
     return refusal('set-cookie', 'RFC 9111 §7.3: it is meant for one client')
   if (vary === undefined) return refusal('vary', 'RFC 9111 §4.1: `*` never matches')
-  const personal = personalField(vary, policy.declared)
+  const personal = personalField(vary, declared)
   if (personal !== undefined)
     return refusal('vary', `a variant for each ${personal}; declare it in \`headers\``)
-  if (String(headers.get('content-type') ?? '').startsWith('text/event-stream')) {
+  if ((fields.text('content-type') ?? '').startsWith('text/event-stream')) {
     return refusal('event-stream', 'it does not end')
   }
 
-  const explicit = explicitLifetimeMs(directives, source === 'cache-control' ? headers : undefined, nowMs)
+  const explicit = explicitLifetimeMs(directives, source === 'cache-control' ? fields : undefined, nowMs)
   const isHeuristic = HEURISTIC_STATUSES.has(status) || directives.has('public')
   const given = noCache
     ? { lifetimeMs: 0, rule: 'no-cache' }
     : (explicit ??
       routeLifetimeMs(status, policy) ??
-      (isHeuristic ? heuristicLifetimeMs(headers, policy.heuristicRatio, nowMs) : undefined))
+      (isHeuristic ? heuristicLifetimeMs(fields, policy.heuristicRatio, nowMs) : undefined))
   if (given === undefined)
     return refusal('no-freshness', 'RFC 9111 §3: no explicit lifetime, and no heuristics')
-  const initialAgeMs = initialAge(headers, nowMs)
+  const initialAgeMs = initialAge(fields, nowMs)
   const isStale = given.lifetimeMs <= initialAgeMs
   if (isStale && !isForRevalidation) return refusal('stale', 'RFC 9111 §4.2: it was stale when it came')
   return {
     store: true,
     lifetimeMs: isStale ? initialAgeMs : given.lifetimeMs,
     initialAgeMs,
+    isNeverFresh: isStale,
     ...staleLimits(directives, policy),
     vary,
-    strip: [
-      ...fieldsOf(directives, 'no-cache'),
-      ...(policy.partitioned ? [] : fieldsOf(directives, 'private')),
-    ],
+    strip: [...fieldsOf(directives, 'no-cache'), ...(partitioned ? [] : fieldsOf(directives, 'private'))],
     rule: given.rule,
   }
 }
@@ -132,21 +116,21 @@ function refusal(reason: string, rule: string): Refusal {
 
 /** The first target field that is valid and not empty stands for `Cache-Control` and `Expires` (RFC 9213 §2.2). */
 function effectiveDirectives(
-  headers: ReadonlyMap<string, string | readonly string[]>,
+  fields: Fields,
   targets: readonly string[],
 ): { directives: Directives; source: string } {
   for (const target of targets) {
-    const field = headers.get(target)
+    const field = fields.get(target)
     if (field === undefined) continue
     const directives = parseTargeted(field)
     if (directives !== undefined && directives.size > 0) return { directives, source: target }
   }
-  return { directives: parseCacheControl(headers.get('cache-control')), source: 'cache-control' }
+  return { directives: parseCacheControl(fields.get('cache-control')), source: 'cache-control' }
 }
 
 function routeLifetimeMs(
   status: number,
-  policy: StorePolicy,
+  policy: ResolvedHttpOptions,
 ): { lifetimeMs: number; rule: string } | undefined {
   if (policy.policy === 'origin') return undefined
   if (ROUTE_STATUSES.has(status)) return { lifetimeMs: policy.ttlMs, rule: 'route ttlMs' }
@@ -157,33 +141,21 @@ function routeLifetimeMs(
 }
 
 /** Fields that belong to one connection, or that the cache writes itself. @see RFC 9111 §3.1 · RFC 9110 §7.6.1 */
-const NEVER_STORED = new Set([
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'proxy-authenticate',
-  'proxy-authentication-info',
-  'proxy-authorization',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-  'age',
-  'cache-status',
-  'content-length',
-])
+const NEVER_STORED = (
+  'connection keep-alive proxy-connection proxy-authenticate proxy-authentication-info proxy-authorization ' +
+  'te trailer transfer-encoding upgrade age cache-status content-length'
+).split(' ')
 
-/** The fields that are stored. */
-export function storedFields(
-  lines: readonly HeaderLine[],
-  connection: string | readonly string[] | undefined,
-  strip: readonly string[],
-): HeaderLine[] {
-  const named = String(connection ?? '')
-    .split(',')
-    .map((name) => name.trim().toLowerCase())
-  return lines.filter(([name]) => {
-    const lower = name.toLowerCase()
-    return !NEVER_STORED.has(lower) && !named.includes(lower) && !strip.includes(lower)
-  })
+/** The fields that are stored. @param strip  others that are not, in lower case */
+export function storedFields(fields: Fields, strip: readonly string[]): Fields {
+  const named = (fields.text('connection') ?? '').split(',').map((name) => name.trim().toLowerCase())
+  return fields.without([...NEVER_STORED, ...named, ...strip])
+}
+
+/** Fields of a 304 that do not describe the stored response. */
+const NOT_UPDATED = ['content-length', 'content-encoding', 'content-type', 'content-range', 'etag']
+
+/** The stored fields with those of a 304 that confirmed them. @see RFC 9111 §3.2, §4.3.4 */
+export function updatedBy(stored: Fields, confirmed: Fields): Fields {
+  return new Fields([...stored.lines, ...confirmed.without(NOT_UPDATED).lines])
 }

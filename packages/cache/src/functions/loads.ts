@@ -1,33 +1,15 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { CacheOutcome } from '../cache-status.js'
-import { type CacheLoadMessage, loadChannel, readChannel } from '../channels.js'
+import type { CacheResult, Loader } from '../cache.js'
+import type { Coordinator, Flight, Want } from '../coordination/coordinator.js'
 import type { Entries, Lease } from '../entries/entries.js'
 import { type Entry, isEarly } from '../entries/entry.js'
 import { type Namespace, pathOf } from '../entries/namespace.js'
 import type { ValueFormat } from '../entries/values.js'
-import { LoadCycle, LoaderTimeout } from '../errors.js'
+import { LoaderTimeout } from '../errors.js'
 import type { LoadOptions, ResolvedCacheOptions } from '../options.js'
-import type { Coordinator, Flight, Want } from './coordinator.js'
 import { type Drafted, draftOf, longestMs } from './drafts.js'
 import { Limiter } from './limiter.js'
-
-/** What a loader is told. */
-export interface LoadContext<Value> {
-  readonly key: string
-  /** Aborted when the loader has run for `loaderTimeoutMs`; never because a client went away. */
-  readonly signal: AbortSignal
-  /** The value that is being replaced, if there is one; for a conditional request, say. */
-  readonly stale: Value | undefined
-}
-
-/** Computes a value. */
-export type Loader<Value> = (context: LoadContext<Value>) => Value | Promise<Value>
-
-/** A value and how it was come by. */
-export interface CacheResult<Value> extends CacheOutcome {
-  readonly value: Value
-}
+import { assertNoCycle, within } from './load-cycle.js'
 
 type AnyLoader = Loader<unknown>
 type AnyOptions = LoadOptions<unknown>
@@ -75,14 +57,9 @@ export class Loads {
   hit(entry: Entry, layer: 'l1' | 'l2'): Result {
     const ttlMs = entry.freshUntil - performance.now()
     const status = ttlMs > 0 ? 'hit' : 'stale'
-    this.report(status, layer, false)
+    this.#coordinator.reports.read(status, layer, false)
     const value = this.#format.give(entry.kind, entry.value)
     return { value, status, layer, ttlMs, collapsed: false, stored: true }
-  }
-
-  report(outcome: 'hit' | 'stale' | 'miss', layer: 'l1' | 'l2' | undefined, collapsed: boolean): void {
-    if (!readChannel.hasSubscribers) return
-    readChannel.publish({ cache: this.#options.name, outcome, layer, collapsed })
   }
 
   /**
@@ -110,7 +87,7 @@ export class Loads {
       () => outer?.waitsFor.delete(flight),
     )
     if (joined === undefined) return result
-    this.report(result.status, result.layer, true)
+    this.#coordinator.reports.read(result.status, result.layer, true)
     return { ...result, value: this.#format.share(result.value), collapsed: true }
   }
 
@@ -179,11 +156,11 @@ export class Loads {
       const filling = this.#fill(load, lease, drafted, durationMs)
       const isWritten = lease !== undefined && drafted.draft !== undefined
       const stored = this.#options.writes === 'through' ? await filling : isWritten
-      this.report('miss', undefined, false)
+      this.#coordinator.reports.read('miss', undefined, false)
       const ttlMs = drafted.draft?.ttlMs ?? 0
       return { value: drafted.value, status: 'miss', layer: undefined, ttlMs, collapsed: false, stored }
     } catch (error) {
-      this.#reportLoad('failed', performance.now() - startedAt, error)
+      this.#coordinator.reports.load('failed', performance.now() - startedAt, error)
       await this.#coordinator.release(load.key, lease)
       throw error
     } finally {
@@ -226,43 +203,18 @@ export class Loads {
       const isWritten = lease !== undefined && draft !== undefined
       const stored =
         isWritten && (await this.#entries.fill(key, lease, draft, [...namespace.tags, ...draft.tags]))
-      this.#reportLoad(!isWritten ? 'unstored' : stored ? 'stored' : 'fenced', durationMs)
+      this.#coordinator.reports.load(!isWritten ? 'unstored' : stored ? 'stored' : 'fenced', durationMs)
       return stored
     } catch (error) {
-      this.#coordinator.failed('fill', error)
-      this.#reportLoad('unstored', durationMs)
+      this.#coordinator.reports.storeError('fill', error)
+      this.#coordinator.reports.load('unstored', durationMs)
       return false
     }
-  }
-
-  #reportLoad(outcome: CacheLoadMessage['outcome'], durationMs: number, error?: unknown): void {
-    if (!loadChannel.hasSubscribers) return
-    const message = { cache: this.#options.name, outcome, durationMs }
-    loadChannel.publish(error === undefined ? message : { ...message, error })
   }
 }
 
 function accepts(entry: Entry, nowMs: number): boolean {
   return nowMs < entry.staleUntil
-}
-
-/** The load inside of which this code runs, if it runs inside of a loader. */
-const within = new AsyncLocalStorage<Flight<unknown>>()
-
-/** @throws {LoadCycle} the load that would be waited for waits for the one that would wait */
-function assertNoCycle(outer: Flight<unknown>, joined: Flight<unknown>): void {
-  const pathFrom = (flight: Flight<unknown>, seen: Set<Flight<unknown>>): string[] | undefined => {
-    if (flight === outer) return [flight.key]
-    seen.add(flight)
-    for (const next of flight.waitsFor) {
-      const path = seen.has(next) ? undefined : pathFrom(next, seen)
-      if (path !== undefined) return [flight.key, ...path]
-    }
-    return undefined
-  }
-  const path = pathFrom(joined, new Set())
-  if (path !== undefined)
-    throw new LoadCycle([outer.key, ...path].map((key) => pathOf(key)?.join(':') ?? key))
 }
 
 /** Whether an entry can be invalidated by all the tags that this call names. */
