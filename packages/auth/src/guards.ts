@@ -1,5 +1,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { arrayOf, durationMs, func, InvalidOption, type Next, resolveOptions } from '@scale/core'
+import {
+  arrayOf,
+  contract,
+  durationMs,
+  func,
+  InvalidOption,
+  type MiddlewareContract,
+  type Next,
+  type ProblemContract,
+  resolveOptions,
+} from '@scale/core'
 import { challengeOf, quotable, scopeToken } from './challenge.js'
 import type { AccessTokenClaims } from './claims.js'
 import { InsufficientAuthentication, InsufficientScope, TokenRequired } from './errors.js'
@@ -7,7 +17,11 @@ import { authOf, type Presented } from './middleware.js'
 import type { Auth } from './verifier.js'
 
 /** A middleware that comes after `accessToken()`. */
-export type Guard = (req: IncomingMessage, res: ServerResponse, next: Next) => void
+export interface Guard {
+  (req: IncomingMessage, res: ServerResponse, next: Next): void
+  /** The scopes that it asks for, and how it refuses. */
+  readonly [contract]: MiddlewareContract
+}
 
 /**
  * Lets a request pass only if its token has all of these scopes: else 403 `insufficient_scope`, which names them.
@@ -18,7 +32,7 @@ export function requireScope(...scopes: readonly string[]): Guard {
   const wanted = arrayOf(scopeToken, 1)(scopes)
   if (wanted !== undefined) throw new InvalidOption(`requireScope: the arguments must be ${wanted}.`)
   const scope = scopes.join(' ')
-  return guard('requireScope', (auth, presented) =>
+  return guard('requireScope', { scopes, problems: [insufficient] }, (auth, presented) =>
     scopes.every((one) => auth.scopes.has(one))
       ? undefined
       : new InsufficientScope(refusing(presented, { error: 'insufficient_scope', scope })),
@@ -34,7 +48,7 @@ export function requireClaims<Claims extends object = AccessTokenClaims>(
   test: (claims: Claims) => boolean,
 ): Guard {
   if (func(test) !== undefined) throw new InvalidOption('requireClaims: the argument must be a function.')
-  return guard('requireClaims', ({ claims }, presented) =>
+  return guard('requireClaims', { problems: [insufficient] }, ({ claims }, presented) =>
     test(claims as Claims)
       ? undefined
       : new InsufficientScope(refusing(presented, { error: 'insufficient_scope' })),
@@ -74,7 +88,8 @@ export function requireAuthTime(options: RequireAuthTimeOptions): Guard {
   if (maxAgeMs === undefined && acrValues === undefined) {
     throw new InvalidOption('requireAuthTime: give `maxAgeMs`, `acrValues` or both.')
   }
-  return guard('requireAuthTime', ({ verified: { auth_time, acr } }, presented) => {
+  const stepUp = { status: 401, code: 'ERR_SCALE_TOKEN_STEP_UP' }
+  return guard('requireAuthTime', { problems: [stepUp] }, ({ verified: { auth_time, acr } }, presented) => {
     const isRecent = maxAgeMs === undefined || (auth_time ?? 0) * 1_000 + maxAgeMs >= clock()
     const isStrong = acrValues === undefined || (acr !== undefined && acrValues.includes(acr))
     if (isRecent && isStrong) return undefined
@@ -92,8 +107,14 @@ function refusing({ challenge, scheme }: Presented, parameters: Record<string, s
   return challengeOf(challenge, parameters, scheme)
 }
 
-function guard(name: string, judge: (auth: Auth<object>, presented: Presented) => Error | undefined): Guard {
-  const check: Guard = (req, _res, next) => {
+const insufficient: ProblemContract = { status: 403, code: 'ERR_SCALE_TOKEN_SCOPE' }
+
+function guard(
+  name: string,
+  promised: MiddlewareContract,
+  judge: (auth: Auth<object>, presented: Presented) => Error | undefined,
+): Guard {
+  const check = (req: IncomingMessage, _res: ServerResponse, next: Next): void => {
     let refusal: unknown
     try {
       const { auth, presented } = authOf(req)
@@ -104,5 +125,5 @@ function guard(name: string, judge: (auth: Auth<object>, presented: Presented) =
     }
     next(refusal)
   }
-  return Object.defineProperty(check, 'name', { value: name })
+  return Object.assign(Object.defineProperty(check, 'name', { value: name }), { [contract]: promised })
 }

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type Next, prefetch, requestSlot } from '@scale/core'
+import { contract, type MiddlewareContract, type Next, prefetch, requestSlot } from '@scale/core'
 import { type Credentials, credentialsOf } from './authorization.js'
 import { type ChallengeParameters, challengeOf, type Scheme } from './challenge.js'
 import { refusedChannel } from './channels.js'
@@ -23,6 +23,8 @@ export interface AccessTokens<Claims extends object = AccessTokenClaims> {
   (req: IncomingMessage, res: ServerResponse, next: Next): void
   /** Starts to verify the token of a request. Called by `compose`. */
   [prefetch](req: IncomingMessage): void
+  /** The credentials that it reads, and how it refuses others. */
+  readonly [contract]: MiddlewareContract
   /** `req.auth`, typed by the schema. @throws {TokenRequired} this request has no token */
   get(req: IncomingMessage): Auth<Claims>
   /**
@@ -78,6 +80,7 @@ export function accessToken<Claims extends object = AccessTokenClaims>(
   }
 
   return Object.assign(accessToken, {
+    [contract]: contractOf(config),
     [prefetch]: (req: IncomingMessage) => {
       const credentials = credentialsOf(req, takesDpop)
       if (typeof credentials === 'string' || begun.get(req) !== undefined) return
@@ -165,6 +168,20 @@ function refusalOf(
     return new InvalidAuthorization(challengeOf(challenge, { error: 'invalid_request' }))
   }
   return optional ? undefined : new TokenRequired(challengeOf(challenge))
+}
+
+function contractOf({ optional, dpop }: AccessTokenConfig): MiddlewareContract {
+  const schemes = dpop === undefined ? (['bearer'] as const) : (['bearer', 'dpop'] as const)
+  return {
+    security: schemes.map((scheme) => ({ scheme, optional })),
+    problems: [
+      { status: 400, code: 'ERR_SCALE_TOKEN_REQUEST' },
+      { status: 401, code: 'ERR_SCALE_TOKEN_INVALID' },
+      ...(optional ? [] : [{ status: 401, code: 'ERR_SCALE_TOKEN_REQUIRED' }]),
+      ...(dpop === undefined ? [] : [{ status: 401, code: 'ERR_SCALE_DPOP_PROOF' }]),
+      { status: 503, code: 'ERR_SCALE_KEYS_UNAVAILABLE' },
+    ],
+  }
 }
 
 interface RequestWithAuth extends IncomingMessage {

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { contract, joinContracts } from './contract.js'
 
 /**
  * The name under which a stateful middleware exposes its early reads. Registered, so that two copies of this
@@ -24,6 +25,8 @@ export interface Middleware<Request extends IncomingMessage = IncomingMessage> {
 /**
  * Runs middleware in order, after starting the store reads of all of them in one tick, so that they leave in
  * one write and cost one round trip together. Outside `compose` each behaves the same, with a trip of its own.
+ *
+ * Its contract is that of all of them.
  *
  * Put only middleware together that will usually all run: a read started for one that is never reached is wasted.
  *
@@ -67,8 +70,9 @@ export function compose<Steps extends readonly ((req: never, res: never, next: n
       for (const step of early) step[prefetch]!(req)
     }
   }
-  return Object.defineProperty(composed, 'name', {
-    value: 'compose',
+  return Object.defineProperties(composed, {
+    name: { value: 'compose' },
+    [contract]: { value: joinContracts(steps) },
   }) as unknown as ComposedMiddleware<Steps>
 }
 

@@ -17,6 +17,14 @@ export {
   prefetch,
 } from './compose.js'
 export {
+  contract,
+  joinContracts,
+  type MiddlewareContract,
+  type ProblemContract,
+  type QuotaContract,
+  type SecurityContract,
+} from './contract.js'
+export {
   InvalidOption,
   MemoryStoreRefused,
   ScaleError,

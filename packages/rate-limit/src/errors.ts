@@ -2,7 +2,10 @@ import { ScaleError } from '@scale/core'
 import type { Decision } from './response/decision.js'
 
 /** What kind of problem a refusal is. */
-const QUOTA_EXCEEDED = 'https://iana.org/assignments/http-problem-types#quota-exceeded'
+export const QUOTA_EXCEEDED = 'https://iana.org/assignments/http-problem-types#quota-exceeded'
+
+/** What kind of problem a store is that does not answer. */
+export const REDUCED_CAPACITY = 'https://iana.org/assignments/http-problem-types#temporary-reduced-capacity'
 
 /** A quota is spent. Handed to `next` by the middleware: status 429, with `Retry-After` unless waiting cannot help. */
 export class RateLimited extends ScaleError {
@@ -48,7 +51,7 @@ export class RateLimitStoreUnavailable extends ScaleError {
     super('The quota cannot be checked now.', {
       code: 'ERR_SCALE_RATE_LIMIT_STORE_UNAVAILABLE',
       status: 503,
-      type: 'https://iana.org/assignments/http-problem-types#temporary-reduced-capacity',
+      type: REDUCED_CAPACITY,
       headers: { 'Retry-After': headers?.['Retry-After'] ?? '1' },
       cause,
     })

@@ -1,10 +1,23 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { InvalidOption, type Middleware, type Next, prefetch, requestSlot } from '@scale/core'
+import {
+  contract,
+  InvalidOption,
+  type Middleware,
+  type MiddlewareContract,
+  type Next,
+  prefetch,
+  requestSlot,
+} from '@scale/core'
 import type { PolicyBound } from './algorithms/bound.js'
 import { decisionChannel } from './channels.js'
-import { ClientGone, refusal } from './errors.js'
+import { ClientGone, QUOTA_EXCEEDED, REDUCED_CAPACITY, refusal } from './errors.js'
 import { Limiter } from './limiter.js'
-import { assertBlockMs, type RateLimitOptions, resolveRateLimitOptions } from './options.js'
+import {
+  assertBlockMs,
+  type RateLimitOptions,
+  type ResolvedRateLimitOptions,
+  resolveRateLimitOptions,
+} from './options.js'
 import type { PolicyCosts } from './request/costs.js'
 import { isPending } from './request/lookups.js'
 import type { LimitedRequest } from './request/partition.js'
@@ -19,6 +32,8 @@ export interface RateLimit<Request extends IncomingMessage = LimitedRequest> {
   (req: Request, res: ServerResponse, next: Next): void
   /** Only where everything is known before other middleware has run. See the option `early`. */
   [prefetch]?(req: Request): void
+  /** Its quotas, and how it refuses. */
+  readonly [contract]: MiddlewareContract
   /**
    * Takes `cost` units from the quotas of one partition, from all or from none.
    *
@@ -180,7 +195,7 @@ export function rateLimit<Request extends IncomingMessage = LimitedRequest>(
     res.once('finish', settleNow)
   }
 
-  const middleware = rateLimit as RateLimit<Request>
+  const middleware = Object.assign(rateLimit, { [contract]: contractOf(resolved) }) as RateLimit<Request>
   if (resolved.early ?? spendings.knownEarly) {
     middleware[prefetch] = (req) => {
       if (asked.get(req) !== undefined) return
@@ -207,6 +222,27 @@ export function rateLimit<Request extends IncomingMessage = LimitedRequest>(
     return decided === SKIPPED ? undefined : decided
   }
   return middleware satisfies Middleware<Request>
+}
+
+function contractOf<Request extends IncomingMessage>({
+  policies,
+  shadow,
+  onStoreError,
+}: ResolvedRateLimitOptions<Request>): MiddlewareContract {
+  if (shadow) return {}
+  return {
+    quotas: policies.map(({ name, quota, windowMs }) => ({
+      name,
+      quota: typeof quota === 'number' ? quota : undefined,
+      windowMs,
+    })),
+    problems: [
+      { status: 429, code: 'ERR_SCALE_RATE_LIMITED', type: QUOTA_EXCEEDED },
+      ...(onStoreError === 'closed'
+        ? [{ status: 503, code: 'ERR_SCALE_RATE_LIMIT_STORE_UNAVAILABLE', type: REDUCED_CAPACITY }]
+        : []),
+    ],
+  }
 }
 
 type CostOf<Request> = (req: Request, res: ServerResponse) => PolicyCosts

@@ -42,7 +42,12 @@ export {
   type SessionOptions,
   sessionDefaults,
 } from './options.js'
-export { type LoggedInSession, loggedIn, requireSession } from './request/require-session.js'
+export {
+  type LoggedInSession,
+  loggedIn,
+  requireSession,
+  type SessionGuard,
+} from './request/require-session.js'
 export type {
   IssuedToken,
   LoginOptions,

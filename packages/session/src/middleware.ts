@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
-import { type Next, prefetch, requestSlot } from '@scale/core'
+import { contract, type MiddlewareContract, type Next, prefetch, requestSlot } from '@scale/core'
 import { SessionMisuse } from './errors.js'
 import { lookedAt, takeOver, tokenOf } from './migration/take-over.js'
 import { resolveSessionOptions, type SessionConfig, type SessionOptions } from './options.js'
@@ -15,6 +15,8 @@ export interface Sessions<Data extends object = SessionData> {
   (req: IncomingMessage, res: ServerResponse, next: Next): void
   /** Starts to read the session of a request. Called by `compose`. */
   [prefetch](req: IncomingMessage): void
+  /** How a request may say which session is its own. */
+  readonly [contract]: MiddlewareContract
   /** `req.session`, typed by the schema. @throws {SessionMisuse} this middleware has not run */
   get(req: IncomingMessage): Session<Data>
   /**
@@ -55,6 +57,7 @@ export function session<Data extends object = SessionData>(options?: SessionOpti
   }
 
   return Object.assign(session, {
+    [contract]: contractOf(config),
     [prefetch]: (req: IncomingMessage) => {
       if (!isOpenedBy(config, req) && begun.get(req) === undefined) begun.set(req, open(config, req.headers))
     },
@@ -74,6 +77,13 @@ export function session<Data extends object = SessionData>(options?: SessionOpti
       return userSessions(config, userId, id)
     },
   })
+}
+
+function contractOf({ transports, onStoreError }: SessionConfig): MiddlewareContract {
+  return {
+    security: transports.flatMap(({ security }) => (security ? [{ ...security, optional: true }] : [])),
+    problems: onStoreError === 'reject' ? [{ status: 503, code: 'ERR_SCALE_REDIS_UNAVAILABLE' }] : [],
+  }
 }
 
 /** A second middleware of the same options has nothing left to do. */

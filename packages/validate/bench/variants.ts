@@ -31,11 +31,55 @@ const middleware: Record<string, () => Promise<RequestHandler>> = {
     const { default: validate } = await import('express-zod-safe')
     return validate({ params, query, body }) as unknown as RequestHandler
   },
+  celebrate: async () => {
+    const { celebrate, Joi } = await import('celebrate')
+    return celebrate(
+      {
+        params: Joi.object({ id: Joi.number().integer() }),
+        query: Joi.object({ page: Joi.number().integer().required(), sort: Joi.valid('name', 'age') }),
+        body: Joi.object({
+          name: Joi.string().min(2).max(50).required(),
+          email: Joi.string().email().required(),
+          age: Joi.number().integer().min(18).required(),
+          tags: Joi.array().items(Joi.string()).max(10).required(),
+        }),
+      },
+      { abortEarly: false },
+    )
+  },
+}
+
+/** It finds the route by itself, so it stands before all of them. */
+async function openApiValidator(): Promise<RequestHandler> {
+  const { middleware } = await import('express-openapi-validator')
+  const asJson = (schema: z.ZodType): object => z.toJSONSchema(schema, { target: 'openapi-3.0', io: 'input' })
+  const integer = { schema: { type: 'integer' }, required: true }
+  const operation = {
+    parameters: [
+      { name: 'id', in: 'path', ...integer },
+      { name: 'page', in: 'query', ...integer },
+      { name: 'sort', in: 'query', schema: { enum: ['name', 'age'] } },
+    ],
+    requestBody: { required: true, content: { 'application/json': { schema: asJson(body) } } },
+    responses: {
+      200: { description: 'The user', content: { 'application/json': { schema: asJson(User) } } },
+    },
+  }
+  const apiSpec = {
+    openapi: '3.0.3',
+    info: { title: 'Users', version: '1' },
+    paths: { '/users/{id}': { post: operation } },
+  }
+  const { Router } = await import('express')
+  return Router().use(...(middleware({ apiSpec: apiSpec as never }) as unknown as RequestHandler[]))
 }
 
 const answer = { id: 1, name: 'Ada Lovelace', text: 'x'.repeat(255) }
 const onError: ErrorRequestHandler = (error, _req, res, _next) => {
-  res.status(error.status ?? 500).json({ code: error.code, ...error.extensions })
+  // A `CelebrateError` has no status, and its issues in a map.
+  const { status = error.details ? 400 : 500, code, extensions } = error
+  const errors = error.errors ?? [...(error.details?.values() ?? [])].flatMap(({ details }) => details)
+  res.status(status).json({ code, errors, ...extensions })
 }
 
 function post(path: string, members: object): RequestText {
@@ -45,12 +89,16 @@ function post(path: string, members: object): RequestText {
   return () => text
 }
 
-function server(validator: () => Promise<RequestHandler>): ServerVariant {
+function server(
+  validator: () => Promise<RequestHandler>,
+  beforeAll?: () => Promise<RequestHandler>,
+): ServerVariant {
   return {
     serve: async () => {
       const { default: express } = await import('express')
       const app = express()
       app.use(express.json())
+      if (beforeAll) app.use(await beforeAll())
       app.post('/users/:id', await validator(), (_req, res) => {
         res.json(answer)
       })
@@ -69,10 +117,14 @@ function refusing(accepting: ServerVariant): ServerVariant {
   }
 }
 
-const servers = Object.entries(middleware).map(([name, make]) => [name, server(make)] as const)
+const pass: RequestHandler = (_req, _res, next) => next()
+const servers = [
+  ...Object.entries(middleware).map(([name, make]) => [name, server(make)] as const),
+  ['express-openapi-validator', server(async () => pass, openApiValidator)] as const,
+]
 
 export const variants: Variants<ServerVariant> = {
-  bare: server(async () => (_req, _res, next) => next()),
+  bare: server(async () => pass),
   ...Object.fromEntries(
     servers.flatMap(([name, accepting]) => [
       [`${name}: accepted`, accepting],

@@ -1,10 +1,11 @@
+export { contract } from '@scale/core'
 export {
   type RejectedMessage,
   type ResponseFailureMessage,
   rejected,
   responseFailure,
 } from './channels.js'
-export { type Contracted, contract, type RouteContract } from './contract.js'
+export type { Contracted, RouteContract } from './contract.js'
 export {
   BodyNotParsed,
   BodyOnGet,
@@ -28,6 +29,7 @@ export type {
   ValidateOptions,
 } from './options.js'
 export {
+  type ProblemKind,
   type Route,
   type RouteHandler,
   type RouteInput,

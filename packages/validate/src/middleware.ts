@@ -1,6 +1,6 @@
-import type { Next } from '@scale/core'
+import { contract, type Next } from '@scale/core'
 import type { Request, Response } from 'express'
-import { contract, contractOf } from './contract.js'
+import { contractOf } from './contract.js'
 import { NotValidated, QueryTooLarge, UnsupportedBodyType, ValidationFailed } from './errors.js'
 import { type PartFailure, reportIssues } from './issues/issues.js'
 import { type Part, type Rules, resolveRules, type ValidateOptions } from './options.js'

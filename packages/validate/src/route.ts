@@ -1,7 +1,18 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { InvalidOption, type Next } from '@scale/core'
+import {
+  arrayOf,
+  compose,
+  contract,
+  func,
+  type Middleware,
+  type Next,
+  type OptionCheck,
+  type ProblemContract,
+  prefetch,
+  resolveOptions,
+} from '@scale/core'
 import type { Request, Response } from 'express'
-import { type Contracted, contract } from './contract.js'
+import { type Contracted, contractOf } from './contract.js'
 import { HandlerWithoutAnswer } from './errors.js'
 import { createValidator } from './middleware.js'
 import { type Part, type ResponseMap, resolveRules, type ValidateOptions } from './options.js'
@@ -51,11 +62,23 @@ export interface RouteOptions<Body, Query, Params, Headers, Cookies, Declared>
    * or `undefined`; with `response`, `undefined` without an answer that has begun is an error, not a request that hangs.
    */
   handler: RouteHandler<RouteInput<Body, Query, Params, Headers, Cookies>, Declared>
+  /**
+   * Middleware that runs before anything is checked, in order and as `compose` runs it, early reads first: who may ask, and how often. What it
+   * promises (`accessToken`, `requireScope`, `session`, `rateLimit`) is part of the contract. Default none
+   */
+  before?: readonly ((req: never, res: never, next: never) => unknown)[]
+  /** Problems that the handler may throw, for the contract: classes of `defineProblem`, or what they were defined with. Default none */
+  problems?: readonly ProblemKind[]
 }
+
+/** A kind of problem: its members, or a class that has them as `definition`. */
+export type ProblemKind = ProblemContract | { readonly definition: ProblemContract }
 
 /** The middleware that `route` returns: a validator and a handler in one. */
 export interface Route extends Contracted {
   (req: IncomingMessage, res: ServerResponse, next: Next): void
+  /** Starts the early reads of what runs before. Called by `compose`. */
+  [prefetch]?(req: IncomingMessage): void
 }
 
 /**
@@ -73,13 +96,21 @@ export function route<
   Cookies extends MaybeSchema = undefined,
   const Declared extends Schema | ResponseMap | undefined = undefined,
 >(options: RouteOptions<Body, Query, Params, Headers, Cookies, Declared>): Route {
-  const { handler, ...given } = options
-  if (typeof handler !== 'function') throw new InvalidOption('route: `handler` must be a function.')
+  const { handler, before = [], problems = [], ...given } = options
+  resolveOptions('route', { handler, before, problems }, { checks, defaults: {}, required: ['handler'] })
   const rules = resolveRules('route', given)
   const check = createValidator(rules)
+  const enter = compose(...before) as Middleware
   const respond = responder(rules.response, !isSchema(given.response))
 
   function route(req: Request, res: Response, next: Next): void {
+    enter(req, res, (error) => {
+      if (error === undefined) answer(req, res, next)
+      else next(error)
+    })
+  }
+
+  function answer(req: Request, res: Response, next: Next): void {
     // A failure without a value would read as success: `next(undefined)` goes on to the next route.
     const fail = (thrown: unknown): void => next(thrown ?? new Error('The handler failed without an error.'))
     check(req, res, (error) => {
@@ -99,7 +130,22 @@ export function route<
     return { ...results, req, res } as RouteInput<Body, Query, Params, Headers, Cookies>
   }
 
-  return Object.assign(route, { [contract]: check[contract] }) as unknown as Route
+  const promised = contractOf(rules, before, problems.map(problemOf))
+  const early = enter[prefetch]
+  return Object.assign(route, {
+    [contract]: promised,
+    ...(early && { [prefetch]: early }),
+  }) as unknown as Route
+}
+
+const isProblem: OptionCheck = (value) => {
+  const { status, code } = problemOf(Object(value))
+  return Number.isInteger(status) && typeof code === 'string' ? undefined : 'a kind of problem'
+}
+const checks = { handler: func, before: arrayOf(func), problems: arrayOf(isProblem) }
+
+function problemOf(kind: ProblemKind): ProblemContract {
+  return 'definition' in kind ? kind.definition : kind
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -69,6 +69,13 @@ describe('jsonSchemas', () => {
       responseMode: 'strip',
       bodyTypes: ['application/json', 'application/*+json'],
       status: 422,
+      problems: [
+        { status: 422, code: 'ERR_SCALE_VALIDATION' },
+        { status: 414, code: 'ERR_SCALE_VALIDATION_QUERY_SIZE' },
+      ],
+      security: [],
+      scopes: [],
+      quotas: [],
     })
   })
 })

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Next } from '@scale/core'
+import { contract, type MiddlewareContract, type Next } from '@scale/core'
 import { SessionMisuse } from '../errors.js'
 import type { Session, SessionData } from '../session.js'
 import { RequestSession } from './request-session.js'
@@ -30,9 +30,16 @@ export function loggedIn(req: IncomingMessage): LoggedInSession {
   return (req as { session?: unknown }).session as LoggedInSession
 }
 
+/** The middleware that `requireSession` returns. */
+export interface SessionGuard {
+  (req: IncomingMessage, res: ServerResponse, next: Next): void
+  /** How it refuses. */
+  readonly [contract]: MiddlewareContract
+}
+
 /** Lets a request pass only if somebody is logged in; fails as {@link loggedIn} does. Comes after `session()`. */
-export function requireSession(): (req: IncomingMessage, res: ServerResponse, next: Next) => void {
-  return function requireSession(req, _res, next) {
+export function requireSession(): SessionGuard {
+  function requireSession(req: IncomingMessage, _res: ServerResponse, next: Next): void {
     try {
       loggedIn(req)
     } catch (error) {
@@ -41,4 +48,7 @@ export function requireSession(): (req: IncomingMessage, res: ServerResponse, ne
     }
     next()
   }
+  return Object.assign(requireSession, { [contract]: promised })
 }
+
+const promised: MiddlewareContract = { problems: [{ status: 401, code: 'ERR_SCALE_SESSION_REQUIRED' }] }

@@ -21,6 +21,7 @@ export function bearer(options?: BearerOptions): Transport {
       if (authorization === undefined || !/^bearer(?: |$)/i.test(authorization)) return []
       return [authorization.slice(7).trim()]
     },
+    security: { scheme: 'bearer' },
     challenge: (refused) => {
       const all = refused ? [...parameters, 'error="invalid_token"'] : parameters
       return all.length === 0 ? 'Bearer' : `Bearer ${all.join(', ')}`

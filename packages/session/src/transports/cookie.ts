@@ -68,6 +68,7 @@ export function cookie(options?: CookieOptions): Transport {
       setCookie(res, name, `${name}=${token}${age}${attributes}`)
     },
     clear: (res) => setCookie(res, name, `${name}=; Max-Age=0${attributes}`),
+    security: { scheme: 'cookie', name },
     attributes: {
       path: resolved.path,
       domain: resolved.domain,

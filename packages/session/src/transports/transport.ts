@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
+import type { SecurityContract } from '@scale/core'
 
 /** How a token travels: read from the request's headers, written to the response's. */
 export interface Transport {
@@ -19,6 +20,8 @@ export interface Transport {
   readonly clear?: (res: ServerResponse) => void
   /** Value of `WWW-Authenticate` on a 401. */
   readonly challenge?: (refused: boolean) => string
+  /** What a description of the API says of it. */
+  readonly security?: Omit<SecurityContract, 'optional'>
   /** What `req.session.cookie` says of the cookie. */
   readonly attributes?: CookieAttributes
 }

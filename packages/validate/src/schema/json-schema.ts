@@ -1,5 +1,6 @@
+import { contract } from '@scale/core'
 import type { StandardJSONSchemaV1 } from '@standard-schema/spec'
-import { type Contracted, contract } from '../contract.js'
+import type { Contracted } from '../contract.js'
 import { JsonSchemaUnavailable } from '../errors.js'
 import { type Part, parts } from '../options.js'
 import { jsonSchemaConverter, type Schema } from './schema.js'
