@@ -1,10 +1,11 @@
+import { compareServers, printOnTop } from '@scale/devkit/bench'
 import { testRedis } from '@scale/devkit/redis-server'
-import { cpuShares, type Share } from './cpu-share.js'
 import { lostKeys, revivedSessions } from './races.js'
 import { type Contestant, type ContestantName, startContestant } from './start-contestant.js'
+import { variants } from './variants.js'
 
 // Prints what two processes of each contestant lose, and what reading and changing a session cost on top of the bare
-// answer of the same framework. Only ratios within one run mean anything.
+// answer of the same framework. Names of variants as arguments choose among the latter. Only ratios within one run mean anything.
 
 const WRITERS = 200
 const LOGOUTS = 1_000
@@ -28,26 +29,11 @@ try {
     console.log(`  ${name.padEnd(16)} ${lost} keys lost, ${revived} sessions came back`)
     for (const contestant of pair) await contestant.stop()
   }
-
-  for (const [bare, ...names] of [
-    ['bare-express', 'scale', 'express-session'],
-    ['bare-fastify', 'fastify-session'],
-  ] as const) {
-    const [without, ...contestants] = await Promise.all([bare, ...names].map(start))
-    for (const path of ['/read', '/write'] as const) {
-      console.log(
-        `CPU of the server for GET ${path}, as a share of what it spends on 300 bytes of JSON without:`,
-      )
-      for (const share of await cpuShares(path, without!, contestants))
-        console.log(`  ${lineOf(bare, share)}`)
-    }
-  }
 } finally {
   for (const contestant of started) await contestant.stop()
   await redis.stop()
 }
 
-function lineOf(bare: string, { name, share, lowest, highest, bareMicros, micros }: Share): string {
-  const figures = `${share.toFixed(2)} (${lowest.toFixed(2)} to ${highest.toFixed(2)})`
-  return `${name.padEnd(16)} ${figures}: ${micros.toFixed(1)} µs, ${bare} ${bareMicros.toFixed(1)} µs`
-}
+const module = new URL('variants.ts', import.meta.url).href
+printOnTop(await compareServers({ module, variants }), variants, 'a bare Express 5 answer')
+process.exit()

@@ -4,7 +4,7 @@ import express, { type Request, type RequestHandler } from 'express'
 // @ts-expect-error its types declare `req.session`, as ours do
 import expressSession from 'express-session'
 import { createClient } from 'redis'
-import { ANSWER, next, ready, redisPort, work } from './contestant.js'
+import { ready, redisPort, work } from './contestant.js'
 
 interface PeerSession extends Record<string, unknown> {
   cookie: unknown
@@ -45,12 +45,5 @@ app.post('/logout', (req, res, next) => {
 app.get('/keys', (req, res) => {
   const { cookie: _, user = null, ...rest } = sessionOf(req)
   res.json({ user, keys: Object.keys(rest) })
-})
-app.get('/read', (req, res) => {
-  res.json(sessionOf(req).user === undefined ? null : ANSWER)
-})
-app.get('/write', (req, res) => {
-  sessionOf(req).n = next()
-  res.json(ANSWER)
 })
 const server = app.listen(0, '127.0.0.1', () => ready((server.address() as AddressInfo).port))

@@ -4,7 +4,7 @@ import fastifySession from '@fastify/session'
 import { RedisStore } from 'connect-redis'
 import fastify, { type FastifyRequest } from 'fastify'
 import { createClient } from 'redis'
-import { ANSWER, next, ready, redisPort, work } from './contestant.js'
+import { ready, redisPort, work } from './contestant.js'
 
 const client = createClient({ url: `redis://127.0.0.1:${redisPort}` })
 await client.connect()
@@ -37,11 +37,6 @@ app.post('/logout', async (req) => {
 app.get('/keys', async (req) => {
   const { cookie: _, user = null, ...rest } = dataOf(req)
   return { user, keys: Object.keys(rest).filter((key) => key.startsWith('k')) }
-})
-app.get('/read', async (req) => (dataOf(req).user === undefined ? null : ANSWER))
-app.get('/write', async (req) => {
-  dataOf(req).n = next()
-  return ANSWER
 })
 await app.listen({ port: 0, host: '127.0.0.1' })
 ready((app.server.address() as AddressInfo).port)

@@ -2,7 +2,7 @@ import type { AddressInfo } from 'node:net'
 import { createRedis } from '@scale/redis'
 import express, { type NextFunction, type Request, type Response } from 'express'
 import { cookie, session } from '../../src/index.js'
-import { ANSWER, next, ready, redisPort, work } from './contestant.js'
+import { ready, redisPort, work } from './contestant.js'
 
 const redis = createRedis(`redis://127.0.0.1:${redisPort}`, { guard: { deadlineMs: 10_000 } })
 const sessions = session<Record<string, unknown>>({ redis, transport: cookie({ secure: false }) })
@@ -24,13 +24,6 @@ app.post('/logout', async (req, res) => {
 })
 app.get('/keys', (req, res) => {
   res.json({ user: req.session.userId ?? null, keys: Object.keys(req.session.data) })
-})
-app.get('/read', (req, res) => {
-  res.json(req.session.userId === undefined ? null : ANSWER)
-})
-app.get('/write', (req, res) => {
-  sessions.get(req).data.n = next()
-  res.json(ANSWER)
 })
 // A write that came too late is told so, and not printed.
 app.use((error: { status?: number }, _req: Request, res: Response, _next: NextFunction) => {

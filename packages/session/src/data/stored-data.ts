@@ -23,6 +23,15 @@ export interface DataChange {
   readonly base: string | undefined
 }
 
+/** The data as it is at one moment, and what of it this request changed. */
+export interface Draft {
+  readonly entries: readonly (readonly [key: string, text: string])[]
+  readonly changes: readonly DataChange[]
+}
+
+/** Of data that nobody has looked at. */
+export const NO_DRAFT: Draft = Object.freeze({ entries: [], changes: [] })
+
 /** How stored data becomes `req.session.data`. */
 export interface DataFormat {
   readonly codec: Codec
@@ -61,25 +70,24 @@ export class StoredData {
     this.#value = value
   }
 
-  /** What this request changed, and has not saved. @throws {InvalidSessionData} a value has no JSON */
-  changes(): DataChange[] {
-    if (this.#value === undefined) return []
+  /** Empty if nobody has looked. @throws {InvalidSessionData} a value has no JSON */
+  draft(): Draft {
+    if (this.#value === undefined) return NO_DRAFT
     const changes: DataChange[] = []
-    const removed = new Map(this.#known)
-    for (const [key, text] of entriesOf(this.#value)) {
+    const entries = entriesOf(this.#value)
+    let left = this.#known.size
+    for (const [key, text] of entries) {
       const known = this.#known.get(key)
+      if (known !== undefined) left--
       if (known?.text !== text)
         changes.push({ key, revision: this.#revisionOf(key), text, base: known?.text })
-      removed.delete(key)
     }
-    for (const [key, { revision, text }] of removed)
-      changes.push({ key, revision, text: undefined, base: text })
-    return changes
-  }
-
-  /** Every key as it is now. @throws {InvalidSessionData} a value has no JSON */
-  entries(): [key: string, text: string][] {
-    return entriesOf(this.value)
+    if (left === 0) return { entries, changes }
+    const kept = new Set(entries.map(([key]) => key))
+    for (const [key, { revision, text }] of this.#known) {
+      if (!kept.has(key)) changes.push({ key, revision, text: undefined, base: text })
+    }
+    return { entries, changes }
   }
 
   /**
@@ -106,11 +114,6 @@ export class StoredData {
     this.merge(key, this.#known.get(key)?.text, theirs.text)
     if (theirs.text === undefined) this.#known.delete(key)
     else this.#known.set(key, { revision: theirs.revision, text: theirs.text })
-  }
-
-  /** Whether anybody has looked. */
-  get isUsed(): boolean {
-    return this.#value !== undefined
   }
 
   /** What is known of every key of the store. */
@@ -194,10 +197,12 @@ export class StoredData {
 }
 
 function entriesOf(value: Record<string, unknown>): [key: string, text: string][] {
-  return Object.keys(value).flatMap((key): [string, string][] => {
+  const entries: [string, string][] = []
+  for (const key of Object.keys(value)) {
     const text = toJson(key, value[key])
-    return text === undefined ? [] : [[key, text]]
-  })
+    if (text !== undefined) entries.push([key, text])
+  }
+  return entries
 }
 
 /** `undefined` for what JSON leaves out: `undefined`, functions, symbols. */

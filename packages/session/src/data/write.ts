@@ -3,7 +3,7 @@ import { InvalidSessionData, SessionConflict, SessionEnded } from '../errors.js'
 import type { SessionConfig } from '../options.js'
 import type { Change, SessionWrite, WriteOutcome, Writer } from '../store.js'
 import type { SessionRef } from '../stores/token.js'
-import type { DataChange, StoredData } from './stored-data.js'
+import { type DataChange, type Draft, NO_DRAFT, type StoredData } from './stored-data.js'
 
 /** Which session is written to, and by whom. */
 export interface WriteTarget extends Writer {
@@ -27,27 +27,37 @@ type Written = Extract<WriteOutcome, { outcome: 'written' }>
  * @throws {SessionConflict} nothing was written
  * @throws {InvalidSessionData} nothing was written
  */
-export async function writeSession(
+export function writeSession(
   config: WriteConfig,
   target: WriteTarget,
   data: StoredData | undefined,
-  more: Pick<SessionWrite, 'lifetime' | 'rotation'> = {},
+  more: WhatElse = {},
 ): Promise<Written> {
-  if (config.conflict !== 'merge' || mergesInStore(config)) return await attempt(config, target, data, more)
-  return await inTurn(target.ref.id, () => attempt(config, target, data, more))
+  if (config.conflict !== 'merge' || mergesInStore(config)) return attempt(config, target, data, more)
+  // What others of this process have stored before is joined in by then.
+  const { draft: _, ...rest } = more
+  return inTurn(target.ref.id, () => attempt(config, target, data, rest))
+}
+
+/** What is written beside the data. */
+type WhatElse = Pick<SessionWrite, 'lifetime' | 'rotation'> & {
+  /** Of the data, if it was made just now. */
+  readonly draft?: Draft | undefined
 }
 
 async function attempt(
   config: WriteConfig,
   target: WriteTarget,
   data: StoredData | undefined,
-  more: Pick<SessionWrite, 'lifetime' | 'rotation'>,
+  { lifetime, rotation, ...begun }: WhatElse,
 ): Promise<Written> {
+  let draft = begun.draft ?? data?.draft()
   for (;;) {
-    const changes = data?.isUsed === true ? data.changes() : []
-    if (changes.length > 0) refuseInvalid(config, data!)
+    const { changes } = draft ?? NO_DRAFT
+    if (changes.length > 0) refuseInvalid(config, data!, draft!)
     const written = await config.store.write(target.ref, target, {
-      ...more,
+      lifetime,
+      rotation,
       changes: changes.map((change) => encoded(config, target.ref, change)),
       onConflict: config.conflict === 'last' ? 'overwrite' : mergesInStore(config) ? 'merge' : 'report',
       maxBytes: config.codec.isPlain ? config.maxDataBytes : 0,
@@ -67,14 +77,19 @@ async function attempt(
       const theirs = text === undefined ? undefined : config.codec.decode(text, target.ref.id, key)
       data!.rebase(key, { revision, text: theirs })
     }
+    draft = data!.draft()
   }
 }
 
 /** @throws {InvalidSessionData} the data does not fit the schema, or is too large */
-export function refuseInvalid(config: Pick<WriteConfig, 'maxDataBytes'>, data: StoredData): void {
+export function refuseInvalid(
+  config: Pick<WriteConfig, 'maxDataBytes'>,
+  data: StoredData,
+  { entries }: Pick<Draft, 'entries'>,
+): void {
   data.check()
   let bytes = 0
-  for (const [key, text] of data.entries()) bytes += Buffer.byteLength(key) + Buffer.byteLength(text)
+  for (const [key, text] of entries) bytes += Buffer.byteLength(key) + Buffer.byteLength(text)
   if (bytes > config.maxDataBytes) throw tooLarge(config, bytes)
 }
 

@@ -155,7 +155,7 @@ export class RedisStore extends BaseStore {
       maxDataBytes: MAX_DATA_BYTES,
     }
     // `resave` writes what nobody has changed: of a session that is gone there is nothing to lose.
-    if (read.data.changes().length === 0) await this.#mark(sid, idleTimeoutMs)
+    if (read.data.draft().changes.length === 0) await this.#mark(sid, idleTimeoutMs)
     else
       await writeSession(config, { ref, digest, userId: undefined }, read.data, {
         lifetime: { idleTimeoutMs },

@@ -37,6 +37,9 @@ const OF_THE_ANSWER = [
   'Transfer-Encoding',
 ]
 
+/** A call that is held back. */
+type HeldCall = readonly [verb: Verb, args: unknown[]]
+
 /**
  * Lets a response begin, and end, only when something else is done. To whoever writes it, it looks as if it had gone
  * out: `headersSent` is true, headers cannot be changed any more, `write` asks to wait for `drain`.
@@ -44,101 +47,125 @@ const OF_THE_ANSWER = [
  * Only this response is changed, no prototype. Everything that sends headers comes through one of four methods.
  */
 export function gateResponse(res: ServerResponse, listener: GateListener): void {
-  const native = { writeHead: res.writeHead, write: res.write, end: res.end, flushHeaders: res.flushHeaders }
-  let state: 'open' | 'held' | 'ready' | 'passed' = res.headersSent ? 'passed' : 'open'
-  let held: { verb: Verb; args: unknown[] }[] = []
-  let release: (() => void) | undefined
+  const gate = new Gate(res, listener)
+  for (const verb of VERBS) res[verb] = ((...args: unknown[]) => gate.call(verb, args)) as never
+  res.once('close', () => listener.closed())
+}
 
-  const call = (verb: Verb, args: unknown[]): unknown => {
-    if (state === 'held') return hold(verb, args)
-    if (state === 'open' || (state === 'passed' && verb === 'end')) {
-      const waiting = listener.before()
-      if (waiting !== undefined) {
-        wait(waiting)
-        return hold(verb, args)
-      }
-      if (state === 'open') state = 'ready'
-    }
-    if (verb !== 'writeHead' || state === 'passed') return Reflect.apply(native[verb], res, args)
-    state = 'passed'
-    return Reflect.apply(native.writeHead, res, listener.delivers() ? delivered(args) : args)
+/** What of a response tells whether its headers are out: Node refuses to change them while it has a text for them. */
+type Response = Omit<ServerResponse, 'writableEnded'> & { _header: string | null; [HOLDER]?: Gate }
+
+const HOLDER: unique symbol = Symbol('gate of the response')
+
+/** One for all responses: an own property of each its own costs them their common shape, and that costs every use of them. */
+const WRITABLE_ENDED: PropertyDescriptor = {
+  configurable: true,
+  get(this: Response) {
+    return this[HOLDER]!.hasEnded || this.finished
+  },
+}
+
+class Gate {
+  readonly #res: Response
+  readonly #listener: GateListener
+  readonly #native: Pick<ServerResponse, Verb>
+  #state: 'open' | 'held' | 'ready' | 'passed'
+  #held: HeldCall[] = []
+
+  constructor(res: ServerResponse, listener: GateListener) {
+    const { writeHead, write, end, flushHeaders } = res
+    this.#res = res as unknown as Response
+    this.#listener = listener
+    this.#native = { writeHead, write, end, flushHeaders }
+    this.#state = res.headersSent ? 'passed' : 'open'
   }
-  const delivered = (args: unknown[]): unknown[] => {
-    setPassedHeaders(res, args.at(-1))
-    listener.deliver()
+
+  /** Whether the end of the answer is held. */
+  get hasEnded(): boolean {
+    return this.#held.some(([verb]) => verb === 'end')
+  }
+
+  call(verb: Verb, args: unknown[]): unknown {
+    if (this.#state === 'held') return this.#hold(verb, args)
+    if (this.#state === 'open' || (this.#state === 'passed' && verb === 'end')) {
+      const waiting = this.#listener.before()
+      if (waiting !== undefined) {
+        this.#wait(waiting)
+        return this.#hold(verb, args)
+      }
+      if (this.#state === 'open') this.#state = 'ready'
+    }
+    if (verb !== 'writeHead' || this.#state === 'passed') return this.#pass(verb, args)
+    this.#state = 'passed'
+    return this.#pass(verb, this.#listener.delivers() ? this.#delivered(args) : args)
+  }
+
+  #pass(verb: Verb, args: unknown[]): unknown {
+    return Reflect.apply(this.#native[verb], this.#res, args)
+  }
+
+  #delivered(args: unknown[]): unknown[] {
+    setPassedHeaders(this.#res, args.at(-1))
+    this.#listener.deliver()
     return args.filter((arg) => typeof arg !== 'object')
   }
-  const hold = (verb: Verb, args: unknown[]): unknown => {
-    if (verb === 'writeHead' && held.length > 0) throw headersSent()
-    held.push({ verb, args })
-    return verb === 'write' ? false : verb === 'flushHeaders' ? undefined : res
+
+  #hold(verb: Verb, args: unknown[]): unknown {
+    if (verb === 'writeHead' && this.#held.length > 0) throw headersSent()
+    this.#held.push([verb, args])
+    return verb === 'write' ? false : verb === 'flushHeaders' ? undefined : this.#res
   }
-  const wait = (waiting: Promise<void>): void => {
-    const before = state
-    const { statusCode, statusMessage } = res
-    state = 'held'
-    release = shadow(res, () => held.some(({ verb }) => verb === 'end'))
+
+  #wait(waiting: Promise<void>): void {
+    const res = this.#res
+    const before = this.#state
+    const { statusCode, statusMessage, _header } = res
+    this.#state = 'held'
+    res[HOLDER] = this
+    // Where the headers are out already, it is their text.
+    res._header ??= 'held back'
+    Object.defineProperty(res, 'writableEnded', WRITABLE_ENDED)
+    const release = (): HeldCall[] => {
+      const held = this.#held
+      this.#held = []
+      res._header = _header
+      return held
+    }
     waiting.then(
       () => {
-        release?.()
-        state = before === 'open' ? 'ready' : before
-        if (before === 'open') Object.assign(res, { statusCode, statusMessage })
-        const calls = held
-        held = []
+        const held = release()
+        if (before === 'open') {
+          this.#state = 'ready'
+          res.statusCode = statusCode
+          res.statusMessage = statusMessage
+        } else this.#state = before
         try {
-          for (const { verb, args } of calls) call(verb, args)
+          for (const [verb, args] of held) this.call(verb, args)
         } catch (error) {
-          fail(error)
+          this.#fail(error)
           return
         }
-        if (calls.some(({ verb }) => verb === 'write') && !res.writableNeedDrain) res.emit('drain')
+        if (held.some(([verb]) => verb === 'write') && !res.writableNeedDrain) res.emit('drain')
       },
       (error: unknown) => {
-        release?.()
-        fail(error)
+        release()
+        this.#fail(error)
       },
     )
   }
-  const fail = (error: unknown): void => {
-    state = 'passed'
+
+  #fail(error: unknown): void {
+    const res = this.#res
+    this.#state = 'passed'
     // Whoever has wrapped these since has seen the end of an answer that is not given.
-    Object.assign(res, native)
+    Object.assign(res, this.#native)
     if (res.headersSent) {
-      listener.cut(error)
+      this.#listener.cut(error)
       return
     }
     for (const name of OF_THE_ANSWER) res.removeHeader(name)
     Object.assign(res, { statusCode: 200, statusMessage: undefined })
-    listener.refused(error)
-  }
-
-  for (const verb of VERBS) {
-    res[verb] = ((...args: unknown[]) => call(verb, args)) as never
-  }
-  res.once('close', () => listener.closed())
-}
-
-/** Makes a response look as if it had gone out. @returns undoes it */
-function shadow(res: ServerResponse, hasEnded: () => boolean): () => void {
-  const refuse = (): never => {
-    throw headersSent()
-  }
-  const properties: PropertyDescriptorMap = {
-    headersSent: { get: () => true },
-    writableEnded: { get: hasEnded },
-    setHeader: { value: refuse },
-    appendHeader: { value: refuse },
-    removeHeader: { value: refuse },
-  }
-  const own = Object.getOwnPropertyDescriptors(res) as PropertyDescriptorMap
-  for (const [name, property] of Object.entries(properties)) {
-    Object.defineProperty(res, name, { ...property, configurable: true })
-  }
-  return () => {
-    for (const name of Object.keys(properties)) {
-      delete (res as unknown as Record<string, unknown>)[name]
-      if (own[name] !== undefined) Object.defineProperty(res, name, own[name])
-    }
+    this.#listener.refused(error)
   }
 }
 
@@ -152,7 +179,7 @@ function headersSent(): Error {
  * Sets the headers that a handler passes to `writeHead`, so that what was set for the session is not replaced by them.
  * Cookies are added to those that were set before.
  */
-function setPassedHeaders(res: ServerResponse, passed: unknown): void {
+function setPassedHeaders(res: Pick<ServerResponse, 'removeHeader' | 'appendHeader'>, passed: unknown): void {
   if (typeof passed !== 'object' || passed === null) return
   const replaced = new Set<string>()
   for (const [name, value] of pairsOf(passed as OutgoingHttpHeaders | unknown[])) {

@@ -1,3 +1,4 @@
+import type { Draft } from '../data/stored-data.js'
 import { InvalidSessionData, SessionEnded, SessionMisuse } from '../errors.js'
 import type { SessionConfig } from '../options.js'
 import type { IssuedToken, LoginOptions, Session, SessionCallback, SessionCookie } from '../session.js'
@@ -36,6 +37,9 @@ export class RequestSession implements Session<Record<string, unknown>> {
   #isReplaced = false
   #turn: Promise<unknown> = Promise.resolve()
   #waiting = 0
+  readonly #done = (): void => {
+    this.#waiting--
+  }
 
   constructor(config: SessionConfig, exchange: Exchange, opening: Found) {
     this.#exchange = exchange
@@ -177,16 +181,17 @@ export class RequestSession implements Session<Record<string, unknown>> {
 
   /** What the answer has to wait for: the session is stored, renewed and marked as seen before anybody hears of it. */
   beforeAnswer(): Promise<void> | undefined {
-    let isChanged: boolean
+    let unsaved: Draft | undefined
     try {
-      isChanged = this.#life.isToBeSaved()
+      unsaved = this.#life.unsaved()
     } catch (error) {
       this.#life.isAbandoned = true
       return Promise.reject(error)
     }
     const isUndone = this.#life.isUndelivered && this.#exchange.isGone
-    const waits = this.#waiting > 0 || this.#life.renewalIsDue || isUndone
-    if (!isChanged && !waits) {
+    const isFirst = this.#waiting === 0
+    const waits = !isFirst || this.#life.renewalIsDue || isUndone
+    if (unsaved === undefined && !waits) {
       if (this.#life.touchIsDue) this.#unawaited('touch', () => this.#life.touch())
       return undefined
     }
@@ -194,42 +199,43 @@ export class RequestSession implements Session<Record<string, unknown>> {
       this.#unawaited('save', () => this.#life.save())
       return undefined
     }
-    return this.#inTurn(() => this.#finish())
+    return this.#inTurn(() => this.#finish(isFirst ? unsaved : this.#life.unsaved()))
   }
 
   /** The response is over, or its client has gone after the headers. */
   afterAnswer(): void {
-    let isChanged: boolean
+    let unsaved: Draft | undefined
     try {
-      isChanged = this.#life.isToBeSaved()
+      unsaved = this.#life.unsaved()
     } catch (error) {
       this.#life.isAbandoned = true
       reportFailure('save', error)
       return
     }
     // What is set after the answer is stored as well, as far as it can be.
-    if (isChanged && this.#life.held !== undefined) this.#unawaited('save', () => this.#life.save())
+    if (unsaved !== undefined && this.#life.held !== undefined)
+      this.#unawaited('save', () => this.#life.save())
     else if (this.#life.touchIsDue || this.#life.isSeenLongAgo())
       this.#unawaited('touch', () => this.#life.touch())
   }
 
-  async #finish(): Promise<void> {
-    const isChanged = this.#life.isToBeSaved()
+  /** @param unsaved  what there is to save */
+  async #finish(unsaved: Draft | undefined): Promise<void> {
     if (this.#exchange.isGone && (this.#life.isUndelivered || this.#life.held === undefined)) {
       // Nobody can come back to it.
       if (this.#life.isUndelivered) await this.#life.destroy('undelivered')
       return
     }
     if (this.#life.held === undefined) {
-      if (isChanged) await this.#saveFirst()
+      if (unsaved !== undefined) await this.#saveFirst()
       return
     }
     const renews = this.#life.renewalIsDue && !this.#exchange.isGone
-    if (!isChanged && !renews) return
+    if (unsaved === undefined && !renews) return
     try {
-      await this.#life.write(renews ? 'age' : undefined)
+      await this.#life.write(renews ? 'age' : undefined, unsaved)
     } catch (error) {
-      if (isChanged) throw error
+      if (unsaved !== undefined) throw error
       // The old token is as good as before.
       if (!(error instanceof SessionEnded)) reportFailure('renew', error)
     }
@@ -250,10 +256,8 @@ export class RequestSession implements Session<Record<string, unknown>> {
     this.#waiting++
     // So that an answer waits for it.
     this.#exchange.follow()
-    const result = this.#turn.then(work).finally(() => {
-      this.#waiting--
-    })
-    this.#turn = result.catch(() => {})
+    const result = this.#waiting === 1 ? work() : this.#turn.then(work)
+    this.#turn = result.then(this.#done, this.#done)
     return result
   }
 

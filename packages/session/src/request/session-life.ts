@@ -6,7 +6,7 @@ import {
   revokedChannel,
   unreadableChannel,
 } from '../channels.js'
-import { type DataFormat, StoredData } from '../data/stored-data.js'
+import { type DataFormat, type Draft, NO_DRAFT, StoredData } from '../data/stored-data.js'
 import { refuseInvalid, writeSession } from '../data/write.js'
 import { SessionEnded, SessionMisuse, SessionRequired, TooManySessions } from '../errors.js'
 import { type SessionConfig, timeoutMs } from '../options.js'
@@ -111,37 +111,37 @@ export class SessionLife {
     return this.#data
   }
 
-  /** Whether there is something to save that nobody has asked to be saved. @throws {InvalidSessionData} */
-  isToBeSaved(): boolean {
-    if (this.isAbandoned) return false
-    if (this.told !== undefined && this.held !== undefined) return true
-    return this.#data?.isUsed === true && this.#data.changes().length > 0
+  /** What there is to save that nobody has asked to be saved; `undefined` for nothing. @throws {InvalidSessionData} */
+  unsaved(): Draft | undefined {
+    if (this.isAbandoned) return undefined
+    const draft = this.#data?.draft() ?? NO_DRAFT
+    return draft.changes.length > 0 || (this.told !== undefined && this.held !== undefined)
+      ? draft
+      : undefined
   }
 
-  async save(): Promise<void> {
+  /** @param draft  of the data, if it was made just now */
+  async save(draft?: Draft): Promise<void> {
     try {
-      if (this.held !== undefined) {
-        if (this.told !== undefined || this.#data?.isUsed === true) await this.write()
-      } else if (this.#data?.isUsed === true && this.#data.changes().length > 0) await this.#createAnonymous()
+      if (this.held !== undefined) await this.write(undefined, draft)
+      else if ((draft ?? this.#data?.draft())?.changes.length) await this.#createAnonymous()
     } catch (error) {
       this.isAbandoned = true
       throw error
     }
   }
 
-  /** Writes what changed in one step with a new token, if there is to be one. */
-  async write(renewal?: Renewal, data: StoredData | undefined = this.#data): Promise<void> {
+  /**
+   * Writes what changed in one step with a new token, if there is to be one.
+   *
+   * @param draft  of the data, if it was made just now
+   */
+  async write(renewal?: Renewal, draft: Draft | undefined = this.#data?.draft()): Promise<void> {
     const held = this.held!
     const lifetime = this.#lifetimeToWrite()
-    if (renewal === undefined && lifetime === undefined && data !== undefined && data.changes().length === 0)
-      return
-    const nonce = newNonce()
-    const rotation: Rotation | undefined = renewal && {
-      digest: digestOf(successorOf(held.token, nonce)),
-      nonce,
-      elevate: renewal === 'elevate',
-    }
-    const written = await writeSession(this.config, held, data, { lifetime, rotation })
+    if (renewal === undefined && lifetime === undefined && !draft?.changes.length) return
+    const rotation = renewal && rotationOf(held.token, renewal)
+    const written = await writeSession(this.config, held, this.#data, { lifetime, rotation, draft })
     const { nowMs, expiresAt } = written
     this.told = undefined
     this.#seen({
@@ -152,7 +152,7 @@ export class SessionLife {
       persistent: lifetime?.persistent ?? held.persistent,
     })
     if (renewal !== undefined && written.nonce !== undefined) {
-      this.#renewed(renewal, written.nonce, written.nonce === nonce)
+      this.#renewed(renewal, written.nonce, written.nonce === rotation?.nonce)
     } else if (lifetime !== undefined) this.#issue()
     if (renewal !== undefined && renewal !== 'age' && written.nonce === undefined) throw new SessionEnded()
   }
@@ -256,8 +256,8 @@ export class SessionLife {
     const { codec, maxPerUser, store } = this.config
     const data = this.stored
     const { persistent, ...timeouts } = this.#lifetimeOf(options)
-    refuseInvalid(this.config, data)
-    const entries = data.entries()
+    const { entries } = data.draft()
+    refuseInvalid(this.config, data, { entries })
     const digest = digestOf(token)
     const created = await store.create(ref, {
       digest,
@@ -439,6 +439,11 @@ function heldOf({ token, ref, digest, loaded }: Pick<Opened, 'token' | 'ref' | '
     idleTimeoutMs,
     persistent,
   }
+}
+
+function rotationOf(token: string, by: Renewal): Rotation {
+  const nonce = newNonce()
+  return { digest: digestOf(successorOf(token, nonce)), nonce, elevate: by === 'elevate' }
 }
 
 function lifetimeOf(config: SessionConfig, options: LoginOptions): Lifetime {

@@ -7,7 +7,6 @@ import {
   storeGuard,
 } from '@scale/redis'
 import type {
-  Change,
   CreateOutcome,
   ListedSession,
   Loading,
@@ -115,21 +114,15 @@ function writeArgs({
   lifetime,
   rotation,
 }: SessionWrite): RedisArgument[] {
-  const { idleTimeoutMs = '', absoluteTimeoutMs = '', persistent } = lifetime ?? {}
-  const successor = rotation && [rotation.digest, rotation.nonce, flag(rotation.elevate)]
-  return [
-    onConflict,
-    maxBytes,
-    idleTimeoutMs,
-    absoluteTimeoutMs,
-    persistent === undefined ? '' : flag(persistent),
-    ...(successor ?? ['', '', '']),
-    ...changes.flatMap(changeArgs),
-  ]
-}
-
-function changeArgs({ key, revision, text, base }: Change): RedisArgument[] {
-  return [dataField(key), revision, text ?? '', base ?? '']
+  const args: RedisArgument[] = [onConflict, maxBytes, changes.length]
+  for (const { key, revision, text = '', base = '' } of changes)
+    args.push(dataField(key), revision, text, base)
+  if (lifetime !== undefined || rotation !== undefined) {
+    const { idleTimeoutMs = '', absoluteTimeoutMs = '', persistent } = lifetime ?? {}
+    args.push(idleTimeoutMs, absoluteTimeoutMs, persistent === undefined ? '' : flag(persistent))
+  }
+  if (rotation !== undefined) args.push(rotation.digest, rotation.nonce, flag(rotation.elevate))
+  return args
 }
 
 function readWritten(reply: unknown): WriteOutcome {

@@ -50,7 +50,7 @@ end
 /** Twin of \`refusalOf\` in record.ts. @returns the fields, and whether the token is the last, replaced, or was good */
 export const OPENS = `
 local function opens(digest, opened_when)
-  local f = redis.call('HMGET', KEYS[1], 'h', 'p', 'g', 's', 'i', 'x', 'u', 'q', 'a')
+  local f = redis.call('HMGET', KEYS[1], 'h', 'p', 'g', 's', 'i', 'x', 'u', 'q', 'a', 'n', 'r')
   if not f[1] then return end
   local age = digest == f[1] and 'last' or f[2] and digest == f[2] and now < tonumber(f[3]) and 'replaced'
     or opened_when == (f[9] or '0') and 'was good'
