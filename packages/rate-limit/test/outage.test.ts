@@ -36,13 +36,14 @@ async function remains(limiter: RateLimit, key: string, remaining: number): Prom
   })
 }
 
-/** How many of so many requests that Redis decides are allowed. Others are decided locally while a connection heals. */
+/** How many of so many requests that Redis decides are allowed. Others are decided locally while a connection heals. A refusal that is
+ * remembered is one of Redis. */
 async function admitted(limiter: RateLimit, key: string, requests: number): Promise<number> {
   let [asked, count] = [0, 0]
   const giveUpAt = Date.now() + 20_000
   while (asked < requests) {
     const { allowed, source } = await limiter.consume(user(key))
-    if (source !== 'redis') {
+    if (source !== 'redis' && source !== 'block') {
       if (Date.now() > giveUpAt) throw new Error(`Redis decided only ${asked} of ${requests}`)
       await delay(5)
       continue
