@@ -34,7 +34,7 @@ export interface PolicyOptions<Request = LimitedRequest> {
   windowMs: number
   /** How to count. Default 'fixed' */
   algorithm?: AlgorithmName
-  /** Most units at one instant, for `token-bucket` and `gcra`. Default: the quota */
+  /** Most units at one instant, for `token-bucket`. Default: the quota */
   burst?: number
   /** Buckets of the `strict` window, 1–100: a client in constant demand gets k / (k + 1) of its quota. Default 10 */
   buckets?: number

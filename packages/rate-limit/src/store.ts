@@ -10,8 +10,6 @@ export interface Charge {
   readonly quota: Quota
   /** Units, an integer of 0 or more. */
   readonly cost: number
-  /** True if the cost may be corrected later, so that the balance must name the window. Default false */
-  readonly settles?: boolean
 }
 
 /** What a store decided on. */

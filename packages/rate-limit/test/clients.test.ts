@@ -21,7 +21,6 @@ const policies: PolicyOptions[] = [
   { name: 'fixed', ...shared },
   { name: 'strict', ...shared, algorithm: 'strict' },
   { name: 'bucket', ...shared, algorithm: 'token-bucket' },
-  { name: 'gcra', ...shared, algorithm: 'gcra' },
 ]
 
 describe.concurrent.each(clientRows({ 'ioredis 5': ioredis5, 'ioredis 6': ioredis }))(

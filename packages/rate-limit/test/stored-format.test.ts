@@ -6,7 +6,7 @@ import { redis } from './own-redis.js'
 // new version in the keys, and a table of its own beside this one.
 
 const DAY_MS = 86_400_000
-const algorithms = ['fixed', 'strict', 'token-bucket', 'gcra'] as const
+const algorithms = ['fixed', 'strict', 'token-bucket'] as const
 
 let runs = 0
 
@@ -28,11 +28,6 @@ const version1 = {
     key: `${who}burst:token-bucket:86400000`,
     spent: (nowMs: number) => `${7 * DAY_MS} ${nowMs}`,
     blocked: (nowMs: number) => `${DAY_MS - 1} ${nowMs + 3_600_000}`,
-  },
-  gcra: {
-    key: `${who}burst:gcra:86400000`,
-    spent: (nowMs: number) => `${(nowMs + 0.3 * DAY_MS) * 1_000}`,
-    blocked: (nowMs: number) => `${(nowMs + 3_600_000 + 0.9 * DAY_MS) * 1_000}`,
   },
 }
 

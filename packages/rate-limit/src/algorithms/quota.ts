@@ -30,32 +30,20 @@ export function createQuota(
 ): Quota {
   const { algorithm, quota, windowMs, buckets = 10 } = fields
   // A burst that nothing refills would be waited for in vain.
-  const hasBurst = quota > 0 && (algorithm === 'token-bucket' || algorithm === 'gcra')
+  const hasBurst = quota > 0 && algorithm === 'token-bucket'
   const burst = hasBurst ? (fields.burst ?? quota) : quota
   assertInteger(policy, 'quota', quota, 0)
   assertInteger(policy, 'windowMs', windowMs, 1)
   assertInteger(policy, 'burst', burst, 0)
   assertInteger(policy, 'buckets', buckets, 1)
-  if (largest(algorithm, quota, windowMs, burst) > EXACT) {
+  if ((algorithm === 'token-bucket' ? Math.max(burst, 1) * windowMs : quota) > EXACT) {
     throw new InvalidOption(
       `rateLimit: policy \`${policy}\`: \`${algorithm}\` cannot count so much over such a window exactly. ` +
-        `Choose larger units${algorithm === 'fixed' || algorithm === 'strict' ? '' : ', a shorter window, or `fixed`'}.`,
-    )
-  }
-  if (algorithm === 'gcra' && quota > windowMs * 10 && (windowMs * 1_000) % quota !== 0) {
-    throw new InvalidOption(
-      `rateLimit: policy \`${policy}\`: \`gcra\` counts in whole microseconds, and would admit fewer than ${quota} ` +
-        'in so short a window. Choose `token-bucket`.',
+        `Choose larger units${algorithm === 'token-bucket' ? ', a shorter window, or `fixed`' : ''}.`,
     )
   }
   const text = `${algorithm} ${quota} ${windowMs} ${burst} ${buckets}`
   return Object.freeze({ algorithm, quota, windowMs, burst, buckets, text })
-}
-
-function largest(algorithm: AlgorithmName, quota: number, windowMs: number, burst: number): number {
-  if (algorithm === 'token-bucket') return Math.max(burst, 1) * windowMs
-  if (algorithm === 'gcra') return (Math.max(burst, 1) / Math.max(quota, 1)) * windowMs * 1_000
-  return quota
 }
 
 function assertInteger(policy: string, name: string, value: number, min: number): void {

@@ -47,7 +47,6 @@ export class Spendings<Request extends IncomingMessage> {
   readonly #policies: readonly CountedPolicy<Request>[]
   readonly #lookups: Lookups
   readonly #keyBase: string
-  readonly #settles: boolean
   /** Decides the hash slot where policies count different partitions; else the partition does. */
   readonly #slot: string | undefined
   readonly #partitionKey: PartitionKeyOf<Request>
@@ -60,7 +59,6 @@ export class Spendings<Request extends IncomingMessage> {
     this.#partitionKey = options.partitionKey ?? (address as PartitionKeyOf<IncomingMessage>)
     this.#onUnknownAddress = options.onUnknownAddress
     this.#policies = options.policies.map((policy) => new CountedPolicy(policy, options))
-    this.#settles = options.settle !== undefined || options.mode === 'leased'
     this.#keyBase = keyspace(options.prefix, 'rate-limit', 1).plain()
     this.#slot = options.policies.some(({ partitionKey }) => partitionKey !== undefined)
       ? keyPart(options.name)
@@ -228,7 +226,7 @@ export class Spendings<Request extends IncomingMessage> {
 
   #part(policy: CountedPolicy<Request>, who: string, cost: number, { quota, described }: PolicyQuota): Part {
     assertCost(cost, policy.name)
-    return { charge: { key: this.#keyOf(policy, who), quota, cost, settles: this.#settles }, described }
+    return { charge: { key: this.#keyOf(policy, who), quota, cost }, described }
   }
 
   #keyOf(policy: CountedPolicy<Request>, who: string): string {

@@ -44,7 +44,7 @@ export function expressRateLimitStore(options: {
   })
 
   function chargeOf(key: string): Charge {
-    return { key: `${base}:{${keyPart(key)}}:${quota.windowMs}`, quota, cost: 1, settles: true }
+    return { key: `${base}:{${keyPart(key)}}:${quota.windowMs}`, quota, cost: 1 }
   }
 
   async function ask(charge: Charge, count: number): Promise<Balance> {

@@ -104,7 +104,7 @@ it('of all pairs, those that are made never spend from each other, but for copie
     name: text,
     policies: fc.uniqueArray(text, { minLength: 1, maxLength: 3 }),
     own: fc.boolean(),
-    algorithm: fc.constantFrom('fixed' as const, 'strict' as const, 'token-bucket' as const, 'gcra' as const),
+    algorithm: fc.constantFrom('fixed' as const, 'strict' as const, 'token-bucket' as const),
     mode: fc.constantFrom('exact' as const, 'leased' as const),
   })
   await fc.assert(

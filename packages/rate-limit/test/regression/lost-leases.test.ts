@@ -52,7 +52,7 @@ async function scripts(client: typeof redis): Promise<number> {
 }
 
 describe('leases of a process that ends', () => {
-  it.each(['fixed', 'strict', 'token-bucket', 'gcra'] as const)(
+  it.each(['fixed', 'strict', 'token-bucket'] as const)(
     '%s: five restarts of three processes lose nothing',
     async (algorithm) => {
       const prefix = `restarts:${++prefixes}`

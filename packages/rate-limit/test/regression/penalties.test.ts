@@ -23,7 +23,7 @@ const kinds: [string, () => QuotaStore][] = [
   ['Redis', () => new RedisStore(redis)],
   ['leases', leased],
 ]
-const names = ['fixed', 'strict', 'token-bucket', 'gcra'] as const
+const names = ['fixed', 'strict', 'token-bucket'] as const
 const quotaOf = (algorithm: AlgorithmName, quota: number, burst = quota) =>
   createQuota('p', { algorithm, quota, burst, windowMs: 600_000 })
 
@@ -52,7 +52,6 @@ describe.each(kinds)('in %s', (_, make) => {
             key: tag,
             quota: quotaOf(algorithm, one.quota, one.burst),
             cost,
-            settles: true,
           })
           const { balances } = await store.consume([chargeOf(terms)], 1, 1)
           const { windowId } = balances[0]!
@@ -97,7 +96,6 @@ it('a penalty gives back what was taken in advance, also what is still being ask
     key: `penalties:{${++keys}}`,
     quota: quotaOf('fixed', 10_000),
     cost: 1,
-    settles: true,
   }
   const store = leased()
   for (let request = 0; request < 50; request++) await store.consume([charge], 1, 1)

@@ -98,7 +98,6 @@ describe('the simulation', () => {
     expect(await reached('strict')).toBe(40)
     expect(await reached('fixed')).toBe(79)
     expect(await reached('token-bucket')).toBeGreaterThanOrEqual(75)
-    expect(await reached('gcra')).toBeGreaterThanOrEqual(75)
   })
 
   it('finds a limiter that admits too much', () => {

@@ -1,6 +1,5 @@
 import type { AlgorithmName } from '../index.js'
 import { fixedLua } from './fixed.lua.js'
-import { gcraLua } from './gcra.lua.js'
 import { strictLua } from './strict.lua.js'
 import { tokenBucketLua } from './token-bucket.lua.js'
 
@@ -9,7 +8,6 @@ export const luaAlgorithms: Record<AlgorithmName, string> = {
   fixed: fixedLua,
   strict: strictLua,
   'token-bucket': tokenBucketLua,
-  gcra: gcraLua,
 }
 
 /**
