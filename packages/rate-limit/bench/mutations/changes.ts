@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: pieces of the sources
 import type { Change } from '@scale/devkit/mutations'
 
 // What a limiter would do wrong if its sources were changed so: a test has to notice each. What none can notice, and why, stands in
