@@ -3,7 +3,7 @@ import { passwords } from '@scale/auth'
 import { createCache } from '@scale/cache'
 import type { Lifecycle } from '@scale/cluster'
 import type { AppLogger } from '@scale/logger'
-import { defaultRegistry, poolMetrics } from '@scale/metrics'
+import { fleet, poolMetrics } from '@scale/metrics'
 import { createRedis, storeGuard, whenReady } from '@scale/redis'
 import { createApp } from './app.js'
 import type { Config } from './config.js'
@@ -48,7 +48,7 @@ export async function startService(
     waiting: pool.waitingCount,
     max: pool.options.max,
   }))
-  await lifecycle.add('metrics', { phase: 'telemetry', stop: () => defaultRegistry().push() })
+  await lifecycle.add('metrics', { phase: 'telemetry', stop: () => fleet().push() })
   await lifecycle.add('cache', { phase: 'work', stop: () => cache.close() })
   await lifecycle.add('mail', { phase: 'work', stop: () => mailer.flush() })
 

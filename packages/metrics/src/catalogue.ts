@@ -121,13 +121,13 @@ export const httpCatalogue: Catalogue<never, 'active', 'duration' | 'requestSize
   ),
 }
 
-/** The one metric of the preset `legacy`. */
+/** The one metric of the preset `legacy`, as express-prom-bundle makes it. */
 export const legacyCatalogue: Catalogue<never, never, 'duration'> = {
   duration: histogram(
     'http_request_duration_seconds',
-    ['method', 'route', 'status_code'],
-    durationBounds,
-    'Time from the request to the end of its response.',
+    ['status_code', 'method', 'path'],
+    Object.freeze([0.003, 0.03, 0.1, 0.3, 1.5, 10]),
+    'duration histogram of http responses labeled with: status_code, method, path',
   ),
 }
 
@@ -387,12 +387,8 @@ export const packageCatalogue: Catalogue<
   ),
 }
 
-/** Metrics of the process itself; also by `packageMetrics()`. */
-export const runtimeCatalogue: Catalogue<
-  'cpu',
-  'loopUtilization' | 'residentMemory' | 'heapUsed' | 'startTime',
-  'loopDelay'
-> = {
+/** Metrics of the event loop that prom-client's default metrics lack; also by `packageMetrics()`. */
+export const runtimeCatalogue: Catalogue<never, 'loopUtilization', 'loopDelay'> = {
   loopDelay: histogram(
     'scale_eventloop_delay_seconds',
     [],
@@ -405,15 +401,17 @@ export const runtimeCatalogue: Catalogue<
     'worker',
     'Share of time that the event loop was busy since the last push, 0 to 1.',
   ),
-  cpu: counter('process_cpu_seconds_total', ['mode'], 'CPU time used, user and system.'),
-  residentMemory: gauge('process_resident_memory_bytes', [], 'worker', 'Resident memory.'),
-  heapUsed: gauge('scale_process_heap_used_bytes', [], 'worker', 'JavaScript heap in use.'),
-  startTime: gauge(
-    'process_start_time_seconds',
-    [],
-    'worker',
-    'When the process started, in seconds since 1970.',
-  ),
+}
+
+/** Those of prom-client's default metrics that are drawn here. */
+export const defaultMetrics: {
+  readonly residentMemory: string
+  readonly heapUsed: string
+  readonly startTime: string
+} = {
+  residentMemory: 'process_resident_memory_bytes',
+  heapUsed: 'nodejs_heap_size_used_bytes',
+  startTime: 'process_start_time_seconds',
 }
 
 /** Metrics of `poolMetrics()`. */

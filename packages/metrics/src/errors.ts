@@ -1,11 +1,21 @@
 import { ScaleError } from '@scale/core'
 
-/** One name was given to two metrics that differ in type, labels or buckets. Thrown at construction. */
+/** One name was given to two metrics, or to two registers. */
 export class MetricConflict extends ScaleError {
-  constructor(name: string) {
+  constructor(name: string, message?: string) {
     super(
-      `A metric \`${name}\` exists with another type, other labels or other buckets. Give one of them another name.`,
+      message ??
+        `The register has a metric \`${name}\` already, made by somebody else or with another type, other labels or other ` +
+          'buckets. Remove it, or give this one a register of its own.',
       { code: 'ERR_SCALE_METRIC_CONFLICT' },
+    )
+  }
+
+  static ofFleets(name: string): MetricConflict {
+    return new MetricConflict(
+      name,
+      `Two registers of one process are called \`${name}\`: what workers push could not be told apart. Call ` +
+        "`fleet({ register, name: '…' })` for one of them, in the primary and in each worker.",
     )
   }
 }

@@ -1,19 +1,19 @@
 export type { GaugeAggregation } from './catalogue.js'
 export { dashboardHandler } from './dashboard/handler.js'
 export { MetricConflict, MetricsInWorker } from './errors.js'
-export type { Gathered } from './fleet.js'
-export { metricsHandler, type PlainHandler } from './handler.js'
+export { metricsHandler, type PlainHandler } from './exposition/handler.js'
+export { type Fleet, fleet } from './fleet/fleet.js'
+export type { Gathered } from './fleet/primary.js'
 export { httpMetrics } from './http/middleware.js'
-export type { ForeignRegistry } from './included.js'
-export type { CounterSeries, GaugeSeries, HistogramSeries, Instrument } from './instruments.js'
 export type {
   DashboardOptions,
+  FleetOptions,
   HttpMetricsOptions,
   MetricsHandlerOptions,
-  RegistryOptions,
-  SourceOptions,
+  PackageMetricsOptions,
+  PoolMetricsOptions,
 } from './options.js'
-export { packageMetrics } from './packages.js'
-export { type PoolState, poolMetrics } from './pools.js'
-export { createRegistry, defaultRegistry, type OwnMetric, type Registry } from './registry.js'
-export type { FamilySnapshot, Labels, SeriesSnapshot } from './snapshot.js'
+export type { Register } from './series/register.js'
+export type { Exemplar, FamilySnapshot, Labels, SeriesSnapshot } from './series/snapshot.js'
+export { packageMetrics } from './sources/packages.js'
+export { type PoolState, poolMetrics } from './sources/pools.js'

@@ -1,7 +1,6 @@
-import { MetricsInWorker } from '../errors.js'
-import { answer, isRead, type PlainHandler } from '../handler.js'
+import { answer, isRead, orSay, type PlainHandler } from '../exposition/handler.js'
+import { fleetOf } from '../fleet/fleet.js'
 import { type DashboardOptions, metricsHandlerDefaults, resolveDashboardOptions } from '../options.js'
-import { defaultRegistry } from '../registry.js'
 import { contentSecurityPolicy, page } from './page.js'
 import { summarise } from './summary.js'
 
@@ -15,7 +14,8 @@ import { summarise } from './summary.js'
  * @throws {InvalidOption}
  */
 export function dashboardHandler(options?: DashboardOptions): PlainHandler {
-  const { registry = defaultRegistry(), title, refreshMs } = resolveDashboardOptions(options)
+  const { register, title, refreshMs } = resolveDashboardOptions(options)
+  const fleet = fleetOf({ register })
   const html = page(title, refreshMs)
   const { deadlineMs } = metricsHandlerDefaults
 
@@ -25,12 +25,9 @@ export function dashboardHandler(options?: DashboardOptions): PlainHandler {
       const headers = { 'content-security-policy': contentSecurityPolicy, 'referrer-policy': 'no-referrer' }
       return answer(req, res, 'text/html; charset=utf-8', html, headers)
     }
-    try {
-      const summary = summarise(await registry.gather(deadlineMs), Date.now())
+    await orSay(res, async () => {
+      const summary = summarise(await fleet.gather(deadlineMs), Date.now())
       await answer(req, res, 'application/json', JSON.stringify(summary))
-    } catch (error) {
-      if (!(error instanceof MetricsInWorker)) throw error
-      res.writeHead(error.status, { 'content-type': 'text/plain; charset=utf-8' }).end(`${error.message}\n`)
-    }
+    })
   }
 }

@@ -76,7 +76,7 @@ function draw() {
   figure('loop', 'Event loop delay p99', duration(quantile(loop, 0.99)), 'p50 ' + duration(quantile(loop, 0.5)), { line: steps((a, b) => quantile(difference(b.loopDelay, a.loopDelay), 0.99) || 0) });
   figure('store', 'Redis p95', duration(quantile(store, 0.95)), now.store.failures + ' without an answer, ' + now.store.breakersOpen + ' breakers open', { bad: now.store.breakersOpen > 0 });
   rows('routes', now.routes.map((one) => [one.method, one.route || '(no route)', one.requests, one.errors, ...[0.5, 0.95, 0.99].map((q) => duration(quantile(one.latency, q)))]));
-  rows('workers', now.workers.each.map((one) => [one.worker, percent(one.loopUtilization), bytes(one.residentBytes), bytes(one.heapBytes), age((now.at - one.startedAt) / 1000)]));
+  rows('workers', now.workers.each.map((one) => [one.worker, percent(one.loopUtilization), bytes(one.residentBytes), bytes(one.heapBytes), age(one.startedAt == null ? NaN : (now.at - one.startedAt) / 1000)]));
 }
 
 function figure(id, name, value, more, options = {}) {
@@ -171,8 +171,9 @@ function duration(seconds) {
 function perSecond(value) { return value.toFixed(value < 10 ? 1 : 0) + '/s'; }
 function share(part, whole) { return whole > 0 ? percent(part / whole) : '–'; }
 function percent(ratio) { return (ratio * 100).toFixed(ratio > 0 && ratio < 0.1 ? 1 : 0) + ' %'; }
-function bytes(count) { return (count / 1048576).toFixed(0) + ' MiB'; }
+function bytes(count) { return count == null ? '–' : (count / 1048576).toFixed(0) + ' MiB'; }
 function age(seconds) {
+  if (Number.isNaN(seconds)) return '–';
   if (seconds < 120) return Math.round(seconds) + ' s';
   return seconds < 7200 ? Math.round(seconds / 60) + ' min' : Math.round(seconds / 3600) + ' h';
 }

@@ -1,6 +1,12 @@
-import { httpCatalogue, legacyCatalogue, packageCatalogue, runtimeCatalogue } from '../catalogue.js'
-import type { Gathered } from '../fleet.js'
-import type { FamilySnapshot, SeriesSnapshot } from '../snapshot.js'
+import {
+  defaultMetrics,
+  httpCatalogue,
+  legacyCatalogue,
+  packageCatalogue,
+  runtimeCatalogue,
+} from '../catalogue.js'
+import type { Gathered } from '../fleet/primary.js'
+import type { FamilySnapshot, SeriesSnapshot } from '../series/snapshot.js'
 
 /** Observations per bucket, the last above every bound; what percentiles are read from. */
 export interface Distribution {
@@ -11,9 +17,11 @@ export interface Distribution {
 /** What one process says of itself. */
 export interface WorkerSummary {
   worker: string
+  /** Not a number where nobody collects prom-client's default metrics. */
   residentBytes: number
   heapBytes: number
   loopUtilization: number
+  /** Epoch ms. */
   startedAt: number
 }
 
@@ -114,7 +122,7 @@ function requestSeries(
       series,
       bounds: family!.bounds,
       method: labels.http_request_method ?? labels.method ?? '',
-      route: labels.http_route ?? labels.route ?? '',
+      route: labels.http_route ?? labels.path ?? '',
       isError: status.startsWith('5') || labels.error_type === 'response_cut',
       hasLeft: status === '499' || labels.error_type === 'client_disconnect',
     }
@@ -143,16 +151,16 @@ function routesOf(requests: RequestSeries[]): RouteSummary[] {
 }
 
 function eachWorker(find: (definition: { name: string }) => FamilySnapshot | undefined): WorkerSummary[] {
-  const of = (definition: { name: string }, worker: string): number =>
-    matching(find(definition), { worker })[0]?.values[0] ?? 0
-  return (find(runtimeCatalogue.startTime)?.series ?? []).map(({ labels, values }) => {
+  const of = (name: string, worker: string): number =>
+    matching(find({ name }), { worker })[0]?.values[0] ?? Number.NaN
+  return (find(runtimeCatalogue.loopUtilization)?.series ?? []).map(({ labels, values }) => {
     const worker = labels.worker ?? ''
     return {
       worker,
-      residentBytes: of(runtimeCatalogue.residentMemory, worker),
-      heapBytes: of(runtimeCatalogue.heapUsed, worker),
-      loopUtilization: of(runtimeCatalogue.loopUtilization, worker),
-      startedAt: values[0]! * 1_000,
+      residentBytes: of(defaultMetrics.residentMemory, worker),
+      heapBytes: of(defaultMetrics.heapUsed, worker),
+      loopUtilization: values[0]!,
+      startedAt: of(defaultMetrics.startTime, worker) * 1_000,
     }
   })
 }

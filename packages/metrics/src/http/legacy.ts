@@ -1,13 +1,16 @@
 import { legacyCatalogue } from '../catalogue.js'
-import type { HistogramSeries } from '../instruments.js'
-import type { Registry } from '../registry.js'
+import type { ProcessFleet } from '../fleet/fleet.js'
+import type { HistogramSeries } from '../series/family.js'
 import { methodOf } from './labels.js'
 import type { Recorder } from './recorder.js'
 import { SeriesTree } from './series-tree.js'
 
-/** One histogram with the names that most dashboards know; a client that left counts as 499. */
-export function legacyRecorder(registry: Registry, bounds: readonly number[]): Recorder {
-  const duration = registry.histogram({ ...legacyCatalogue.duration, bounds })
+/**
+ * The histogram of express-prom-bundle, with its method and path. A parameter of a route is written as it writes what
+ * looks like a value, `#val`; a route that does not exist has no path, where it would have the client's.
+ */
+export function legacyRecorder(fleet: ProcessFleet, bounds?: readonly number[]): Recorder {
+  const duration = fleet.histogram({ ...legacyCatalogue.duration, ...(bounds && { bounds }) })
   const tree = new SeriesTree<HistogramSeries>()
 
   return {
@@ -18,11 +21,15 @@ export function legacyRecorder(registry: Registry, bounds: readonly number[]): R
         const key = { method: methodOf(req), scheme: '', status, errorType: '', route }
         let series = tree.get(key)
         if (series === undefined) {
-          series = duration.with(key.method, route, status)
+          series = duration.with(status, key.method, pathOf(route))
           if (!duration.isOverflow(series)) tree.set(key, series)
         }
         series.observe(seconds)
       }
     },
   }
+}
+
+function pathOf(route: string): string {
+  return route.replace(/:\w+(?:\([^)]*\))?/g, '#val')
 }

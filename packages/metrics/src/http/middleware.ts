@@ -1,7 +1,8 @@
 import { requestRecord } from '@scale/core'
 import type { RequestHandler } from 'express'
+import { durationBounds } from '../catalogue.js'
+import { fleetOf } from '../fleet/fleet.js'
 import { type HttpMetricsOptions, resolveHttpMetricsOptions } from '../options.js'
-import { defaultRegistry } from '../registry.js'
 import { legacyRecorder } from './legacy.js'
 import { otelRecorder } from './otel.js'
 
@@ -12,17 +13,21 @@ import { otelRecorder } from './otel.js'
  * Mount it first, so that it sees what other middleware answers.
  *
  * @throws {InvalidOption}
+ * @throws {MetricConflict} the register has a metric of one of these names
  * @see docs/concepts/metrics.md
  */
 export function httpMetrics(options?: HttpMetricsOptions): RequestHandler {
-  const { registry = defaultRegistry(), preset, bounds, bodySizes } = resolveHttpMetricsOptions(options)
+  const { register, preset, bounds, bodySizes } = resolveHttpMetricsOptions(options)
+  const fleet = fleetOf({ register })
   const recorder =
-    preset === 'legacy' ? legacyRecorder(registry, bounds) : otelRecorder(registry, bounds, bodySizes)
+    preset === 'legacy'
+      ? legacyRecorder(fleet, bounds)
+      : otelRecorder(fleet, bounds ?? durationBounds, bodySizes)
 
   return function httpMetrics(req, res, next) {
     const end = recorder.begin(req)
-    requestRecord(req, res).onEnd(({ startedAt, ending, route = '' }) => {
-      end({ res, seconds: (performance.now() - startedAt) / 1_000, ending: ending!, route })
+    requestRecord(req, res).onEnd(({ startedAt, ending, route = '', context }) => {
+      end({ res, seconds: (performance.now() - startedAt) / 1_000, ending: ending!, route, context })
     })
     next()
   }

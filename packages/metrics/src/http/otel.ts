@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { httpCatalogue } from '../catalogue.js'
-import type { GaugeSeries, HistogramSeries } from '../instruments.js'
-import type { Registry } from '../registry.js'
+import type { ProcessFleet } from '../fleet/fleet.js'
+import type { GaugeSeries, HistogramSeries } from '../series/family.js'
 import { errorTypeOf, methodOf, schemeOf, statusOf } from './labels.js'
 import type { Recorder } from './recorder.js'
 import { type SeriesKey, SeriesTree } from './series-tree.js'
@@ -18,11 +18,11 @@ interface RouteSeries {
  *
  * @see https://opentelemetry.io/docs/specs/semconv/http/http-metrics/
  */
-export function otelRecorder(registry: Registry, bounds: readonly number[], bodySizes: boolean): Recorder {
-  const duration = registry.histogram({ ...httpCatalogue.duration, bounds })
-  const requestSize = bodySizes ? registry.histogram(httpCatalogue.requestSize) : undefined
-  const responseSize = bodySizes ? registry.histogram(httpCatalogue.responseSize) : undefined
-  const active = activeGauge(registry)
+export function otelRecorder(fleet: ProcessFleet, bounds: readonly number[], bodySizes: boolean): Recorder {
+  const duration = fleet.histogram({ ...httpCatalogue.duration, bounds })
+  const requestSize = bodySizes ? fleet.histogram(httpCatalogue.requestSize) : undefined
+  const responseSize = bodySizes ? fleet.histogram(httpCatalogue.responseSize) : undefined
+  const active = activeGauge(fleet)
   const tree = new SeriesTree<RouteSeries>()
 
   function seriesOf(key: SeriesKey): RouteSeries {
@@ -47,13 +47,15 @@ export function otelRecorder(registry: Registry, bounds: readonly number[], body
       const underWay = active(method, scheme)
       underWay.add(1)
       const written = bodySizes ? req.socket.bytesWritten : 0
-      return ({ res, seconds, ending, route }) => {
+      return ({ res, seconds, ending, route, context }) => {
         underWay.add(-1)
         // It lasts as long as the other protocol.
         if (ending.cause === 'upgraded') return
         const status = statusOf(ending, res)
         const series = seriesOf({ method, scheme, status, errorType: errorTypeOf(ending, res), route })
-        series.duration.observe(seconds)
+        // A trace that nobody records would lead nowhere.
+        if (context?.sampled) series.duration.observeIn(context, seconds)
+        else series.duration.observe(seconds)
         if (!bodySizes) return
         series.requestSize!.observe(requestBytes(req))
         series.responseSize!.observe(responseBytes(req, res, written))
@@ -62,8 +64,8 @@ export function otelRecorder(registry: Registry, bounds: readonly number[], body
   }
 }
 
-function activeGauge(registry: Registry): (method: string, scheme: string) => GaugeSeries {
-  const gauge = registry.gauge(httpCatalogue.active)
+function activeGauge(fleet: ProcessFleet): (method: string, scheme: string) => GaugeSeries {
+  const gauge = fleet.gauge(httpCatalogue.active)
   const series = new Map<string, GaugeSeries>()
   return (method, scheme) => {
     let one = scheme === 'http' ? series.get(method) : undefined

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Ending } from '@scale/core'
+import type { Ending, RequestContext } from '@scale/core'
 
 /** What is known when a response is over. */
 export interface Observation {
@@ -9,6 +9,8 @@ export interface Observation {
   ending: Ending
   /** Template of the route that answered; the empty text if none matched. */
   route: string
+  /** The ids of the request, if somebody knows them. */
+  context: RequestContext | undefined
 }
 
 /** Writes requests into metrics of one naming scheme. */

@@ -1,4 +1,5 @@
 import {
+  defaultMetrics,
   httpCatalogue,
   packageCatalogue,
   poolCatalogue,
@@ -181,7 +182,7 @@ function drawings(objectives: ReturnType<typeof resolveObjectives>): Drawing[] {
       'worker {{worker}}',
     ]),
     draw('Memory', 'bytes', 'Resident, of each process.', [
-      `${runtimeCatalogue.residentMemory.name}{job=~"$job"}`,
+      `${defaultMetrics.residentMemory}{job=~"$job"}`,
       'worker {{worker}}',
     ]),
     draw(

@@ -4,8 +4,9 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import express from 'express'
 import express4 from 'express4'
+import { Registry } from 'prom-client'
 import { expect, it } from 'vitest'
-import { createRegistry, httpMetrics, metricsHandler } from '../../src/index.js'
+import { httpMetrics, metricsHandler } from '../../src/index.js'
 import { ask, listen, samplesIn } from '../support/server.js'
 
 const START = 'HTTP/1.1 '
@@ -60,8 +61,8 @@ function flood(port: number, from: number, to: number): Promise<void> {
 }
 
 it('100,000 distinct URLs, methods and hosts: the number of series is bounded, and memory flat', async () => {
-  const registry = createRegistry()
-  const app = express().set('trust proxy', true).use(httpMetrics({ registry }))
+  const register = new Registry()
+  const app = express().set('trust proxy', true).use(httpMetrics({ register }))
   app.all('/users/:id', (_req, res) => void res.end())
   app.use(
     '/orgs/:org',
@@ -74,7 +75,7 @@ it('100,000 distinct URLs, methods and hosts: the number of series is bounded, a
   )
   app.use((_req, res) => void res.status(404).end())
   const port = await listen(app)
-  const admin = await listen((req, res) => void metricsHandler({ registry })(req, res))
+  const admin = await listen((req, res) => void metricsHandler({ register })(req, res))
   setFlagsFromString('--expose-gc')
   const gc = runInNewContext('gc') as () => void
   const heap = (): number => {
@@ -111,14 +112,14 @@ it.each([
 ])(
   'in %s a route has one series, however a client spells it, and a value that is a word of the path is no trap',
   async (_, make, router) => {
-    const registry = createRegistry()
-    const app = make().use(httpMetrics({ registry }))
+    const register = new Registry()
+    const app = make().use(httpMetrics({ register }))
     const users = router().get('/users/:id', (_req, res) => void res.end())
     app.use('/Administration', users)
     app.use('/:tenant', users)
     app.use('/of-:team', users)
     const port = await listen(app)
-    const admin = await listen((req, res) => void metricsHandler({ registry })(req, res))
+    const admin = await listen((req, res) => void metricsHandler({ register })(req, res))
     const spellings = (word: string): string[] =>
       Array.from({ length: 40 }, (_, bits) =>
         [...word]

@@ -1,8 +1,8 @@
-import { once } from 'node:events'
 import { Agent } from 'node:http'
 import express from 'express'
+import { Registry } from 'prom-client'
 import { describe, expect, it } from 'vitest'
-import { createRegistry, httpMetrics } from '../../src/index.js'
+import { fleet, httpMetrics } from '../../src/index.js'
 import { ask, frameworks, listen, send, seriesOf } from '../support/server.js'
 
 const DURATION = 'http_server_request_duration_seconds'
@@ -103,11 +103,11 @@ describe.each(frameworks)('%s: the route', (_, framework) => {
       '/sub/:part/users/:id',
     ],
   ])('%s', async (_what, setup, path, route) => {
-    const registry = createRegistry()
-    const app = framework().use(httpMetrics({ registry }))
+    const register = new Registry()
+    const app = framework().use(httpMetrics({ register }))
     setup(app)
     await ask(await listen(app), { path })
-    const [labels] = Object.keys(await seriesOf(registry, DURATION))
+    const [labels] = Object.keys(await seriesOf(register, DURATION))
     expect(/http_route="((?:[^"\\]|\\.)*)"/.exec(labels!)?.[1]?.replaceAll('\\\\', '\\') ?? '').toBe(route)
   })
 
@@ -118,7 +118,7 @@ describe.each(frameworks)('%s: the route', (_, framework) => {
       res.send('x')
     })
     const app = framework()
-      .use(httpMetrics({ registry: createRegistry() }))
+      .use(httpMetrics({ register: new Registry() }))
       .use('/v1/:a', router)
     await ask(await listen(app), { path: '/v1/x/7?q=1' })
     expect(seen).toEqual(['/v1/x', '/v1/x/7?q=1', '/7', true])
@@ -127,8 +127,8 @@ describe.each(frameworks)('%s: the route', (_, framework) => {
 
 describe('labels', () => {
   it('are method, scheme, status, route, and the kind of error of a failure', async () => {
-    const registry = createRegistry()
-    const app = express().use(httpMetrics({ registry }))
+    const register = new Registry()
+    const app = express().use(httpMetrics({ register }))
     app.post('/ok', (_req, res) => void res.status(201).end())
     app.get('/bad', (_req, res) => void res.status(502).end())
     app.get('/limited', (_req, res) => void res.status(429).end())
@@ -137,7 +137,7 @@ describe('labels', () => {
     await ask(port, { path: '/bad' })
     await ask(port, { path: '/limited' })
     const http = 'url_scheme="http"'
-    expect(await seriesOf(registry, DURATION)).toEqual({
+    expect(await seriesOf(register, DURATION)).toEqual({
       [`http_request_method="POST",${http},http_response_status_code="201",http_route="/ok"`]: 1,
       [`http_request_method="GET",${http},http_response_status_code="502",http_route="/bad",error_type="502"`]: 1,
       [`http_request_method="GET",${http},http_response_status_code="429",http_route="/limited"`]: 1,
@@ -145,10 +145,10 @@ describe('labels', () => {
   })
 
   it('know unknown methods as one', async () => {
-    const registry = createRegistry()
-    const port = await listen(express().use(httpMetrics({ registry })))
+    const register = new Registry()
+    const port = await listen(express().use(httpMetrics({ register })))
     for (const method of ['PROPFIND', 'MKCOL', 'QUERY']) await ask(port, { method })
-    const methods = Object.entries(await seriesOf(registry, DURATION)).map(([labels, count]) => [
+    const methods = Object.entries(await seriesOf(register, DURATION)).map(([labels, count]) => [
       /http_request_method="(\w+)"/.exec(labels)![1],
       count,
     ])
@@ -158,15 +158,15 @@ describe('labels', () => {
   })
 
   it('believe a proxy about https only if the app does', async () => {
-    const registry = createRegistry()
-    const app = express().use(httpMetrics({ registry }))
+    const register = new Registry()
+    const app = express().use(httpMetrics({ register }))
     const port = await listen(app)
     const headers = { 'x-forwarded-proto': 'https' }
     await ask(port, { headers })
     app.set('trust proxy', true)
     await ask(port, { headers })
     await ask(port, { headers: { 'x-forwarded-proto': 'invented' } })
-    const schemes = Object.entries(await seriesOf(registry, DURATION)).map(([labels, count]) => [
+    const schemes = Object.entries(await seriesOf(register, DURATION)).map(([labels, count]) => [
       /url_scheme="(\w+)"/.exec(labels)![1],
       count,
     ])
@@ -177,8 +177,8 @@ describe('labels', () => {
   })
 
   it('tell a client that left from a response that the server cut', async () => {
-    const registry = createRegistry()
-    const app = express().use(httpMetrics({ registry }))
+    const register = new Registry()
+    const app = express().use(httpMetrics({ register }))
     let arrived = (): void => {}
     app.get('/hang', () => arrived())
     app.get('/cut', (_req, res) => {
@@ -199,46 +199,46 @@ describe('labels', () => {
       'http_request_method="GET",url_scheme="http",http_route="/hang",error_type="client_disconnect"': 3,
       'http_request_method="GET",url_scheme="http",http_response_status_code="200",http_route="/cut",error_type="response_cut"': 1,
     }
-    await expect.poll(() => seriesOf(registry, DURATION)).toEqual(wanted)
-    expect(await seriesOf(registry, ACTIVE)).toEqual({ 'http_request_method="GET",url_scheme="http"': 0 })
+    await expect.poll(() => seriesOf(register, DURATION)).toEqual(wanted)
+    expect(await seriesOf(register, ACTIVE)).toEqual({ 'http_request_method="GET",url_scheme="http"': 0 })
   })
 })
 
 describe('values', () => {
   it('count what is under way', async () => {
-    const registry = createRegistry()
+    const register = new Registry()
     const waiting: (() => void)[] = []
-    const app = express().use(httpMetrics({ registry }))
+    const app = express().use(httpMetrics({ register }))
     app.get('/', (_req, res) => void waiting.push(() => res.end()))
     const port = await listen(app)
     const answers = [ask(port), ask(port)]
     await expect.poll(() => waiting.length).toBe(2)
-    expect(await seriesOf(registry, ACTIVE)).toEqual({ 'http_request_method="GET",url_scheme="http"': 2 })
+    expect(await seriesOf(register, ACTIVE)).toEqual({ 'http_request_method="GET",url_scheme="http"': 2 })
     for (const answer of waiting) answer()
     await Promise.all(answers)
     await expect
-      .poll(() => seriesOf(registry, ACTIVE))
+      .poll(() => seriesOf(register, ACTIVE))
       .toEqual({ 'http_request_method="GET",url_scheme="http"': 0 })
   })
 
   it('are seconds until the response is over', async () => {
-    const registry = createRegistry()
-    const app = express().use(httpMetrics({ registry, bounds: [0.04, 60] }))
+    const register = new Registry()
+    const app = express().use(httpMetrics({ register, bounds: [0.04, 60] }))
     app.get('/', (_req, res) => {
       const startedAt = performance.now()
       const wait = (): unknown => (performance.now() - startedAt > 60 ? res.end() : setTimeout(wait, 5))
       wait()
     })
     await ask(await listen(app))
-    const family = (await registry.snapshot()).find(({ name }) => name === DURATION)!
+    const family = (await fleet({ register }).snapshot()).find(({ name }) => name === DURATION)!
     const [under, within, above, sum] = family.series[0]!.values
     expect([under, within, above]).toEqual([0, 1, 0])
     expect(sum).toBeGreaterThan(0.06)
   })
 
   it('are bytes of bodies, also over one connection and in chunks', async () => {
-    const registry = createRegistry()
-    const app = express().use(httpMetrics({ registry }))
+    const register = new Registry()
+    const app = express().use(httpMetrics({ register }))
     app.post('/length', (req, res) => {
       req.resume().on('end', () => res.send('y'.repeat(300)))
     })
@@ -260,7 +260,7 @@ describe('values', () => {
     await ask(port, { path: '/head', method: 'HEAD', agent })
     agent.destroy()
     const sums = async (name: string): Promise<Record<string, number>> => {
-      const family = (await registry.snapshot()).find((one) => one.name === name)!
+      const family = (await fleet({ register }).snapshot()).find((one) => one.name === name)!
       return Object.fromEntries(
         family.series.map(({ labels, values }) => [labels.http_route, values.at(-1)!]),
       )
@@ -276,29 +276,4 @@ describe('values', () => {
     expect(sent['/chunks']).toBeGreaterThanOrEqual(40_000)
     expect(sent['/chunks']).toBeLessThan(40_100)
   })
-})
-
-it('the legacy preset has the names that dashboards know, and nothing else', async () => {
-  const registry = createRegistry()
-  const app = express().use(httpMetrics({ registry, preset: 'legacy' }))
-  app.get('/users/:id', (_req, res) => void res.send('x'))
-  let arrived = (): void => {}
-  app.get('/hang', () => arrived())
-  const port = await listen(app)
-  await ask(port, { path: '/users/7' })
-  const there = new Promise<void>((resolve) => {
-    arrived = resolve
-  })
-  const socket = await send(port, 'GET /hang HTTP/1.1\r\nHost: x\r\n\r\n')
-  await there
-  socket.destroy()
-  await once(socket, 'close')
-  await expect
-    .poll(() => seriesOf(registry, 'http_request_duration_seconds'))
-    .toEqual({
-      'method="GET",route="/users/:id",status_code="200"': 1,
-      'method="GET",route="/hang",status_code="499"': 1,
-    })
-  const names = (await registry.snapshot()).map(({ name }) => name)
-  expect(names).toEqual(['scale_metrics_overflow_total', 'http_request_duration_seconds'])
 })

@@ -5,8 +5,9 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { unpackDebianPackages } from '@scale/devkit/debian'
 import express from 'express'
+import { Registry } from 'prom-client'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createRegistry, httpMetrics, metricsHandler, packageMetrics, poolMetrics } from '../../src/index.js'
+import { fleet, httpMetrics, metricsHandler, packageMetrics, poolMetrics } from '../../src/index.js'
 import {
   defaultObjectives,
   grafanaDashboard,
@@ -81,12 +82,12 @@ it('each burn rate, window and severity is that of the SRE workbook', () => {
 })
 
 it('what is exposed is what promtool wants', async () => {
-  const registry = createRegistry()
-  const stop = packageMetrics({ registry })
-  poolMetrics('postgres', () => ({ size: 1, idle: 1, waiting: 0, max: 10 }), { registry })
-  const app = express().use(httpMetrics({ registry }), httpMetrics({ registry, preset: 'legacy' }))
+  const register = new Registry()
+  const stop = packageMetrics({ register })
+  poolMetrics('postgres', () => ({ size: 1, idle: 1, waiting: 0, max: 10 }), { register })
+  const app = express().use(httpMetrics({ register }), httpMetrics({ register, preset: 'legacy' }))
   app.get('/a"b\\c', (_req, res) => void res.send('x'))
-  app.get('/metrics', metricsHandler({ registry }))
+  app.get('/metrics', metricsHandler({ register }))
   const port = await listen(app)
   await ask(port, { path: '/a%22b%5Cc' })
   await ask(port)
@@ -101,11 +102,11 @@ it('what is exposed is what promtool wants', async () => {
 
 describe('every metric in the shipped files', () => {
   const code = async (): Promise<Set<string>> => {
-    const registry = createRegistry()
-    const stop = packageMetrics({ registry })
-    poolMetrics('any', () => ({}), { registry })
-    httpMetrics({ registry })
-    const names = (await registry.gather(100)).families.flatMap(({ name, type }) =>
+    const register = new Registry()
+    const stop = packageMetrics({ register })
+    poolMetrics('any', () => ({}), { register })
+    httpMetrics({ register })
+    const names = (await fleet({ register }).gather(100)).families.flatMap(({ name, type }) =>
       type === 'histogram' ? ['_bucket', '_sum', '_count'].map((suffix) => name + suffix) : [name],
     )
     stop()

@@ -3,8 +3,7 @@ import { type AddressInfo, connect, type Socket } from 'node:net'
 import express from 'express'
 import express4 from 'express4'
 import { onTestFinished } from 'vitest'
-import type { FamilySnapshot, Registry } from '../../src/index.js'
-import { labelText } from '../../src/snapshot.js'
+import { type FamilySnapshot, fleet, type Labels, type Register } from '../../src/index.js'
 
 /** Both majors of Express; what a test needs is the same in both. */
 export const frameworks: [name: string, framework: typeof express][] = [
@@ -71,8 +70,8 @@ export function send(port: number, bytes: string): Promise<Socket> {
 }
 
 /** The number of observations, or the value, of each series of a metric, by its labels as text. */
-export async function seriesOf(registry: Registry, name: string): Promise<Record<string, number>> {
-  return seriesIn(await registry.snapshot(), name)
+export async function seriesOf(register: Register, name: string): Promise<Record<string, number>> {
+  return seriesIn(await fleet({ register }).snapshot(), name)
 }
 
 export function seriesIn(families: readonly FamilySnapshot[], name: string): Record<string, number> {
@@ -85,6 +84,12 @@ export function seriesIn(families: readonly FamilySnapshot[], name: string): Rec
   )
 }
 
+function labelText(labels: Labels): string {
+  return Object.entries(labels)
+    .map(([name, value]) => `${name}=${JSON.stringify(value)}`)
+    .join(',')
+}
+
 /** Every sample of a Prometheus text, by name and labels. */
 export function samplesIn(text: string): Map<string, number> {
   return new Map(
@@ -93,7 +98,7 @@ export function samplesIn(text: string): Map<string, number> {
       .filter((line) => line !== '' && !line.startsWith('#'))
       .map((line) => {
         const space = line.lastIndexOf(' ')
-        return [line.slice(0, space), Number(line.slice(space + 1))]
+        return [line.slice(0, space), Number(line.slice(space + 1).replace('Inf', 'Infinity'))]
       }),
   )
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { Accumulator, Admission } from '../src/merge.js'
-import type { FamilySnapshot } from '../src/snapshot.js'
+import { Accumulator, Admission } from '../../src/fleet/merge.js'
+import type { FamilySnapshot } from '../../src/series/snapshot.js'
 
 const family = (over: Partial<FamilySnapshot>): FamilySnapshot => ({
   name: 'm',

@@ -1,4 +1,10 @@
-import { type FamilySnapshot, labelText, overflowLabels, type SeriesSnapshot } from './snapshot.js'
+import {
+  type Exemplar,
+  type FamilySnapshot,
+  overflowLabels,
+  type SeriesSnapshot,
+  seriesKey,
+} from '../series/snapshot.js'
 
 interface MergedFamily extends Omit<FamilySnapshot, 'series'> {
   series: Map<string, MergedSeries>
@@ -68,12 +74,18 @@ export class Accumulator {
     }
   }
 
+  /** Whether anybody has said anything of a metric. */
+  has(name: string): boolean {
+    return (this.merged.get(name)?.series.size ?? 0) > 0
+  }
+
   get families(): FamilySnapshot[] {
     return [...this.merged.values()].map((family) => ({
       ...family,
-      series: [...family.series.values()].map(({ labels, values, lost }) => ({
+      series: [...family.series.values()].map(({ labels, values, lost, exemplars }) => ({
         labels,
         values: values.with(-1, values.at(-1)! + lost),
+        ...(exemplars && { exemplars }),
       })),
     }))
   }
@@ -90,28 +102,48 @@ export class Accumulator {
   private addSeries(
     target: MergedFamily,
     family: FamilySnapshot,
-    { labels: given, values: raw }: SeriesSnapshot,
+    { labels: given, values: raw, exemplars: told }: SeriesSnapshot,
     worker: string,
   ): void {
     const isPerWorker = target.type === 'gauge' && target.aggregate === 'worker'
     let labels = isPerWorker ? { ...given, worker } : given
-    let key = labelText(labels)
+    let key = seriesKey(labels)
     if (given.otel_metric_overflow === undefined && !this.admission.admits(target.name, key)) {
       labels = overflowLabels
-      key = labelText(labels)
+      key = seriesKey(labels)
     }
     const values = target.type === 'histogram' ? rebin(raw, family.bounds, target.bounds) : raw
+    // They stand for buckets that are no longer there.
+    const exemplars = values.length === raw.length ? told : undefined
     const known = target.series.get(key)
-    if (known === undefined) target.series.set(key, { labels, values: [...values], lost: 0 })
-    else combine(known, values, target)
+    if (known === undefined) target.series.set(key, { labels, values: [...values], exemplars, lost: 0 })
+    else {
+      combine(known, values, target)
+      known.exemplars = newest(known.exemplars, exemplars)
+    }
   }
+}
+
+function newest(
+  one: SeriesSnapshot['exemplars'],
+  other: SeriesSnapshot['exemplars'],
+): SeriesSnapshot['exemplars'] {
+  if (one === undefined || other === undefined) return one ?? other
+  const at = (exemplar: Exemplar | null | undefined): number => exemplar?.at ?? 0
+  return one.map((exemplar, bucket) => (at(other[bucket]) > at(exemplar) ? other[bucket] : exemplar))
 }
 
 function combine(series: MergedSeries, values: readonly number[], { type, aggregate }: MergedFamily): void {
   const into = series.values
-  if (type === 'gauge' && aggregate === 'max') into[0] = Math.max(into[0]!, values[0]!)
-  else if (type === 'gauge' && aggregate === 'min') into[0] = Math.min(into[0]!, values[0]!)
+  if (type === 'gauge' && aggregate === 'max') into[0] = extreme(Math.max, into[0]!, values[0]!)
+  else if (type === 'gauge' && aggregate === 'min') into[0] = extreme(Math.min, into[0]!, values[0]!)
   else addUp(series, values)
+}
+
+/** As Prometheus has it: what is no number is neither the largest nor the smallest, unless there is nothing else. */
+function extreme(of: (one: number, other: number) => number, one: number, other: number): number {
+  if (Number.isNaN(one)) return other
+  return Number.isNaN(other) ? one : of(one, other)
 }
 
 /** The last value with what its rounding takes. @see Knuth, The Art of Computer Programming II, §4.2.2, theorem B */
@@ -134,8 +166,9 @@ function commonBounds(one: readonly number[], other: readonly number[]): readonl
 }
 
 function narrow(target: MergedFamily, bounds: readonly number[]): void {
-  for (const series of target.series.values())
-    series.values = [...rebin(series.values, target.bounds, bounds)]
+  for (const series of target.series.values()) {
+    Object.assign(series, { values: [...rebin(series.values, target.bounds, bounds)], exemplars: undefined })
+  }
   target.bounds = bounds
 }
 

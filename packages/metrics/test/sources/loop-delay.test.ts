@@ -1,7 +1,7 @@
 import { createHistogram } from 'node:perf_hooks'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { loopDelayCounts } from '../src/loop-delay.js'
+import { loopDelayCounts } from '../../src/sources/loop-delay.js'
 
 const BOUNDS = [0.001, 0.01, 0.1, 1]
 

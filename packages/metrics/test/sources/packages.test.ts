@@ -3,15 +3,16 @@ import diagnostics from 'node:diagnostics_channel'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { Registry } from 'prom-client'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { packageCatalogue } from '../src/catalogue.js'
-import { createRegistry, packageMetrics, poolMetrics, type Registry } from '../src/index.js'
-import { seriesIn, seriesOf } from './support/server.js'
+import { packageCatalogue } from '../../src/catalogue.js'
+import { fleet, packageMetrics, poolMetrics } from '../../src/index.js'
+import { seriesIn, seriesOf } from '../support/server.js'
 
 function started(): Registry {
-  const registry = createRegistry()
-  onTestFinished(packageMetrics({ registry }))
-  return registry
+  const register = new Registry()
+  onTestFinished(packageMetrics({ register }))
+  return register
 }
 
 const decision = (violated: string[]) => ({
@@ -321,9 +322,9 @@ describe('each channel is counted', () => {
       { 'to="open"': 1 },
     ],
   ])('scale:%s', async (channel, messages, metric, series) => {
-    const registry = started()
+    const register = started()
     for (const message of messages) diagnostics.channel(`scale:${channel}`).publish(message)
-    expect(await seriesOf(registry, metric)).toEqual(series)
+    expect(await seriesOf(register, metric)).toEqual(series)
     seen.add(metric)
   })
 
@@ -345,7 +346,7 @@ describe('no channel of any package is forgotten', () => {
     'scale:cluster:heartbeat': 'each process measures itself',
     'scale:cluster:stopping': 'the end of the drain is counted',
   }
-  const packages = fileURLToPath(new URL('../..', import.meta.url))
+  const packages = fileURLToPath(new URL('../../..', import.meta.url))
   const sources = readdirSync(packages, { recursive: true, encoding: 'utf8' }).filter((file) =>
     /^[\w-]+\/src\/.*\.ts$/.test(file),
   )
@@ -364,7 +365,7 @@ describe('no channel of any package is forgotten', () => {
 })
 
 it('nothing of a message becomes a label but names and outcomes', async () => {
-  const registry = started()
+  const register = started()
   const secret = 'hunter2'
   const publish = (name: string, message: object): void => diagnostics.channel(name).publish(message)
   publish('scale:session:created', { id: secret, userId: secret, by: 'login' })
@@ -375,38 +376,38 @@ it('nothing of a message becomes a label but names and outcomes', async () => {
     requestId: secret,
   })
   publish('scale:cache:load', { cache: 'c', outcome: 'failed', durationMs: 1, error: new Error(secret) })
-  expect(JSON.stringify(await registry.snapshot())).not.toContain(secret)
+  expect(JSON.stringify(await fleet({ register }).snapshot())).not.toContain(secret)
 })
 
 it('a second call changes nothing, and nothing is counted after the end', async () => {
-  const registry = createRegistry()
-  const stop = packageMetrics({ registry })
-  expect(packageMetrics({ registry })).toBe(stop)
+  const register = new Registry()
+  const stop = packageMetrics({ register })
+  expect(packageMetrics({ register })).toBe(stop)
   const channel = diagnostics.channel('scale:session:created')
   channel.publish({ by: 'login' })
   stop()
   channel.publish({ by: 'login' })
-  expect(await seriesOf(registry, 'scale_session_created_total')).toEqual({ 'by="login"': 1 })
+  expect(await seriesOf(register, 'scale_session_created_total')).toEqual({ 'by="login"': 1 })
 })
 
 describe('the process', () => {
   it('is measured: a blocked event loop is in the buckets where it belongs', async () => {
-    const registry = started()
-    await registry.snapshot()
+    const register = started()
+    await fleet({ register }).snapshot()
     // Some turns for Node's timer to begin with.
     await new Promise((resolve) => setTimeout(resolve, 50))
     const until = performance.now() + 300
     while (performance.now() < until);
     await expect
       .poll(async () => {
-        const { bounds, series } = (await registry.snapshot()).find(
+        const { bounds, series } = (await fleet({ register }).snapshot()).find(
           ({ name }) => name === 'scale_eventloop_delay_seconds',
         )!
         return bounds.filter((bound, index) => bound >= 0.25 && series[0]!.values[index]! > 0)
       })
       .toEqual([0.5])
-    const families = await registry.snapshot()
-    expect(seriesIn(families, 'process_cpu_seconds_total')['mode="user"']).toBeGreaterThan(0.2)
+    const families = await fleet({ register }).snapshot()
+    expect(seriesIn(families, 'process_cpu_user_seconds_total')['']).toBeGreaterThan(0)
     expect(seriesIn(families, 'process_resident_memory_bytes')['']).toBeGreaterThan(1e7)
     expect(seriesIn(families, 'process_start_time_seconds')['']).toBeCloseTo(
       performance.timeOrigin / 1_000,
@@ -416,7 +417,7 @@ describe('the process', () => {
   })
 
   it('is not kept from ending', () => {
-    const index = fileURLToPath(new URL('../src/index.ts', import.meta.url))
+    const index = fileURLToPath(new URL('../../src/index.ts', import.meta.url))
     const program = `import(${JSON.stringify(index)}).then((m) => { m.packageMetrics(); m.httpMetrics(); m.metricsHandler() })`
     const args = ['--conditions=@scale/source', '--import', 'tsx', '-e', program]
     const { status, signal } = spawnSync(process.execPath, args, { timeout: 20_000 })
@@ -425,7 +426,7 @@ describe('the process', () => {
 })
 
 it('a pool is shown as it is when it is read; one that fails as it was', async () => {
-  const registry = createRegistry()
+  const register = new Registry()
   let size = 1
   const stop = poolMetrics(
     'pg',
@@ -433,12 +434,12 @@ it('a pool is shown as it is when it is read; one that fails as it was', async (
       if (size > 2) throw new Error('closed')
       return { size, idle: 0 }
     },
-    { registry },
+    { register },
   )
   size = 2
-  expect(await seriesOf(registry, 'scale_pool_connections')).toEqual({ 'pool="pg"': 2 })
+  expect(await seriesOf(register, 'scale_pool_connections')).toEqual({ 'pool="pg"': 2 })
   size = 3
-  expect(await seriesOf(registry, 'scale_pool_connections')).toEqual({ 'pool="pg"': 2 })
-  expect(await seriesOf(registry, 'scale_pool_waiting_requests')).toEqual({})
+  expect(await seriesOf(register, 'scale_pool_connections')).toEqual({ 'pool="pg"': 2 })
+  expect(await seriesOf(register, 'scale_pool_waiting_requests')).toEqual({})
   stop()
 })

@@ -8,9 +8,10 @@ import { cutConnection, type RequestRecord, requestRecord } from '@scale/core'
 import { type EndingTools, endHttp1, endHttp2, http1Endings, http2Endings } from '@scale/devkit/endings'
 import { createLogger, requestLogger } from '@scale/logger'
 import express from 'express'
+import { Registry } from 'prom-client'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import { createRegistry, httpMetrics } from '../src/index.js'
-import { frameworks } from './support/server.js'
+import { fleet, httpMetrics } from '../../src/index.js'
+import { frameworks } from '../support/server.js'
 
 const tools: EndingTools = {
   cut: cutConnection,
@@ -21,7 +22,7 @@ type Step = (req: never, res: never, next: () => void) => void
 
 /** Logger and metrics in one process, in this order or the other, and what each says. */
 class Observed {
-  readonly registry = createRegistry({ name: `endings-${Math.random()}` })
+  readonly register = new Registry()
   private readonly text: string[] = []
   private readonly steps: Step[]
   record: RequestRecord | undefined
@@ -34,7 +35,7 @@ class Observed {
       },
     })
     const logger = createLogger({ destination, writeAfterMs: 0, format: 'json' })
-    const steps = [requestLogger({ logger }), httpMetrics({ registry: this.registry })] as unknown as Step[]
+    const steps = [requestLogger({ logger }), httpMetrics({ register: this.register })] as unknown as Step[]
     this.steps = order === 'logger first' ? steps : steps.reverse()
   }
 
@@ -49,7 +50,7 @@ class Observed {
     await vi.waitFor(() => expect(this.text).not.toEqual([]), { timeout: 10_000 })
     const lines = this.text.join('').trim().split('\n')
     expect(lines).toHaveLength(1)
-    const families = await this.registry.snapshot()
+    const families = await fleet({ register: this.register }).snapshot()
     const active = families.find(({ name }) => name === 'http_server_active_requests')!
     expect(active.series.map(({ values }) => values)).toEqual([[0]])
     const duration = families.find(({ name }) => name === 'http_server_request_duration_seconds')!

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { startCluster, total } from './support/cluster.js'
-import { ask, samplesIn } from './support/server.js'
+import { startCluster, total } from '../support/cluster.js'
+import { ask, samplesIn } from '../support/server.js'
 
 const COUNT = 'http_server_request_duration_seconds_count'
 const MISSING = 'scale_metrics_workers_missing'
@@ -18,6 +18,35 @@ it('counts the requests of all workers together, at once', async () => {
   expect(samples.get(MISSING)).toBe(0)
   const cpus = [...samples.keys()].filter((name) => name.startsWith('process_resident_memory_bytes'))
   expect(cpus.map((name) => /worker="(\w+)"/.exec(name)![1]).sort()).toEqual(['1', '2', '3', 'primary'])
+})
+
+it('adds up what an app counts with prom-client, and its gauges by their aggregator', async () => {
+  const { port, scrape } = await startCluster({ WORKERS: '2' })
+  for (let index = 0; index < 12; index++) await ask(port, { path: '/users/1' })
+  const samples = await scrape()
+  expect(total(samples, 'own_requests_total')).toBe(12)
+  // In the primary, where nobody set them, prom-client has 0.
+  expect(samples.get('own_smallest')).toBe(5)
+  expect(samples.get('own_largest')).toBe(-5)
+  // The pipe to the primary speaks JSON, which has no such numbers.
+  expect(samples.get('own_unlimited')).toBe(Number.POSITIVE_INFINITY)
+  expect(samples.get('own_unknown')).toBeNaN()
+  expect(samples.get('nodejs_gc_duration_seconds_count{kind="minor"}') ?? 0).toBeGreaterThanOrEqual(0)
+  expect([...samples.keys()].filter((name) => name.startsWith('nodejs_version_info'))).toHaveLength(1)
+})
+
+it('two registers of one name: a worker does not start, and a primary says so', async () => {
+  const { port, adminPort, pids } = await startCluster({ WORKERS: '1' })
+  expect((await ask(port, { path: '/second' })).text).toContain(
+    'Two registers of one process are called `default`',
+  )
+  expect((await ask(adminPort)).status).toBe(200)
+  const { text, status } = await ask(adminPort, { path: '/second' })
+  expect([status, text]).toEqual([
+    500,
+    expect.stringContaining('Two registers of one process are called `default`'),
+  ])
+  expect(pids).toHaveLength(1)
 })
 
 it('kill -9 under load: no counter goes down, and at most a push interval of requests is lost', async () => {
@@ -43,6 +72,8 @@ it('kill -9 under load: no counter goes down, and at most a push interval of req
     const samples = await scrape()
     for (const [name, value] of samples) {
       if (!/(?:_total|_count|_sum|_bucket)(?:\{|$)/.test(name)) continue
+      // Gauges of prom-client, whatever they are called.
+      if (name.startsWith('nodejs_active_')) continue
       if (value < (before.get(name) ?? 0)) fallen.push(`${name}: ${before.get(name)} → ${value}`)
       before.set(name, value)
     }

@@ -1,7 +1,16 @@
-import type { GaugeAggregation } from './catalogue.js'
+import type { GaugeAggregation } from '../catalogue.js'
 
 /** Label names and values; a label that is not there is as good as an empty one. */
 export type Labels = Readonly<Record<string, string>>
+
+/** One observation that stands for its bucket, and the trace in which it was made. */
+export interface Exemplar {
+  traceId: string
+  spanId: string
+  value: number
+  /** Epoch ms. */
+  at: number
+}
 
 /**
  * One time series. `values` is the value alone, or for a histogram the number of observations in each bucket (not
@@ -10,9 +19,11 @@ export type Labels = Readonly<Record<string, string>>
 export interface SeriesSnapshot {
   labels: Labels
   values: number[]
+  /** For histograms whose observations belong to traces: the last of each bucket. */
+  exemplars?: readonly (Exemplar | undefined)[] | undefined
 }
 
-/** All series of one metric at one moment, in a form that survives JSON. */
+/** All series of one metric at one moment. */
 export interface FamilySnapshot {
   name: string
   help: string
@@ -27,19 +38,8 @@ export interface FamilySnapshot {
 /** The labels of the one series that takes what no longer has a series of its own. */
 export const overflowLabels: Labels = Object.freeze({ otel_metric_overflow: 'true' })
 
-/** The text of labels in the exposition formats, without braces; also what tells two series apart. */
-export function labelText(labels: Labels): string {
-  let text = ''
-  for (const name in labels) {
-    const value = labels[name]!
-    if (value === '') continue
-    text += `${text === '' ? '' : ','}${name}="${escapeValue(value)}"`
-  }
-  return text
-}
-
-function escapeValue(value: string): string {
-  return /[\\"\n]/.test(value)
-    ? value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')
-    : value
+/** What tells two series of a metric apart, whatever the order of their labels. */
+export function seriesKey(labels: Labels): string {
+  const names = Object.keys(labels).filter((name) => labels[name] !== '')
+  return JSON.stringify(names.sort().map((name) => [name, labels[name]]))
 }

@@ -1,7 +1,7 @@
 import { InvalidOption, string } from '@scale/core'
-import { poolCatalogue } from './catalogue.js'
-import { resolveSourceOptions, type SourceOptions } from './options.js'
-import { defaultRegistry } from './registry.js'
+import { poolCatalogue } from '../catalogue.js'
+import { fleetOf } from '../fleet/fleet.js'
+import { type PoolMetricsOptions, resolvePoolMetricsOptions } from '../options.js'
 
 /** How a pool is; leave out what it does not tell. */
 export interface PoolState {
@@ -23,21 +23,21 @@ export interface PoolState {
  * @returns a function that ends it
  * @throws {InvalidOption}
  */
-export function poolMetrics(name: string, read: () => PoolState, options?: SourceOptions): () => void {
+export function poolMetrics(name: string, read: () => PoolState, options?: PoolMetricsOptions): () => void {
   if (string(1, 64)(name) !== undefined || typeof read !== 'function') {
     throw new InvalidOption('poolMetrics: it wants a name of 1 to 64 characters and a function.')
   }
-  const { registry = defaultRegistry() } = resolveSourceOptions('poolMetrics', options)
-  const parts = (['size', 'idle', 'waiting', 'max'] as const).map((key) => ({
-    key,
-    gauge: registry.gauge(poolCatalogue[key]),
-  }))
-  return registry.onCollect(() => {
-    const state = stateOf(read)
-    for (const { key, gauge } of parts) {
-      if (state[key] !== undefined) gauge.with(name).set(state[key])
-    }
+  const fleet = fleetOf(resolvePoolMetricsOptions(options))
+  const stops = (['size', 'idle', 'waiting', 'max'] as const).map((key) => {
+    const gauge = fleet.gauge(poolCatalogue[key])
+    return gauge.onCollect(() => {
+      const value = stateOf(read)[key]
+      if (value !== undefined) gauge.with(name).set(value)
+    })
   })
+  return () => {
+    for (const stop of stops) stop()
+  }
 }
 
 function stateOf(read: () => PoolState): PoolState {

@@ -1,10 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
-import { negotiate } from './encode.js'
-import { MetricsInWorker } from './errors.js'
-import { type MetricsHandlerOptions, resolveMetricsHandlerOptions } from './options.js'
-import { defaultRegistry } from './registry.js'
+import { MetricConflict, MetricsInWorker } from '../errors.js'
+import { fleetOf } from '../fleet/fleet.js'
+import { type MetricsHandlerOptions, resolveMetricsHandlerOptions } from '../options.js'
+import { negotiate, textOf } from './format.js'
 
 const compress = promisify(gzip)
 
@@ -20,18 +20,26 @@ export type PlainHandler = (req: IncomingMessage, res: ServerResponse) => Promis
  * @throws {InvalidOption}
  */
 export function metricsHandler(options?: MetricsHandlerOptions): PlainHandler {
-  const { registry = defaultRegistry(), deadlineMs } = resolveMetricsHandlerOptions(options)
+  const { register, deadlineMs } = resolveMetricsHandlerOptions(options)
+  const fleet = fleetOf({ register })
 
   return async function metrics(req, res) {
     if (!isRead(req, res)) return
-    try {
-      const { families } = await registry.gather(deadlineMs)
-      const { contentType, encode } = negotiate(req.headers.accept)
-      await answer(req, res, contentType, encode(families))
-    } catch (error) {
-      if (!(error instanceof MetricsInWorker)) throw error
-      res.writeHead(error.status, { 'content-type': 'text/plain; charset=utf-8' }).end(`${error.message}\n`)
-    }
+    await orSay(res, async () => {
+      const { families } = await fleet.gather(deadlineMs)
+      const contentType = negotiate(req.headers.accept)
+      await answer(req, res, contentType, await textOf(families, contentType))
+    })
+  }
+}
+
+/** Answers with the sentence of an error of set-up, which whoever reads metrics can act on. */
+export async function orSay(res: ServerResponse, work: () => Promise<void>): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    if (!(error instanceof MetricsInWorker || error instanceof MetricConflict)) throw error
+    res.writeHead(error.status, { 'content-type': 'text/plain; charset=utf-8' }).end(`${error.message}\n`)
   }
 }
 

@@ -1,8 +1,10 @@
 import cluster, { type Worker } from 'node:cluster'
-import { selfCatalogue } from './catalogue.js'
+import { selfCatalogue } from '../catalogue.js'
+import { MetricConflict } from '../errors.js'
+import type { Reading } from '../series/reading.js'
+import type { FamilySnapshot } from '../series/snapshot.js'
 import { Accumulator, Admission } from './merge.js'
-import type { FamilySnapshot } from './snapshot.js'
-import { unwrapPush, wrapPull } from './wire.js'
+import { unwrapPush, wrapPull } from './messages.js'
 
 /** The numbers of all processes. */
 export interface Gathered {
@@ -28,7 +30,7 @@ interface Source {
  * The primary's side: keeps the last push of each worker, and of those that have ended what lasts. So a counter never
  * goes down, whatever a worker dies of; it loses at most what the worker counted since its last push.
  */
-export class Fleet {
+export class Primary {
   private readonly sources = new Map<Worker, Source>()
   private readonly admission: Admission
   private readonly retired: Accumulator
@@ -38,11 +40,11 @@ export class Fleet {
   constructor(
     readonly name: string,
     maxSeries: number,
-    private readonly local: { snapshot(): Promise<FamilySnapshot[]> },
+    private readonly reading: Reading,
   ) {
     this.admission = new Admission(maxSeries)
     this.retired = new Accumulator(this.admission)
-    fleets.add(this)
+    primaries.add(this)
     listenOnce()
   }
 
@@ -87,8 +89,10 @@ export class Fleet {
   }
 
   private async gatherOnce(deadlineMs: number): Promise<Gathered> {
+    const isAmbiguous = [...primaries].some((other) => other !== this && other.name === this.name)
+    if (isAmbiguous && this.sources.size > 0) throw MetricConflict.ofFleets(this.name)
     this.ask()
-    const [local] = await Promise.all([this.local.snapshot(), this.untilAnswered(deadlineMs)])
+    const [local] = await Promise.all([this.reading.read(), this.untilAnswered(deadlineMs)])
     const total = new Accumulator(this.admission, this.retired)
     let missing = 0
     for (const source of this.sources.values()) {
@@ -97,7 +101,8 @@ export class Fleet {
       total.add(source.families, String(source.slot))
     }
     const workers = this.sources.size
-    total.add(local, workers === 0 ? '1' : 'primary')
+    const measured = local.filter((family) => !(isUnset(family) && total.has(family.name)))
+    total.add(measured, workers === 0 ? '1' : 'primary')
     total.add(selfFamilies(workers, missing), '')
     return { families: total.families, workers, missing }
   }
@@ -107,7 +112,7 @@ export class Fleet {
     for (const [worker, source] of this.sources) {
       if (source.isSilent || !worker.isConnected()) continue
       source.isAsked = true
-      worker.send(wrapPull({ registry: this.name }), undefined, undefined, () => {})
+      worker.send(wrapPull({ fleet: this.name }), undefined, undefined, () => {})
     }
   }
 
@@ -130,7 +135,7 @@ export class Fleet {
   }
 }
 
-const fleets = new Set<Fleet>()
+const primaries = new Set<Primary>()
 let isListening = false
 
 function listenOnce(): void {
@@ -139,18 +144,27 @@ function listenOnce(): void {
   cluster.on('message', (worker, raw) => {
     const message = unwrapPush(raw)
     if (message === undefined) return
-    for (const fleet of fleets) {
-      if (fleet.name === message.registry) fleet.hear(worker, message.families)
+    for (const primary of primaries) {
+      if (primary.name === message.fleet) primary.hear(worker, message.families)
     }
   })
   const retire = (worker: Worker): void => {
-    for (const fleet of fleets) fleet.retire(worker)
+    for (const primary of primaries) primary.retire(worker)
   }
   // What a worker has sent is read before its pipe counts as closed: nothing of it comes after this.
   cluster.on('disconnect', retire)
   cluster.on('exit', (worker) => {
     if (!worker.isConnected()) retire(worker)
   })
+}
+
+/**
+ * A gauge of prom-client without labels is 0 until it is set. In a primary, which measures little itself, that is no
+ * measurement: it would be the smallest of all, or the largest of what is below 0.
+ */
+function isUnset({ type, aggregate, series }: FamilySnapshot): boolean {
+  const isExtreme = type === 'gauge' && (aggregate === 'min' || aggregate === 'max')
+  return isExtreme && series.every(({ values }) => values[0] === 0)
 }
 
 function selfFamilies(workers: number, missing: number): FamilySnapshot[] {

@@ -1,66 +1,33 @@
+import { defaultMetrics } from '../catalogue.js'
+import type { ForeignMetric } from './register.js'
 import type { FamilySnapshot, Labels, SeriesSnapshot } from './snapshot.js'
 
-/** What `getMetricsAsJSON` of prom-client and of @prometheus-io/client resolves to, as far as it is used here. */
-export interface ForeignMetric {
-  name: string
-  help: string
-  /** `counter`, `gauge`, `histogram` or `summary`; very old or new releases may use a number. */
-  type: unknown
-  aggregator?: string
-  values?: readonly {
-    value: number
-    labels?: Partial<Record<string, string | number>>
-    metricName?: string
-  }[]
-}
-
-/** A registry of another library: `register` of prom-client or @prometheus-io/client, or anything of that shape. */
-export interface ForeignRegistry {
-  getMetricsAsJSON(): Promise<unknown[]> | unknown[]
-}
-
-/** How long a registry may take; until it has answered, its last answer stands. */
-const DEADLINE_MS = 200
-
-/** The metrics of a foreign registry, in our form, as they were last seen. */
-export class Included {
-  families: FamilySnapshot[] = []
-
-  constructor(private readonly registry: ForeignRegistry) {}
-
-  /** Never fails and never takes long: one bad `collect` must not cost the whole answer. */
-  async refresh(): Promise<void> {
-    const read = Promise.resolve()
-      .then(() => this.registry.getMetricsAsJSON())
-      .then((metrics) => {
-        this.families = (metrics as ForeignMetric[]).flatMap((metric) => fromForeign(metric) ?? [])
-      })
-      .catch(() => {})
-    let timer: NodeJS.Timeout | undefined
-    const deadline = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, DEADLINE_MS)
-    })
-    await Promise.race([read, deadline])
-    clearTimeout(timer)
-  }
-}
+/** Of each process its own value, where prom-client says `sum` or leaves them out: no sum of these tells anything. */
+const oneByOne = new Set(Object.values(defaultMetrics))
 
 /**
+ * A metric of prom-client, as one that can be added up.
+ *
  * Quantiles of a summary are left out, because they cannot be merged; its count and sum are kept as counters of their
  * own. What is neither of the four types, or says `omit`, is left out altogether.
+ *
+ * @param isOpenMetrics  whether its registry writes OpenMetrics, which takes `_total` off the names of counters
  */
-function fromForeign(metric: ForeignMetric): FamilySnapshot[] | undefined {
-  if (metric.aggregator === 'omit') return undefined
+export function fromForeign(metric: ForeignMetric, isOpenMetrics: boolean): FamilySnapshot[] {
+  if (metric.aggregator === 'omit' && !oneByOne.has(metric.name)) return []
   switch (metric.type) {
-    case 'counter':
+    case 'counter': {
+      const name = isOpenMetrics && !metric.name.endsWith('_total') ? `${metric.name}_total` : metric.name
+      return [plain({ ...metric, name }, 'counter')]
+    }
     case 'gauge':
-      return [plain(metric, metric.type)]
+      return [plain(metric, 'gauge')]
     case 'histogram':
       return [histogram(metric)]
     case 'summary':
       return ['_count', '_sum'].map((suffix) => part(metric, suffix))
     default:
-      return undefined
+      return []
   }
 }
 
@@ -73,7 +40,8 @@ function plain(metric: ForeignMetric, type: 'counter' | 'gauge'): FamilySnapshot
 }
 
 /** `average` becomes one series per worker: an average of averages is no number of anything. */
-function aggregation({ aggregator }: ForeignMetric): FamilySnapshot['aggregate'] {
+function aggregation({ name, aggregator }: ForeignMetric): FamilySnapshot['aggregate'] {
+  if (oneByOne.has(name)) return 'worker'
   switch (aggregator) {
     case 'min':
     case 'max':

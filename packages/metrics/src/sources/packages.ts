@@ -3,36 +3,37 @@ import {
   type HistogramDefinition,
   type MetricDefinition,
   packageCatalogue,
-} from './catalogue.js'
-import type { CounterSeries, GaugeSeries, HistogramSeries, Instrument } from './instruments.js'
-import { resolveSourceOptions, type SourceOptions } from './options.js'
-import { defaultRegistry, type Registry } from './registry.js'
-import { startRuntime } from './runtime.js'
+} from '../catalogue.js'
+import { fleetOf, type ProcessFleet } from '../fleet/fleet.js'
+import { type PackageMetricsOptions, resolvePackageMetricsOptions } from '../options.js'
+import type { CounterSeries, GaugeSeries, HistogramSeries, Instrument } from '../series/family.js'
+import { collectDefaults, measureLoop } from './runtime.js'
 import { type Listeners, subscribeAll } from './subscriptions.js'
 
-const running = new WeakMap<Registry, () => void>()
+const running = new WeakMap<ProcessFleet, () => void>()
 
 /**
  * Turns what the packages publish on their channels into metrics, and measures the event loop, CPU and memory of this
  * process. Call it once in every process: in each worker, and in the primary for what concerns the workers.
  *
- * A second call for the same registry changes nothing.
+ * A second call for the same register changes nothing. The default metrics of prom-client go on when the rest has ended.
  *
  * @returns a function that ends it
  * @throws {InvalidOption}
+ * @throws {MetricConflict} the register has a metric of one of these names
  */
-export function packageMetrics(options?: SourceOptions): () => void {
-  const { registry = defaultRegistry() } = resolveSourceOptions('packageMetrics', options)
-  const known = running.get(registry)
+export function packageMetrics(options?: PackageMetricsOptions): () => void {
+  const { register, defaultMetrics } = resolvePackageMetricsOptions(options)
+  const fleet = fleetOf({ register })
+  const known = running.get(fleet)
   if (known !== undefined) return known
-  const stopRuntime = startRuntime(registry)
-  const unsubscribe = subscribeAll(listenersFor(instrumentsOf(registry)))
+  if (defaultMetrics) collectDefaults(fleet)
+  const stops = [measureLoop(fleet), subscribeAll(listenersFor(instrumentsOf(fleet)))]
   const stop = (): void => {
-    running.delete(registry)
-    unsubscribe()
-    stopRuntime()
+    running.delete(fleet)
+    for (const one of stops) one()
   }
-  running.set(registry, stop)
+  running.set(fleet, stop)
   return stop
 }
 
@@ -46,15 +47,9 @@ type InstrumentOf<Definition> = Definition extends HistogramDefinition
     ? Instrument<GaugeSeries>
     : Instrument<CounterSeries>
 
-function instrumentsOf(registry: Registry): Instruments {
-  const make = (definition: MetricDefinition): unknown => {
-    if (definition.type === 'histogram') return registry.histogram(definition)
-    if (definition.type === 'gauge') return registry.gauge(definition)
-    return registry.counter(definition)
-  }
-  return Object.fromEntries(
-    Object.entries(packageCatalogue).map(([key, definition]) => [key, make(definition)]),
-  ) as Instruments
+function instrumentsOf(fleet: ProcessFleet): Instruments {
+  const entries = Object.entries<MetricDefinition>(packageCatalogue)
+  return Object.fromEntries(entries.map(([key, definition]) => [key, fleet.make(definition)])) as never
 }
 
 function listenersFor(metrics: Instruments): Listeners {
