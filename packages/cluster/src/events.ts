@@ -112,6 +112,8 @@ export interface ReadinessEvent extends Line {
   ready: boolean
   /** As `/readyz` says them. */
   reasons: string[]
+  /** Dependencies that are down, with the codes of their errors. */
+  down: CheckState[]
 }
 
 /** Something that a person should look at. */

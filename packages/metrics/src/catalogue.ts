@@ -167,6 +167,7 @@ export const packageCatalogue: Catalogue<
   | 'validateResponses'
   | 'overloadRequests'
   | 'clusterRestarts'
+  | 'clusterChecks'
   | 'clusterWarnings'
   | 'clusterReloads'
   | 'shutdownForced',
@@ -361,6 +362,11 @@ export const packageCatalogue: Catalogue<
     [],
     'sum',
     '1 while `/readyz` says that this copy takes traffic.',
+  ),
+  clusterChecks: counter(
+    'scale_cluster_check_changes_total',
+    ['check', 'error'],
+    'Dependencies that went down in a worker, by the code of the error, or came back: none.',
   ),
   clusterWarnings: counter(
     'scale_cluster_warnings_total',

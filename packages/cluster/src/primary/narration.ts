@@ -1,3 +1,4 @@
+import type { HealthSource } from '../admin/admin.js'
 import type {
   BreakerEvent,
   CheckEvent,
@@ -59,11 +60,14 @@ function isKnown({ ok, error }: CheckState): boolean {
 }
 
 /** `/readyz` gives another answer than before. */
-export function readiness(ready: boolean, reasons: string[]): ReadinessEvent {
-  const message = ready ? 'this copy is ready' : `this copy is not ready: ${reasons.join(', ')}`
+export function readiness({ ready, reasons, checks }: HealthSource): ReadinessEvent {
+  const down = checks.filter(({ ok }) => !ok)
+  const named = down.map(({ name, error = 'not asked yet' }) => `${name} (${error})`).join(', ')
+  const why = [reasons.join(', '), ...(named === '' ? [] : [named])].join(': ')
+  const message = ready ? 'this copy is ready' : `this copy is not ready: ${why}`
   // A drain is what somebody asked for.
   const isMeant = ready || reasons.every((reason) => reason === 'draining')
-  return { type: 'readiness', level: isMeant ? 'info' : 'warn', message, ready, reasons }
+  return { type: 'readiness', level: isMeant ? 'info' : 'warn', message, ready, reasons, down }
 }
 
 export function drained(workerId: number, report: EndReport): DrainedEvent {

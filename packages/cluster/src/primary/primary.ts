@@ -160,10 +160,10 @@ export class Primary {
   }
 
   private tellReadiness(): void {
-    const { ready, reasons } = this.health()
-    if (ready === this.wasReady) return
-    this.wasReady = ready
-    this.emit(readiness(ready, reasons))
+    const health = this.health()
+    if (health.ready === this.wasReady) return
+    this.wasReady = health.ready
+    this.emit(readiness(health))
   }
 
   private health(): HealthSource {

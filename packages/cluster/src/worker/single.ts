@@ -22,9 +22,9 @@ export async function runSingle(
   let told: CheckState[] = []
   let wasReady = false
   const tellReadiness = (): void => {
-    const { ready, reasons } = health()
-    if (ready !== wasReady) emit(readiness(ready, reasons))
-    wasReady = ready
+    const now = health()
+    if (now.ready !== wasReady) emit(readiness(now))
+    wasReady = now.ready
   }
   const serving = new ServingProcess(
     options,

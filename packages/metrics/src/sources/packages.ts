@@ -179,6 +179,8 @@ function cluster(m: Instruments): Part<'cluster'> {
     'scale:cluster:recycle': () => m.clusterRestarts.with('recycle').add(),
     'scale:cluster:breaker': ({ state }) => m.clusterHeld.with().add(state === 'open' ? 1 : -1),
     'scale:cluster:readiness': ({ ready }) => m.clusterReady.with().add(ready ? 1 : -1),
+    'scale:cluster:check': ({ check: { name, ok, error = 'unknown' } }) =>
+      m.clusterChecks.with(name, ok ? 'none' : error).add(),
     'scale:cluster:warning': () => m.clusterWarnings.with().add(),
     'scale:cluster:reload': ({ state, tookMs }) => {
       if (state === 'started') return

@@ -62,6 +62,7 @@ interface Messages {
   'scale:cluster:recycle': object
   'scale:cluster:breaker': { state: string }
   'scale:cluster:readiness': { ready: boolean }
+  'scale:cluster:check': { check: { name: string; ok: boolean; error?: string } }
   'scale:cluster:warning': object
   'scale:cluster:reload': { state: string; tookMs?: number }
   'scale:cluster:drained': {

@@ -213,6 +213,16 @@ describe('each channel is counted', () => {
       { 'decision="accept"': 1 },
     ],
     ['logger:dropped', [{ lines: 3, bytes: 300 }], 'scale_logger_dropped_lines_total', { '': 3 }],
+    [
+      'cluster:check',
+      [
+        { workerId: 1, check: { name: 'database', ok: false, required: true, error: 'ECONNREFUSED' } },
+        { workerId: 2, check: { name: 'database', ok: false, required: true, error: 'ECONNREFUSED' } },
+        { workerId: 1, check: { name: 'database', ok: true, required: true } },
+      ],
+      'scale_cluster_check_changes_total',
+      { 'check="database",error="ECONNREFUSED"': 2, 'check="database",error="none"': 1 },
+    ],
     ['cluster:warning', [{ workerId: 1, message: 'x' }], 'scale_cluster_warnings_total', { '': 1 }],
     [
       'errors:failure',
@@ -342,7 +352,6 @@ describe('no channel of any package is forgotten', () => {
     'scale:cluster:decided': 'said once at the start: the gauge of workers shows the same',
     'scale:cluster:ready': 'the gauge of workers shows it',
     'scale:cluster:scaled': 'the gauge of workers shows it',
-    'scale:cluster:check': 'the line names the check; whether the copy is ready is counted',
     'scale:cluster:heartbeat': 'each process measures itself',
     'scale:cluster:stopping': 'the end of the drain is counted',
   }
