@@ -14,7 +14,8 @@ const nodes = [
 ] as const
 
 const LINGER_MS = 600
-const options = { lingerMs: LINGER_MS, timeoutMs: 8_000, abortAfterMs: 2_000 }
+// All are told at once: what each sees is then known.
+const options = { lingerMs: LINGER_MS, spreadMs: 0, timeoutMs: 8_000, abortAfterMs: 2_000 }
 
 describe.concurrent.each(nodes)('%s: what each client of a server that drains sees', (_, node) => {
   test.for(['http', 'https'])('%s', async (kind, { expect }) => {

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
-import { createServer, get } from 'node:http'
+import { Agent, createServer, get } from 'node:http'
 import { type AddressInfo, connect, createServer as createNetServer } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import express from 'express'
 import express4 from 'express4'
@@ -121,4 +122,32 @@ test('all that waits to be accepted is, before a server stops listening', async 
   for (let seen = 0; seen < count; seen = Atomics.load(connected, 0)) Atomics.wait(connected, 0, seen, 5_000)
   await drain(server, { lingerMs: 0 })
   expect(await answered).toEqual([count])
+})
+
+test('clients that go on sending are told to close one after another, and none is cut', async () => {
+  const server = createServer((_req, res) => res.end('ok'))
+  trackConnections(server)
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const { port } = server.address() as AddressInfo
+  const agents = Array.from({ length: 40 }, () => new Agent({ keepAlive: true, maxSockets: 1 }))
+  const ask = (agent: Agent): Promise<string | undefined> =>
+    new Promise((resolve, reject) => {
+      get({ port, host: '127.0.0.1', agent }, (res) =>
+        res.resume().once('end', () => resolve(res.headers.connection)),
+      ).once('error', reject)
+    })
+  await Promise.all(agents.map(ask))
+  const from = performance.now()
+  const drained = drain(server, { spreadMs: 2_000, lingerMs: 500 })
+  const toldAt = await Promise.all(
+    agents.map(async (agent) => {
+      while ((await ask(agent)) !== 'close') await sleep(10)
+      return performance.now() - from
+    }),
+  )
+  toldAt.sort((one, other) => one - other)
+  // Of 40 moments in two seconds, the middle twenty lie a second apart.
+  expect(toldAt[30]! - toldAt[9]!).toBeGreaterThan(200)
+  expect((await drained).forced).toEqual([])
+  for (const agent of agents) agent.destroy()
 })

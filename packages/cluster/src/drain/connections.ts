@@ -17,6 +17,8 @@ interface Connection {
   response?: ServerResponse
   /** When a sweep first found it without a request; `performance.now()`. */
   idleSince?: number | undefined
+  /** From when on it is told to close, in a drain; `performance.now()`. */
+  toldAt?: number
   /** `websocket`, or another protocol, or `connect` for a tunnel. */
   upgraded?: string
 }
@@ -46,7 +48,7 @@ export class ConnectionTracker {
   private readonly sessions = new Http2Sessions()
   /** TCP connections that a TLS socket or an HTTP/2 session will take over, by the address of the peer. */
   private readonly underneath = new Map<string, Connection>()
-  private draining = false
+  private draining: { since: number; spreadMs: number } | undefined
 
   constructor(private readonly server: Server) {
     const isTakenOver = 'setSecureContext' in server || 'updateSettings' in server
@@ -86,17 +88,20 @@ export class ConnectionTracker {
     return this.connections.size + this.sessions.size
   }
 
-  /** From now on every answer that can still say so says `Connection: close`; HTTP/2 clients are told to go. */
-  announceClose(): void {
-    this.draining = true
+  /**
+   * Clients are told to go, by `Connection: close` or GOAWAY: now in what is under way, and who goes on sending within `spreadMs`, each
+   * connection at a moment of its own, so that not all come back at once.
+   */
+  announceClose(spreadMs = 0): void {
+    this.draining = { since: performance.now(), spreadMs }
     for (const { response } of this.connections) {
       if (response?.headersSent === false) lastOfItsConnection(response)
     }
-    this.sessions.announceClose()
+    this.sessions.announceClose(spreadMs)
   }
 
   /**
-   * Ends what never spoke, or has been idle for `lingerMs`; asks each HTTP/2 session to end after its streams. An
+   * Ends what never spoke, or has been idle for `lingerMs` since it could be told; asks each HTTP/2 session to end after its streams. An
    * answer whose headers left before the drain could not say `close`: its client may send once more.
    */
   closeIdle(lingerMs: number): void {
@@ -105,6 +110,10 @@ export class ConnectionTracker {
     for (const connection of this.connections) {
       if (connection.upgraded !== undefined || isBusy(connection)) {
         connection.idleSince = undefined
+        continue
+      }
+      if (!this.isTold(connection)) {
+        someLinger = true
         continue
       }
       connection.idleSince ??= now
@@ -136,6 +145,14 @@ export class ConnectionTracker {
     return open
   }
 
+  /** Whether its moment in the drain has come. */
+  private isTold(connection: Connection): boolean {
+    if (this.draining === undefined) return true
+    const { since, spreadMs } = this.draining
+    connection.toldAt ??= since + Math.random() * spreadMs
+    return performance.now() >= connection.toldAt
+  }
+
   private open(socket: Socket, silentBytes = 0): Connection {
     const connection: Connection = { socket, openedAt: Date.now(), silentBytes }
     this.connections.add(connection)
@@ -163,10 +180,11 @@ export class ConnectionTracker {
     this.requests++
     const connection = (request.socket as TrackedSocket)[connectionOf]
     if (connection === undefined) return
-    if (this.draining) {
-      const previous = connection.response
-      // Pipelined: an answer that says `close` would forbid the one after it.
-      if (previous?.headersSent === false) previous.shouldKeepAlive = true
+    const previous = connection.response
+    const isPipelined = previous?.headersSent === false
+    if (this.draining !== undefined && (isPipelined || this.isTold(connection))) {
+      // An answer that says `close` would forbid the one after it.
+      if (isPipelined) previous.shouldKeepAlive = true
       lastOfItsConnection(response)
     }
     connection.request = request

@@ -16,6 +16,11 @@ export interface DrainOptions {
   acceptUntil?: Promise<unknown>
   /** After the delay, how long a connection must be idle until it is closed: it may send one last request. Default 1,000 */
   lingerMs?: number
+  /**
+   * Over how long clients that go on sending are told to close their connections, each at a moment of its own, so that not all of them
+   * connect anew at once; a quarter of `timeoutMs` at most. Default 1,000
+   */
+  spreadMs?: number
   /** When everything that is left is destroyed. Default 20,000 */
   timeoutMs?: number
   /** When `onAbort` is called. Default: 80 % of `timeoutMs` */
@@ -38,10 +43,11 @@ export interface DrainReport {
 
 /** What holds where the options of `drain` say nothing. */
 export const drainDefaults: Readonly<
-  Required<Pick<DrainOptions, 'delayMs' | 'lingerMs' | 'timeoutMs' | 'closeUpgraded'>>
+  Required<Pick<DrainOptions, 'delayMs' | 'lingerMs' | 'spreadMs' | 'timeoutMs' | 'closeUpgraded'>>
 > = Object.freeze({
   delayMs: 0,
   lingerMs: 1_000,
+  spreadMs: 1_000,
   timeoutMs: 20_000,
   closeUpgraded: sayGoingAway,
 })
@@ -56,7 +62,7 @@ const DESTROY_MS = 500
  * Stops servers without cutting an answer or resetting a client that is just sending, which `server.close()` does
  * to idle keep-alive connections (nodejs/node#60617).
  *
- * In order: every answer says `Connection: close`; for `delayMs` new connections are still accepted; then the
+ * In order: answers say `Connection: close`, at once where they are under way, within `spreadMs` on connections that are kept alive; for `delayMs` new connections are still accepted; then the
  * servers stop listening while their connections live on and may send one last request; what stays idle or silent for
  * `lingerMs` is closed, upgraded connections are asked to end (500 a second, faster if time is short), HTTP/2 sessions end after their streams, and
  * requests in flight go on; at `abortAfterMs` long answers are told to end; at `timeoutMs` the rest is
@@ -69,22 +75,20 @@ export async function drain(
   servers: Server | readonly Server[],
   options?: DrainOptions,
 ): Promise<DrainReport> {
-  const { delayMs, acceptUntil, lingerMs, timeoutMs, abortAfterMs, onAbort, closeUpgraded } = resolveOptions(
-    'drain',
-    options,
-    {
+  const { delayMs, acceptUntil, lingerMs, spreadMs, timeoutMs, abortAfterMs, onAbort, closeUpgraded } =
+    resolveOptions('drain', options, {
       checks: {
         delayMs: durationMs(0),
         acceptUntil: object,
         lingerMs: durationMs(0),
+        spreadMs: durationMs(0),
         timeoutMs: durationMs(0),
         abortAfterMs: durationMs(0),
         onAbort: func,
         closeUpgraded: func,
       },
       defaults: drainDefaults,
-    },
-  )
+    })
   const startedAt = performance.now()
   const until = (ms: number): number => startedAt + ms - performance.now()
   const list: readonly Server[] = Array.isArray(servers) ? servers : [servers as Server]
@@ -93,7 +97,7 @@ export async function drain(
   const cancelAbort = at(until(abortAfterMs ?? timeoutMs * 0.8), () => onAbort?.())
 
   for (const server of list) closeWithTheDrain(server)
-  for (const tracker of trackers) tracker.announceClose()
+  for (const tracker of trackers) tracker.announceClose(Math.min(spreadMs, timeoutMs / 4))
   const delay = pause(Math.min(until(delayMs), until(timeoutMs)))
   await (acceptUntil === undefined ? delay : Promise.race([delay, acceptUntil]))
   const accepted = (): number => trackers.reduce((sum, tracker) => sum + tracker.accepted, 0)

@@ -7,6 +7,8 @@ interface Session {
   /** The TCP connection underneath: a session that was asked to close no longer destroys it. */
   socket: Socket | undefined
   streams: Set<Http2Stream>
+  /** When it is told to go; `performance.now()`. */
+  toldAt?: number
   /** When a sweep first wanted it to end; `performance.now()`. */
   leavingSince?: number
 }
@@ -45,16 +47,23 @@ export class Http2Sessions {
     if (this.draining) session.goaway(0, LARGEST_STREAM_ID)
   }
 
-  /** Clients are told to open no more streams. */
-  announceClose(): void {
+  /** Clients are told to open no more streams, each at a moment of its own within `spreadMs`. */
+  announceClose(spreadMs: number): void {
     this.draining = true
-    for (const session of this.sessions.keys()) if (!session.destroyed) session.goaway(0, LARGEST_STREAM_ID)
+    for (const [session, state] of this.sessions) {
+      const inMs = Math.random() * spreadMs
+      state.toldAt = performance.now() + inMs
+      setTimeout(() => {
+        if (!session.destroyed) session.goaway(0, LARGEST_STREAM_ID)
+      }, inMs).unref()
+    }
   }
 
   /** Asks each session to end after its streams, `lingerMs` after it was told. */
   closeIdle(lingerMs: number): void {
     const now = performance.now()
     for (const [session, state] of this.sessions) {
+      if (now < (state.toldAt ?? 0)) continue
       state.leavingSince ??= now
       if (now - state.leavingSince < lingerMs) continue
       // Without the client's preface, `close` would wait for ever.

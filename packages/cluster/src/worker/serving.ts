@@ -6,7 +6,7 @@ import { NoServer } from '../errors.js'
 import type { Heartbeat } from '../messages.js'
 import type { ResolvedClusterOptions, StartContext } from '../options.js'
 import { appDone, passOn, type StopSignal } from '../process/app-signals.js'
-import { listenChannel } from '../process/node-internals.js'
+import { type Listening, listenChannel } from '../process/node-internals.js'
 import { HealthMonitor } from './health.js'
 import { fitKeepAlive } from './keep-alive.js'
 import { LifecycleRegistry, type StopReport } from './lifecycle.js'
@@ -125,6 +125,7 @@ export class ServingProcess {
       delayMs: Math.min(delayMs, connectionsMs),
       ...(acceptUntil === undefined ? {} : { acceptUntil }),
       lingerMs: this.options.drain.lingerMs,
+      spreadMs: this.options.drain.spreadMs,
       timeoutMs: connectionsMs,
       onAbort: () => this.end.abort(),
       closeUpgraded: this.options.drain.closeUpgraded,
@@ -143,7 +144,7 @@ export class ServingProcess {
 /** A server that listens before `start` returns may have connections by then: it is tracked from its `listen` on. */
 function trackFromListen(onServer: (server: Server) => void): () => void {
   const onListen = (message: unknown): void => {
-    const { server } = message as { server: Server }
+    const { server } = message as Listening
     trackConnections(server)
     onServer(server)
   }
