@@ -4,6 +4,7 @@ import {
   boolean,
   durationMs,
   func,
+  InvalidOption,
   integer,
   number,
   object,
@@ -62,6 +63,8 @@ export interface ClusterDrainOptions {
   delayMs?: number
   /** How long an idle connection may send one last request. Default 1,000 */
   lingerMs?: number
+  /** Over how long clients that are kept alive are told to close, each at a moment of its own. Default 1,000 */
+  spreadMs?: number
   /** Everything together: delay, requests in flight, hooks. Below the orchestrator's grace. Default 25,000 */
   timeoutMs?: number
   /** Ends one upgraded connection politely; see `DrainOptions`. Default: a WebSocket gets status 1001 */
@@ -71,6 +74,7 @@ export interface ClusterDrainOptions {
 /** What holds where `drain` says nothing. */
 export const clusterDrainDefaults: Readonly<Required<Omit<ClusterDrainOptions, 'delayMs'>>> = Object.freeze({
   lingerMs: 1_000,
+  spreadMs: 1_000,
   timeoutMs: 25_000,
   closeUpgraded: sayGoingAway,
 })
@@ -92,6 +96,12 @@ export interface ClusterOptions {
    * for the long polling of Socket.IO. Default false
    */
   sticky?: boolean
+  /**
+   * Each worker has a listening socket of its own on the same port, and the kernel shares out connections; a connection then costs the
+   * primary nothing. What is lost by it: a worker gets connections from `listen` on, and a connection that arrives in the fraction of a
+   * millisecond in which a worker closes its socket is reset. Linux and FreeBSD, Node 22.12 or 23.1; else a warning. Default false
+   */
+  reusePort?: boolean
   /** Share of workers that must be ready for `/readyz`; at least one always. Default 0.5 */
   minReadyRatio?: number
   /** When and how the process ends. Default: each of its own */
@@ -125,12 +135,16 @@ export interface ClusterOptions {
 /** What holds where `runCluster` is told nothing. */
 export const clusterDefaults: Readonly<
   Required<
-    Pick<ClusterOptions, 'workers' | 'bootTimeoutMs' | 'sticky' | 'minReadyRatio' | 'loadBalancerIdleMs'>
+    Pick<
+      ClusterOptions,
+      'workers' | 'bootTimeoutMs' | 'sticky' | 'reusePort' | 'minReadyRatio' | 'loadBalancerIdleMs'
+    >
   >
 > = Object.freeze({
   workers: 'auto',
   bootTimeoutMs: 60_000,
   sticky: false,
+  reusePort: false,
   minReadyRatio: 0.5,
   loadBalancerIdleMs: 60_000,
 })
@@ -141,7 +155,14 @@ export type ResolvedClusterOptions = Readonly<
     Required<
       Pick<
         ClusterOptions,
-        'start' | 'workers' | 'bootTimeoutMs' | 'sticky' | 'minReadyRatio' | 'loadBalancerIdleMs' | 'log'
+        | 'start'
+        | 'workers'
+        | 'bootTimeoutMs'
+        | 'sticky'
+        | 'reusePort'
+        | 'minReadyRatio'
+        | 'loadBalancerIdleMs'
+        | 'log'
       >
     > & {
       /** The app was not written for `runCluster`: it ends itself. */
@@ -167,6 +188,7 @@ export function resolveClusterOptions(given: ClusterOptions, isUnchanged: boolea
       admin: object,
       bootTimeoutMs: durationMs(),
       sticky: boolean,
+      reusePort: boolean,
       minReadyRatio: number(0, 1),
       drain: object,
       respawn: object,
@@ -182,6 +204,9 @@ export function resolveClusterOptions(given: ClusterOptions, isUnchanged: boolea
     defaults: { ...clusterDefaults, log: writeToStderr },
     required: ['start'],
   })
+  if (options.sticky && options.reusePort) {
+    throw new InvalidOption('runCluster: `sticky` needs the primary, which `reusePort` leaves out.')
+  }
   return {
     ...options,
     isUnchanged,
@@ -202,6 +227,7 @@ function resolveDrain(given: ClusterDrainOptions | undefined): Required<ClusterD
     checks: {
       delayMs: durationMs(0),
       lingerMs: durationMs(0),
+      spreadMs: durationMs(0),
       timeoutMs: durationMs(),
       closeUpgraded: func,
     },

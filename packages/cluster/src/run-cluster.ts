@@ -13,6 +13,7 @@ import { Primary, type WorkerStatus } from './primary/primary.js'
 import type { ReloadReport } from './primary/reload.js'
 import { decideWorkers, MAX_WORKERS, type WorkerDecision } from './process/decision.js'
 import { exitCodeOf, writeError } from './process/fatal.js'
+import { canReusePort, unexpected } from './process/node-internals.js'
 import { resources } from './process/resources.js'
 import { LifecycleRegistry } from './worker/lifecycle.js'
 import { runSingle } from './worker/single.js'
@@ -97,10 +98,12 @@ function onlyByAPrimary({ recycle, watchdog }: ClusterOptions): string[] {
 
 /** Options that mean nothing to a process without a primary. */
 function tellIgnored(options: ClusterOptions, emit: Emit): void {
-  const names = (['respawn', 'breaker', 'reload', 'minReadyRatio', 'sticky'] as const).filter((name) => {
-    const value = options[name]
-    return typeof value === 'object' ? Object.keys(value).length > 0 : value !== undefined
-  })
+  const names = (['respawn', 'breaker', 'reload', 'minReadyRatio', 'sticky', 'reusePort'] as const).filter(
+    (name) => {
+      const value = options[name]
+      return typeof value === 'object' ? Object.keys(value).length > 0 : value !== undefined
+    },
+  )
   if (names.length === 0) return
   const message = `one process alone has no use for ${names.map((name) => `\`${name}\``).join(', ')}`
   emit({ type: 'warning', level: 'warn', message, workerId: 1 })
@@ -123,6 +126,17 @@ async function startSingle({ options, decision, prepared, env, emit }: Start): P
 }
 
 async function startPrimary({ options, decision, prepared, env, emit }: Start): Promise<RunningCluster> {
+  const warn = (message: string): void => emit({ type: 'warning', level: 'warn', message, workerId: 0 })
+  for (const what of await unexpected()) {
+    warn(
+      `Node ${process.version}: ${what} is not as expected; connections may reach workers that are not ready`,
+    )
+  }
+  if (options.reusePort && !canReusePort()) {
+    warn(
+      `Node ${process.version} has no \`reusePort\` on ${process.platform}: the primary shares out connections`,
+    )
+  }
   const primary = new Primary(options, decision, prepared, env, emit)
   await primary.start()
   const cluster: RunningCluster = {

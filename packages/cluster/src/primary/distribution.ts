@@ -3,7 +3,13 @@ import { createHash } from 'node:crypto'
 import diagnostics from 'node:diagnostics_channel'
 import type { Server } from 'node:net'
 import { acceptQueueEmptied } from '../drain/accept-queue.js'
-import { followWorker, handleOf, listenChannel, type SocketHandle } from '../process/node-internals.js'
+import {
+  followWorker,
+  handleOf,
+  type Listening,
+  listenChannel,
+  type SocketHandle,
+} from '../process/node-internals.js'
 
 /** A worker, as far as connections are concerned. */
 export interface Taker {
@@ -106,7 +112,7 @@ export class Distribution {
   }
 
   private readonly onListen = (message: unknown): void => {
-    const { server } = message as { server: Server }
+    const { server } = message as Listening
     // Before the cluster module's own listeners, which take the handle away and answer the worker.
     server.prependOnceListener('listening', () => {
       const handle = handleOf(server)

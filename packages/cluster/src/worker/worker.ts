@@ -4,6 +4,7 @@ import type { ResolvedClusterOptions } from '../options.js'
 import { isHandledByApp, onStopSignal } from '../process/app-signals.js'
 import { exitCodes } from '../process/exit-codes.js'
 import { exitCodeOf, onUncaught, writeError } from '../process/fatal.js'
+import { bindBesideOthers, canReusePort } from '../process/node-internals.js'
 import { ignoreHangup } from '../process/signals.js'
 import { startPulse } from './pulse.js'
 import { ServingProcess } from './serving.js'
@@ -70,6 +71,7 @@ export async function runWorker(options: ResolvedClusterOptions): Promise<void> 
     void end(exitCodes.uncaught, atOnce)
   })
 
+  if (options.reusePort && canReusePort()) bindBesideOthers()
   void send({ type: 'here' })
   try {
     await serving.boot({ workerId, workers }, () => send({ type: 'listening' }))
