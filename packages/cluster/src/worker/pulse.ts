@@ -4,6 +4,7 @@ import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
 import { Worker } from 'node:worker_threads'
 import { boolean, durationMs, InvalidOption, resolveOptions, string } from '@scale/core'
 import type { Heartbeat } from '../messages.js'
+import { guardOrphan } from './orphan-guard.js'
 import { type PulseThreadData, pulseThreadSource } from './pulse-thread.js'
 
 /** How a stuck worker is found. */
@@ -109,11 +110,13 @@ function keepThread(
     thread.once('exit', () => {
       if (isStopped) return
       const isLast = restarts++ === MOST_RESTARTS
-      const next = isLast
-        ? 'stays off: no report if this worker is stuck, and nothing ends it if the primary dies then'
-        : 'is started again'
+      const next = isLast ? 'stays off: no report if this worker is stuck' : 'is started again'
       warn(`the thread of the watchdog ${reason} and ${next}`)
       if (!isLast) setTimeout(start, RESTART_MS).unref()
+      else
+        guardOrphan(identity.graceMs, () =>
+          warn('nothing ends this worker if the primary dies while it is stuck'),
+        )
     })
   }
   start()
