@@ -9,6 +9,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { afterAll } from 'vitest'
 import { buildFolder, bundle } from './bundle.js'
+import { inTestTime } from './time.js'
+
+/** Longer than any time of the defaults. */
+const PATIENCE_MS = 20_000 + inTestTime(120_000)
 
 const packageFolder = fileURLToPath(new URL('..', import.meta.url))
 const compiled = new Map<string, Promise<string>>()
@@ -96,7 +100,7 @@ export class AppProcess {
     return this.of(type, matching)[count - 1]!
   }
 
-  async until(condition: () => boolean, what: string, timeoutMs = 20_000): Promise<void> {
+  async until(condition: () => boolean, what: string, timeoutMs: number = PATIENCE_MS): Promise<void> {
     const deadline = Date.now() + timeoutMs
     while (!condition()) {
       if (this.isSilent) {

@@ -22,7 +22,7 @@ export async function bundle(entry: string, outDir: string): Promise<string> {
     format: 'esm',
     target: 'node20',
     noExternal: [/^@scale\//],
-    external: ['express'],
+    external: ['express', 'ws'],
     esbuildOptions: (options) => {
       options.conditions = ['@scale/source']
     },

@@ -1,15 +1,20 @@
-import { writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { RecycleFloor, recycleReason } from '../src/primary/recycle.js'
 import { decideWorkers, heapFlags } from '../src/process/decision.js'
-import { type AppProcess, freePort, startApp, temporaryFolder } from './app-process.js'
+import { type AppProcess, freePort, isAlive, startApp, temporaryFolder } from './app-process.js'
+import { inTestTime, shippedDefaults } from './time.js'
+
+// What the package promises, at the defaults that it ships, its times and those of the tests shortened by one factor. `pnpm soak` runs
+// the same without the factor.
 
 describe.concurrent('before it is ready', () => {
   test('a worker gets no connection, although it listens: another answers, or the client waits', async ({
     expect,
   }) => {
-    const { app, url } = await launched({ warmUpMs: 1_500 })
+    const { app, url } = await launched({ warmUpMs: inTestTime(15_000) })
     await app.said('warming')
     const answer = await getOnceItListens(url)
     expect(app.of('worker', { state: 'ready' })).not.toEqual([])
@@ -19,7 +24,7 @@ describe.concurrent('before it is ready', () => {
   test('a new build whose required check never passes serves nobody; what it waits for is told', async ({
     expect,
   }) => {
-    const { app, url, build } = await launched({ version: '1' }, { bootTimeoutMs: 3_000 })
+    const { app, url, build } = await launched({ version: '1' })
     await app.said('running', { role: 'primary' })
     build({ version: '2', boot: 'unready' })
     process.kill(app.pid, 'SIGUSR2')
@@ -52,6 +57,69 @@ describe.concurrent('before it is ready', () => {
         { name: 'database', ok: false, error: 'ECONNREFUSED' },
       ],
     })
+  })
+})
+
+describe.concurrent('a build that cannot start ends, with what it says', () => {
+  test.for([
+    ['hangs', { boot: 'hang' }, 75],
+    ['fails after 30 s, as drivers do', { boot: 'throw', failsAfterMs: inTestTime(30_000) }, 70],
+    ['fails at once', { boot: 'throw' }, 70],
+  ] as const)('one that %s', async ([, content, status], { expect }) => {
+    const startedAt = performance.now()
+    const { app } = await launched(content)
+    expect(await app.exited).toEqual({ code: status, signal: null })
+    // Three attempts of each worker, whatever time each took, and the waits in between.
+    expect(app.of('boot').length).toBeLessThanOrEqual(2 * 5)
+    expect(app.of('boot').length).toBeGreaterThanOrEqual(2 * 3)
+    expect(performance.now() - startedAt).toBeLessThan(inTestTime(5 * 60_000) + 15_000)
+  })
+})
+
+test.concurrent('server-sent events as the README shows them end whole, and a reload of four workers takes one drain', async () => {
+  const { app, url } = await launched({}, { workers: 4 })
+  await app.said('running', { role: 'primary' })
+  const spreadMs = inTestTime(10_000)
+  const streams = Array.from({ length: 12 }, async () => {
+    const response = await fetch(`${url}/readme-events?ms=${spreadMs}`)
+    return response.text()
+  })
+  await app.said('request', { path: '/readme-events' }, streams.length)
+  process.kill(app.pid, 'SIGHUP')
+  const { tookMs } = await app.said('reload', { state: 'done', replaced: 4 })
+  expect(await Promise.all(streams)).toEqual(streams.map(() => 'data: hello\n\nretry: 1000\n\n'))
+  // One canary, one drain; what four workers need to boot comes on top.
+  expect(tookMs).toBeLessThan(inTestTime(5_000 + 25_000) + 15_000)
+})
+
+test.concurrent('a dependency that goes down and comes back is told: which, why, and what became of /readyz', async () => {
+  const needs = join(temporaryFolder(), 'database')
+  writeFileSync(needs, '')
+  const { app, url } = await launched({ needs })
+  await app.said('readiness', { ready: true })
+  rmSync(needs)
+  await app.said('check', { message: 'worker 1: database is down (ECONNREFUSED)' })
+  await app.said('check', { message: 'worker 2: database is down (ECONNREFUSED)' })
+  expect(await app.said('readiness', { ready: false })).toMatchObject({
+    reasons: ['dependencies'],
+    message: 'this copy is not ready: dependencies: database (ECONNREFUSED)',
+  })
+  // There is no better worker: it serves on.
+  await get(url)
+  writeFileSync(needs, '')
+  expect(await app.said('readiness', { ready: true }, 2)).toMatchObject({ message: 'this copy is ready' })
+  await app.said('check', { message: 'worker 1: database is up again' })
+})
+
+test.concurrent('a memory limit below what a worker needs replaces none before its time, and that is told', async () => {
+  const { app } = await launched({}, { recycle: { maxRssBytes: 1_000_000 } })
+  const started = await app.said('worker', { state: 'ready' })
+  const readyAt = performance.now()
+  await app.said('recycle', { reason: 'memory', workerId: started.workerId })
+  // It has been there for as long as it booted when this is read.
+  expect(performance.now() - readyAt).toBeGreaterThan(inTestTime(60_000) - 5_000)
+  expect(await app.said('warning', { workerId: started.workerId })).toMatchObject({
+    message: expect.stringContaining('reached its limit of memory early'),
   })
 })
 
@@ -88,7 +156,7 @@ test.concurrent.for([1, 2])(
   async (workers) => {
     const { app, url } = await launched({}, { workers })
     await app.said('running', { role: workers === 1 ? 'single' : 'primary' })
-    const slow = get(`${url}/throw-later?ms=1000`)
+    const slow = get(`${url}/throw-later?ms=${inTestTime(5_000)}`)
     await app.said('request', { path: '/throw-later' })
     process.kill(app.pid, 'SIGTERM')
     await slow.catch(() => {})
@@ -107,7 +175,7 @@ test.concurrent('an agent in NODE_OPTIONS is not loaded into the thread of the w
   )
   const { app, url } = await launched(
     {},
-    { watchdog: { intervalMs: 200, timeoutMs: 8_000, reportDirectory: folder } },
+    { watchdog: { reportDirectory: folder } },
     { NODE_OPTIONS: `--require=${agent}` },
   )
   await app.said('running', { role: 'primary' })
@@ -117,44 +185,60 @@ test.concurrent('an agent in NODE_OPTIONS is not loaded into the thread of the w
   expect(app.transcript()).toContain('diagnostic report')
 })
 
-test.concurrent('a thread of the watchdog that something ends is told of and started again', async () => {
-  const folder = temporaryFolder()
-  const agent = join(folder, 'agent.cjs')
-  // As an agent that instruments threads: the first one of each process does not survive it.
-  writeFileSync(
-    agent,
-    `const threads = require('node:worker_threads')
-    let first = true
-    threads.Worker = class extends threads.Worker {
-      constructor(...args) {
-        super(...args)
-        if (first) this.once('online', () => this.terminate())
-        first = false
+describe.concurrent('a thread of the watchdog that something ends', () => {
+  /** As an agent that instruments threads: the first ones of each process do not survive it. */
+  async function killsThreads(count: number): Promise<Awaited<ReturnType<typeof launched>>> {
+    const folder = temporaryFolder()
+    const agent = join(folder, 'agent.cjs')
+    writeFileSync(
+      agent,
+      `const threads = require('node:worker_threads')
+      let left = ${count}
+      threads.Worker = class extends threads.Worker {
+        constructor(...args) {
+          super(...args)
+          if (left-- > 0) this.once('online', () => this.terminate())
+        }
       }
-    }
-    require('node:module').syncBuiltinESMExports()`,
-  )
-  const { app, url } = await launched(
-    {},
-    { watchdog: { intervalMs: 200, timeoutMs: 8_000, reportDirectory: folder } },
-    { NODE_OPTIONS: `--require=${agent}` },
-  )
-  await app.said('warning', {}, 2)
-  expect(app.of('warning')[0]!.message).toContain('the thread of the watchdog ended and is started again')
-  // A heartbeat later the new one has begun.
-  await app.said('heartbeat', {}, app.of('heartbeat').length + 20)
-  const blocked = fetch(`${url}/block`).then(
-    () => 'answered',
-    () => 'cut off',
-  )
-  await app.said('worker', { state: 'exited' })
-  expect(await blocked).toBe('cut off')
-  expect(app.transcript()).toContain('diagnostic report')
+      require('node:module').syncBuiltinESMExports()`,
+    )
+    return launched({}, { watchdog: { reportDirectory: folder } }, { NODE_OPTIONS: `--require=${agent}` })
+  }
+
+  test('is told of and started again', async ({ expect }) => {
+    const { app, url } = await killsThreads(1)
+    await app.said('warning', {}, 2)
+    expect(app.of('warning')[0]!.message).toContain('the thread of the watchdog ended and is started again')
+    // A heartbeat later the new one has begun.
+    await app.said('heartbeat', {}, app.of('heartbeat').length + 8)
+    const blocked = fetch(`${url}/block`).then(
+      () => 'answered',
+      () => 'cut off',
+    )
+    await app.said('worker', { state: 'exited' })
+    expect(await blocked).toBe('cut off')
+    expect(app.transcript()).toContain('diagnostic report')
+  })
+
+  test('again and again: a stuck worker whose primary dies is ended all the same', async ({ expect }) => {
+    const { app, url } = await killsThreads(Number.POSITIVE_INFINITY)
+    await app.until(
+      () => app.of('warning').filter(({ message }) => String(message).includes('stays off')).length === 2,
+      'thread that stays off in each worker',
+    )
+    const blocked = fetch(`${url}/block`).catch(() => {})
+    const { pid } = await app.said('request', { path: '/block' })
+    process.kill(app.pid, 'SIGKILL')
+    const deadline = performance.now() + inTestTime(60_000) + 20_000
+    while (isAlive(pid as number) && performance.now() < deadline) await sleep(100)
+    expect(isAlive(pid as number)).toBe(false)
+    await blocked
+  })
 })
 
 test.concurrent('a worker that cannot be started is one more failure: it is tried again', async () => {
   const folder = temporaryFolder()
-  const { app } = await launched({}, { respawn: { baseMs: 20, maxMs: 200 } }, { BREAK_SPAWN: folder })
+  const { app } = await launched({}, {}, { BREAK_SPAWN: folder })
   await app.said('running', { role: 'primary' })
   writeFileSync(join(folder, 'broken'), '')
   process.kill(app.workerPids()[0]!, 'SIGKILL')
@@ -167,10 +251,7 @@ test.concurrent('a worker that cannot be started is one more failure: it is trie
 
 describe.concurrent('one worker', () => {
   test('is recycled and watched by a primary, if that is asked for', async ({ expect }) => {
-    const { app } = await launched(
-      {},
-      { workers: 1, recycle: { maxAgeMs: 300 }, watchdog: { intervalMs: 100, timeoutMs: 60_000 } },
-    )
+    const { app } = await launched({}, { workers: 1, recycle: { maxAgeMs: inTestTime(20_000) } })
     expect(await app.said('recycle')).toMatchObject({ reason: 'age' })
   })
 
@@ -240,7 +321,10 @@ async function launched(
   const build = (next: object): void => writeFileSync(buildFile, JSON.stringify(next))
   build(content)
   const port = await freePort()
-  const app = await startApp({ port, buildFile, options: { workers: 2, ...options } }, { env })
+  const app = await startApp(
+    { port, buildFile, options: shippedDefaults({ workers: 2, ...options }) },
+    { env },
+  )
   return { app, url: `http://127.0.0.1:${port}`, build }
 }
 

@@ -9,7 +9,9 @@ const clients = { get: 4, 'slow-body': 2, 'large-answer': 1, numbered: 3 }
 // Alone: a client that stands still for longer than an idle connection lives is no fault of the server.
 describe('under load', { timeout: 90_000 }, () => {
   test('rolling reloads, and then a stop behind a balancer that reads /readyz, lose nothing', async () => {
-    const { app, url, adminUrl, build } = await running({ drain: { delayMs: 500, lingerMs: 500 } })
+    const { app, url, adminUrl, build } = await running({
+      drain: { delayMs: 500, lingerMs: 500, spreadMs: 200 },
+    })
     let isReady = true
     const load = new Load(url, { mayConnect: () => isReady }).start(clients)
     for (let version = 2; version <= 4; version++) {
@@ -163,7 +165,7 @@ async function running(options: object = {}): Promise<{
       bootTimeoutMs: 60_000,
       admin: { port: adminPort },
       reload: { canaryMs: 200 },
-      drain: { lingerMs: 500 },
+      drain: { lingerMs: 500, spreadMs: 200 },
       ...options,
     },
   })

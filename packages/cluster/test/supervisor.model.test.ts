@@ -96,11 +96,12 @@ class World {
   constructor(
     readonly options: ReturnType<typeof resolveClusterOptions>,
     readonly mayScale: boolean,
+    memoryBytes?: number,
   ) {
     this.supervisor = new Supervisor(
       options,
       {},
-      undefined,
+      memoryBytes,
       {
         emit: (event) => this.events.push(event),
         onGiveUp: (code) => {
@@ -334,3 +335,43 @@ test('the supervisor, through random histories', async () => {
     { numRuns: Number(process.env.FC_RUNS ?? 150) },
   )
 })
+
+test.each([
+  { workers: 'four and a half', memoryBytes: 450, mostAtOnce: 4 },
+  { workers: 'five', memoryBytes: 500, mostAtOnce: 5 },
+  { workers: 'less than those that are there', memoryBytes: 150, mostAtOnce: 4 },
+  { workers: 'any number', memoryBytes: undefined, mostAtOnce: 6 },
+])(
+  'a reload of three whose clients hold on, in memory for $workers: at most $mostAtOnce at once',
+  async (memory) => {
+    vi.useFakeTimers()
+    const world = new World(options, false, memory.memoryBytes)
+    const { supervisor } = world
+    const weigh = (): void => {
+      for (const process of world.alive) {
+        if (process.isReady)
+          process.says({ type: 'heartbeat', heartbeat: { ...heartbeat, rssBytes: 100, requests: 0 } })
+      }
+    }
+    try {
+      world.bootsAtOnce = true
+      supervisor.addPlaces(3)
+      await settle()
+      weigh()
+      world.end = 'hangs'
+      const done = supervisor.inTurn(() => reload(supervisor, 1_000, () => {}))
+      let most = 0
+      for (let halfSecond = 0; halfSecond < 300; halfSecond++) {
+        await vi.advanceTimersByTimeAsync(500)
+        weigh()
+        most = Math.max(most, world.alive.length)
+      }
+      expect(most).toBe(memory.mostAtOnce)
+      expect(await done).toMatchObject({ replaced: 3 })
+    } finally {
+      supervisor.halt()
+      vi.useRealTimers()
+      await supervisor.distribution.close()
+    }
+  },
+)

@@ -161,9 +161,11 @@ export class Place {
 
   private onReady(member: Member): void {
     this.wasReady = true
-    setTimeout(() => {
+    const timer = setTimeout(() => {
       if (this.served === member && member.state === 'ready') this.failures = 0
     }, this.options.respawn.resetAfterMs).unref()
+    // It would hold what is gone.
+    void member.exited.then(() => clearTimeout(timer))
     if (this.isHeld) {
       this.isHeld = false
       this.hooks.emit(back(this.id))
