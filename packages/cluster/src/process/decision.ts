@@ -55,7 +55,7 @@ export function decideWorkers(given: {
   }
   if (cpuQuota !== undefined && cpuQuota < cpus) {
     const reason = `cgroup quota of ${Number(cpuQuota.toFixed(2))} of ${cpus} CPUs`
-    return { workers: Math.max(1, Math.floor(cpuQuota)), source: 'quota', reason, resources }
+    return { workers: byCpu, source: 'quota', reason, resources }
   }
   return { workers: cpus, source: 'cpus', reason: cpus === 1 ? '1 CPU' : `${cpus} CPUs`, resources }
 }
