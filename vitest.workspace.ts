@@ -27,8 +27,8 @@ function withRedisOnPath({ test, ...rest }: TestProjectInlineConfiguration): Tes
 }
 
 /** What it tests is packed first. */
-function packedConsumers(): TestProjectInlineConfiguration {
-  const { test, ...rest } = project('packages/devkit', 'check:packed', 'packed/**/*.test.ts')
+function packed(name: string, tests: string): TestProjectInlineConfiguration {
+  const { test, ...rest } = project('packages/devkit', name, tests)
   return { ...rest, test: { ...test, globalSetup: `${root}packages/devkit/packed/setup.ts` } }
 }
 
@@ -64,7 +64,9 @@ const config: ViteUserConfig = defineConfig({
         return folder.startsWith('examples/users-profile') ? withRedisOnPath(suite) : suite
       }),
       project('packages/devkit', 'check:rules', 'rules/**/*.test.ts'),
-      packedConsumers(),
+      packed('check:packed', 'packed/**/*.test.ts'),
+      // By itself, at night: every tool that loads a package.
+      packed('check:matrix', 'matrix/**/*.test.ts'),
     ],
     pool: 'forks',
     // Suites mostly wait, for servers and for time: on two cores, two files at a time halve the run.

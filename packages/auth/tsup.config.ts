@@ -1,6 +1,6 @@
 import type { Options } from 'tsup'
 import { library } from '../devkit/src/build.js'
 
-const config: Options = library({ entries: ['index', 'testing/index'] })
+const config: Options = library({ entries: ['index', 'testing/index'], bundled: ['jose'] })
 
 export default config

@@ -18,8 +18,15 @@ function installed(name: string): string {
   return (JSON.parse(manifest) as { version: string }).version
 }
 
-/** Installs the packed tarballs into a fresh folder, as a user would install from the registry. */
-export async function install({ express, ioredis, installer }: Surroundings): Promise<string> {
+/**
+ * Installs the packed tarballs into a fresh folder, as a user would install from the registry.
+ *
+ * @param others  what the consumer needs besides, by name
+ */
+export async function install(
+  { express, ioredis, installer }: Surroundings,
+  others: Readonly<Record<string, string>> = {},
+): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), `scale-express${express}-ioredis${ioredis}-`))
   const tarballs = Object.fromEntries(
     publishedPackages().map((project) => [project.manifest.name, `file:${tarballOf(project)}`]),
@@ -34,6 +41,7 @@ export async function install({ express, ioredis, installer }: Surroundings): Pr
       express: installed(express === 4 ? 'express4' : 'express'),
       ioredis: installed(ioredis === 5 ? 'ioredis5' : 'ioredis'),
       zod: installed('zod'),
+      ...others,
     },
   }
   writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest, null, 2))

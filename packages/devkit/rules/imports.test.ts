@@ -38,9 +38,22 @@ it('the map names every published package and nothing else', () => {
   )
 })
 
+/** What the build of a package has in itself, by `bundled: ['jose']` in its `tsup.config.ts`: no user installs it. */
+function bundledBy({ folder, manifest }: Project): Record<string, string> {
+  const [, names = ''] =
+    /bundled: \[([^\]]*)\]/.exec(readFileSync(join(folder, 'tsup.config.ts'), 'utf8')) ?? []
+  const { devDependencies = {} } = manifest
+  return Object.fromEntries(
+    names.split(',').flatMap((name) => {
+      const bare = name.replace(/['\s]/g, '')
+      return bare in devDependencies ? [[bare, devDependencies[bare]!]] : []
+    }),
+  )
+}
+
 describe.each(publishedPackages())('$path', (project) => {
   const { folder, manifest } = project
-  const declared = { ...manifest.dependencies, ...manifest.peerDependencies }
+  const declared = { ...manifest.dependencies, ...manifest.peerDependencies, ...bundledBy(project) }
 
   it('has sources to look at', () => {
     expect(sourcesOf(project)).not.toEqual([])

@@ -88,15 +88,25 @@ describe.each(publishedPackages())('$path', ({ name, folder, path, manifest }) =
     expect(Object.keys(published)).toEqual(expect.arrayContaining(['.', './package.json']))
   })
 
-  it('exports for each entry its source, its types and its build, in that order', () => {
-    const entries = Object.entries(manifest.exports ?? {}).filter(([subpath]) => subpath !== './package.json')
-    for (const [, entry] of entries) {
-      const { '@scale/source': source, ...published } = entry as Record<string, string>
-      expect(Object.keys(entry)).toEqual(['@scale/source', 'types', 'default'])
-      expect(existsSync(join(folder, source!))).toBe(true)
-      const built = source!.replace('./src/', './dist/').replace(/\.ts$/, '')
-      expect(published).toEqual({ types: `${built}.d.ts`, default: `${built}.js` })
+  it('exports for each entry its source, its module for `import`, and the build, in that order', () => {
+    for (const [subpath, entry] of Object.entries(manifest.exports ?? {})) {
+      if (subpath === './package.json') continue
+      const { '@scale/source': source, ...published } = entry as Exclude<Entry, string>
+      expect(Object.keys(entry)).toEqual(['@scale/source', 'import', 'default'])
+      expect(existsSync(join(folder, source as string))).toBe(true)
+      const built = (below: string): object => ({ types: `${below}.d.ts`, default: `${below}.js` })
+      const name = (source as string).replace('./src/', '').replace(/\.ts$/, '')
+      expect(published).toEqual({ import: built(`./dist/${name}`), default: built(`./dist/cjs/${name}`) })
     }
+  })
+
+  it('says where its build is to tools that do not read `exports`', () => {
+    const { main, types, typesVersions } = manifest
+    const { '.': root, './package.json': _, ...others } = manifest.publishConfig?.exports ?? {}
+    const typesOf = (entry: Entry): unknown => (entry as { default?: { types: string } }).default?.types
+    expect({ main, types }).toEqual({ main: './dist/cjs/index.js', types: typesOf(root!) })
+    const paths = Object.entries(others).map(([subpath, entry]) => [subpath.slice(2), [typesOf(entry)]])
+    expect(typesVersions).toEqual(paths.length === 0 ? undefined : { '*': Object.fromEntries(paths) })
   })
 
   it('takes the majors of Express and ioredis that are tested', () => {

@@ -21,7 +21,7 @@ export interface Manifest {
 }
 
 /** One entry of `exports`: a file, or files by condition, in the order in which they are tried. */
-export type Entry = string | Record<string, string>
+export type Entry = string | { readonly [condition: string]: Entry }
 
 /** A package or an example of this workspace. */
 export interface Project {
