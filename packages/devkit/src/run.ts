@@ -21,7 +21,8 @@ export function run(
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, {
       cwd: options.cwd ?? root,
-      env: { ...process.env, FORCE_COLOR: '0', NO_COLOR: '1', ...options.env },
+      // pnpm tells what it runs where its own packages are: others would find what they did not install.
+      env: { ...process.env, NODE_PATH: '', FORCE_COLOR: '0', NO_COLOR: '1', ...options.env },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     let stdout = ''

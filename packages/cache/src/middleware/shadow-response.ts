@@ -18,7 +18,8 @@ const NAMES = namesOf(ServerResponse.prototype)
 
 function namesOf(prototype: object): string[] {
   const names = new Set<string>()
-  for (let at = prototype; at !== Object.prototype; at = Object.getPrototypeOf(at) as object) {
+  // Up to an `Object.prototype`, which in Jest is not the one of Node's own modules.
+  for (let at = prototype; Object.getPrototypeOf(at) !== null; at = Object.getPrototypeOf(at) as object) {
     for (const name of Object.getOwnPropertyNames(at)) names.add(name)
   }
   names.delete('constructor')
