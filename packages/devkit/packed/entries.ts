@@ -9,7 +9,7 @@ export const entries: readonly string[] = publishedPackages().flatMap(({ manifes
 )
 
 /** Optional peers, without which an entry does not load. */
-export const optionalPeers: Readonly<Record<string, string>> = { busboy: '^1.6.0', 'prom-client': '^15.1.0' }
+export const optionalPeers: Readonly<Record<string, string>> = { busboy: '^1.6.0' }
 
 const needed = [...entries, 'express', 'zod']
 
