@@ -83,6 +83,6 @@ describe.each(places.filter(({ documents }) => documents.length > 0))(
       const target = join(folder, '.cache/snippets', basename(place))
       const errors = extract(documents, target) === 0 ? '' : await typeErrors(target)
       expect(errors.replaceAll('~', '/')).toBe('')
-    })
+    }, 180_000)
   },
 )
