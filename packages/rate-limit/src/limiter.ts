@@ -51,7 +51,14 @@ export class Limiter<Request extends IncomingMessage> {
     this.spendings = new Spendings(options, this.lookups)
     this.#fleet = this.#findFleet()
     this.#store = this.#openStore()
-    this.#giveUpKeys = ownKeys(this, options.redis ?? options.store, options)
+    const { redis, store, prefix, name } = options
+    this.#giveUpKeys = ownKeys(
+      this,
+      redis ?? store,
+      `${prefix} ${name}`,
+      `rateLimit: another limiter is named \`${name}\` and would spend the same quotas. Give each a \`name\` of its own; ` +
+        'where this one takes the place of the other, call `close()` on that first.',
+    )
   }
 
   /** Decides once it is known what is spent. Where that cannot be found out, nobody decides. */
@@ -178,10 +185,10 @@ export class Limiter<Request extends IncomingMessage> {
 
   /** Only who divides something must know by how many. */
   #findFleet(): Fleet | undefined {
-    const { redis, prefix, mode, onStoreError } = this.#options
+    const { redis, mode, onStoreError } = this.#options
     if (redis === undefined || (mode === 'exact' && onStoreError !== 'local')) return undefined
     const { report } = this
-    return fleetOf(redis, prefix, (error) => report('heartbeat', error))
+    return fleetOf(redis, this.#options, (error) => report('heartbeat', error))
   }
 
   #openStore(): QuotaStore {

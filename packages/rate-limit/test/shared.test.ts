@@ -112,7 +112,7 @@ describe('commands', () => {
       )
       // Each has counted the others once all four have been heard of.
       for (const client of [...clients, ...clients])
-        await fleetOf(client, prefix, (error) => expect.fail(String(error))).beat()
+        await fleetOf(client, { prefix, name: 'default' }, (error) => expect.fail(String(error))).beat()
       for (const limiter of limiters) expect(limiter.bound()[0]!.mostWithoutStore).toBe(4 * (quota / 2 - 1))
       const before = await scripts()
       let allowed = 0

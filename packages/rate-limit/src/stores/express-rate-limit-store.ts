@@ -1,6 +1,7 @@
 import { keyPart, keyspace, type RedisClient } from '@scale/redis'
 import { createQuota, type Quota } from '../algorithms/quota.js'
 import type { Balance, Charge } from '../store.js'
+import { ownKeys } from './key-owners.js'
 import { redisStore } from './redis.js'
 
 /** A store in the shape that express-rate-limit 7 and 8 take. */
@@ -15,6 +16,8 @@ export interface ExpressRateLimitStore {
   decrement(key: string): Promise<void>
   resetKey(key: string): Promise<void>
   get(key: string): Promise<{ totalHits: number; resetTime: Date } | undefined>
+  /** Gives the prefix up, which another store may then have. */
+  shutdown(): void
 }
 
 /** More than can ever be counted in a window: express-rate-limit compares by itself. */
@@ -25,8 +28,9 @@ const COUNT_ALL = 2 ** 51
  * command for all requests of a turn, and no key without expiry. Its limits stay those of a fixed window.
  *
  * @param options.redis       the app's client
- * @param options.prefix      sets apps, and limiters of one app, apart. Default `scale`
+ * @param options.prefix      sets apps, and limiters of one app, apart: of one client no two stores may have the same. Default `scale`
  * @param options.deadlineMs  longest wait for Redis, in ms. Default: the guard's
+ * @throws {InvalidOption} another store of this client has the prefix, is in use and not shut down
  * @example rateLimit({ windowMs: 60_000, limit: 10, store: expressRateLimitStore({ redis, prefix: 'api' }) })
  */
 export function expressRateLimitStore(options: {
@@ -52,7 +56,7 @@ export function expressRateLimitStore(options: {
     return balances[0]!
   }
 
-  return {
+  const own: ExpressRateLimitStore = {
     prefix,
     localKeys: false,
     init: ({ windowMs }) => {
@@ -69,7 +73,16 @@ export function expressRateLimitStore(options: {
       const balance = await ask(chargeOf(key), 0)
       return balance.remaining === COUNT_ALL ? undefined : client(balance)
     },
+    shutdown: () => giveUpKeys(),
   }
+  const giveUpKeys = ownKeys(
+    own,
+    redis,
+    prefix,
+    `expressRateLimitStore: another store has the prefix \`${prefix}\` and would count the same keys. Give each limiter a \`prefix\` of ` +
+      'its own; where this one takes the place of the other, call `shutdown()` on that first.',
+  )
+  return own
 }
 
 function client({ remaining, resetAfterMs }: Balance): { totalHits: number; resetTime: Date } {

@@ -22,7 +22,16 @@ redis.call('PEXPIRE', KEYS[1], ARGV[2] * 2)
 return redis.call('ZCARD', KEYS[1])`,
 )
 
-/** Knows how many processes share the quotas of one Redis and prefix: each says every 5 s that it is there. */
+/** What limiters of several processes have in common. */
+export interface FleetName {
+  readonly prefix: string
+  readonly name: string
+}
+
+/**
+ * Knows how many processes divide the quotas of limiters of one name: each says every 5 s that it is there. Two clients of one process
+ * are two only where each has a limiter of that name, which then counts by itself.
+ */
 export class Fleet {
   readonly #guard: StoreGuard
   readonly #key: string
@@ -31,9 +40,9 @@ export class Fleet {
   #last = 1
   #secondLast = 1
 
-  constructor(redis: RedisClient, prefix: string, onError: (error: unknown) => void) {
+  constructor(redis: RedisClient, { prefix, name }: FleetName, onError: (error: unknown) => void) {
     this.#guard = storeGuard(redis)
-    this.#key = keyspace(prefix, 'rate-limit', 1).plain('processes')
+    this.#key = keyspace(prefix, 'rate-limit', 1).plain('processes', name)
     this.#onError = onError
   }
 
@@ -59,13 +68,14 @@ export class Fleet {
 
 const fleets = new WeakMap<RedisClient, Map<string, Fleet>>()
 
-/** The fleet of a client and prefix: limiters share it, and a process counts once. */
-export function fleetOf(redis: RedisClient, prefix: string, onError: (error: unknown) => void): Fleet {
+/** The fleet of a limiter: one that takes its place goes on with it. */
+export function fleetOf(redis: RedisClient, of: FleetName, onError: (error: unknown) => void): Fleet {
   const known = fleets.get(redis) ?? startBeating(redis)
-  let fleet = known.get(prefix)
+  const id = `${of.prefix} ${of.name}`
+  let fleet = known.get(id)
   if (fleet === undefined) {
-    fleet = new Fleet(redis, prefix, onError)
-    known.set(prefix, fleet)
+    fleet = new Fleet(redis, of, onError)
+    known.set(id, fleet)
     if (redis.status === 'ready') fleet.beat()
   }
   return fleet
