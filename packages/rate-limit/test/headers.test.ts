@@ -81,6 +81,30 @@ describe('draft-10', () => {
   })
 })
 
+describe('draft-7 and legacy', () => {
+  it('tell of the policy that is nearest to refusing', () => {
+    const policies = [30, 2, 7].map((remaining) => ({
+      policy: `p${remaining}`,
+      limit: 10 * remaining,
+      remaining,
+      resetAfterMs: 1_000 * remaining + 1,
+      retryAfterMs: 0,
+      violated: false,
+    }))
+    const decision: Decision = { allowed: true, retryAfterMs: 0, source: 'memory', policies }
+    const described = policies.map(({ policy, limit }) => describePolicy(policy, limit, 60_000, 'requests'))
+    expect(headerStyles['draft-7'](decision, described)).toEqual([
+      ['RateLimit', 'limit=20, remaining=2, reset=3'],
+      ['RateLimit-Policy', '300;w=60, 20;w=60, 70;w=60'],
+    ])
+    expect(headerStyles.legacy(decision, described)).toEqual([
+      ['X-RateLimit-Limit', '20'],
+      ['X-RateLimit-Remaining', '2'],
+      ['X-RateLimit-Reset', '3'],
+    ])
+  })
+})
+
 describe('Retry-After', () => {
   it('is a whole number, never before the quota returns, and at most a tenth and a second later', () => {
     fc.assert(
@@ -91,6 +115,10 @@ describe('Retry-After', () => {
         expect(seconds).toBeLessThanOrEqual(Math.max(1, ms / 1_000) * 1.1 + 2)
       }),
     )
+  })
+
+  it('is spread over a tenth of the wait', () => {
+    expect([0, 0.5, 1].map((random) => retryAfterSeconds(600_000, random))).toEqual([600, 630, 660])
   })
 
   it('is absent when waiting cannot help', () => {

@@ -392,6 +392,23 @@ describe('rateLimit', () => {
     ])
   })
 
+  it('keeps all of a limiter in one slot where its policies count different partitions', async () => {
+    const options = shared({
+      name: 'login',
+      onStoreError: 'closed',
+      policies: [perMinute, { ...perMinute, name: 'account', partitionKey: () => user('account') }],
+    })
+    await rateLimit(options).consume({ burst: user('a}{b'), account: user('ann') })
+    const [, keys] = (await redis.call('scan', ['0', 'match', `${options.prefix}:*`, 'count', '1000'])) as [
+      string,
+      string[],
+    ]
+    expect(keys.sort()).toEqual([
+      `${options.prefix}:rate-limit:1:{login}:login:account:fixed:60000:user:ann`,
+      `${options.prefix}:rate-limit:1:{login}:login:burst:fixed:60000:user:a%7d%7bb`,
+    ])
+  })
+
   it.each([
     [{ policies: [] }, /`policies` must be an array of at least 1/],
     [{ policies: [perMinute, perMinute] }, /two policies are named `burst`/],

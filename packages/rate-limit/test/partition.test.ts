@@ -122,5 +122,8 @@ describe('addressHierarchy', () => {
     ])
     expect(await ask(middleware, '192.0.2.1')).toMatchObject({ status: 429 })
     expect(await ask(middleware, '192.0.2.2')).toBeUndefined()
+    const req = request({ ip: '192.0.2.3', headers: {}, socket: {} })
+    await new Promise((resolve) => middleware(req, { setHeader() {}, writeHead() {} } as never, resolve))
+    expect(middleware.decisionOf(req)?.policies.map(({ policy }) => policy)).toEqual(['address/64'])
   })
 })

@@ -156,6 +156,59 @@ describe('addresses', () => {
     )
   })
 
+  it.each([
+    ['Express 5', express],
+    ['Express 4', express4 as unknown as typeof express],
+  ])('in every way that a proxy writes them are those that are named, in %s', async (name, make) => {
+    const quota = 1_000_000
+    const limit = rateLimit({ name: `shapes ${name}`, policies: [burst(quota)] })
+    const app = make()
+      .set('trust proxy', 1)
+      .use(limit as express.RequestHandler)
+    app.get('/', (_req, res) => void res.sendStatus(204))
+    app.use(((error, _req, res, _next) => void res.sendStatus(error.status)) as express.ErrorRequestHandler)
+    const url = await listen(app)
+    const port = fc.integer({ min: 0, max: 65_535 })
+    const hex = (ip: string): string => {
+      const [a, b, c, d] = ip.split('.').map(Number) as [number, number, number, number]
+      return `${(a * 256 + b).toString(16)}:${(c * 256 + d).toString(16)}`
+    }
+    const v4: ((ip: string, port: number) => string)[] = [
+      (ip) => ip,
+      (ip, at) => `${ip}:${at}`,
+      (ip) => `::ffff:${ip}`,
+      (ip) => `::FFFF:${hex(ip)}`,
+      (ip) => `[::ffff:${ip}]`,
+      (ip, at) => `[0:0:0:0:0:ffff:${hex(ip)}]:${at}`,
+    ]
+    const v6: typeof v4 = [
+      (ip) => ip,
+      (ip) => ip.toUpperCase(),
+      (ip) => `[${ip}]`,
+      (ip, at) => `[${ip}]:${at}`,
+      (ip) => `${ip}%eth0`,
+    ]
+    const shape = fc.oneof(
+      fc.record({ ip: fc.ipV4(), write: fc.constantFrom(...v4), port }),
+      fc.record({ ip: fc.ipV6(), write: fc.constantFrom(...v6), port }),
+    )
+    const spent = async (ip: string): Promise<number> =>
+      quota - (await limit.peek(address(ip))).policies[0]!.remaining
+    await fc.assert(
+      fc.asyncProperty(
+        shape,
+        fc.array(fc.ipV4(), { maxLength: 2 }),
+        async ({ ip, write, port: at }, made) => {
+          const before = await spent(ip)
+          const field = [...made, write(ip, at)].join(', ')
+          expect((await fetch(url, { headers: { 'X-Forwarded-For': field } })).status).toBe(204)
+          expect(await spent(ip)).toBe(before + 1)
+        },
+      ),
+      { numRuns: 100 },
+    )
+  })
+
   it('that cannot be read are warned of once, by their shape and not their value', async () => {
     const emit = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
     try {

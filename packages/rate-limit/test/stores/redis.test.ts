@@ -78,6 +78,32 @@ describe('RedisStore', () => {
     expect(await redis.call('pttl', ['immortal'])).toBeGreaterThan(59_000)
   })
 
+  it('writes nothing for who looks, is refused or costs nothing', async () => {
+    const store = new RedisStore(redis)
+    const ask = (cost: number, count: number) =>
+      store.consume([{ key: 'unwritten', quota: fixed, cost }], count, 1)
+    for (const [cost, count] of [
+      [1, 0],
+      [6, 1],
+      [0, 1],
+    ] as const)
+      await ask(cost, count)
+    expect(await redis.call('exists', ['unwritten'])).toBe(0)
+  })
+
+  it('ends a window when it was to end, however often it is spent from', async () => {
+    const store = new RedisStore(redis)
+    await redis.call('set', ['half over', '1', 'PX', '30000'])
+    const one = { key: 'half over', quota: fixed, cost: 1 }
+    const { balances } = await store.consume([one], 1, 1)
+    expect(balances).toMatchObject([{ remaining: 3 }])
+    await store.settle([{ ...one, units: 1, windowId: balances[0]!.windowId }])
+    await store.settle([{ ...one, units: -1, windowId: balances[0]!.windowId }])
+    const life = Number(await redis.call('pttl', ['half over']))
+    expect(life).toBeLessThanOrEqual(30_000)
+    expect(life).toBeGreaterThan(15_000)
+  })
+
   async function commandCalls(command: string): Promise<number> {
     const stats = String(await redis.call('info', ['commandstats']))
     return Number(stats.match(new RegExp(`cmdstat_${command}:calls=(\\d+)`))?.[1] ?? 0)
