@@ -6,7 +6,7 @@ import { MemoryStore } from '../../src/stores/memory.js'
 import { random } from '../random.js'
 import { patterns } from './arrivals.js'
 import { type Admitted, worstWindow } from './oracle.js'
-import { type Faults, simulate } from './world.js'
+import { type Faults, type Life, simulate } from './world.js'
 
 const names = Object.keys(algorithms) as AlgorithmName[]
 const fleets = [1, 2, 4, 8]
@@ -69,6 +69,74 @@ describe.each(names)('%s never admits more than its bound', (algorithm) => {
     }
   })
 })
+
+const life: Life = { settles: true, penalties: true, restarts: true }
+
+describe.each(names)(
+  '%s, with costs that are corrected, clients that leave, penalties and restarts',
+  (algorithm) => {
+    const quota = quotaOf(algorithm)
+
+    it.each([
+      ['exact', 1],
+      ['exact', 4],
+      ['leased', 1],
+      ['leased', 4],
+      ['leased', 8],
+    ] as const)(
+      '%s, %i processes: never admits more than its bound, and nobody during a penalty',
+      async (mode, processes) => {
+        for (const [name, pattern] of Object.entries(patterns)) {
+          const rng = random(`life ${name} ${quota.text} ${mode} ${processes}`)
+          const arrivals = pattern(rng, quota, processes)
+          const { admitted, penalties } = await simulate({
+            ...{ quota, mode, processes, leaseMs: LEASE_MS, arrivals, faults: {}, life, rng },
+          })
+          expect(admitted.length, name).toBeGreaterThan(quota.quota)
+          expect(penalties.length).toBeGreaterThan(5)
+          expect(worstWindow(admitted, quota.windowMs), name).toBeLessThanOrEqual(
+            mostAdmitted(quota, mode, LEASE_MS, processes),
+          )
+          // What another process had taken in advance it may spend until its lease ends.
+          const grace = mode === 'leased' ? LEASE_MS : 0
+          const during = admitted.filter(({ at }) =>
+            penalties.some(({ from, until }) => at > from + grace && at < until),
+          )
+          expect(during, name).toEqual([])
+        }
+      },
+    )
+
+    it.each([1, 4, 8])(
+      'leased, %i processes: five rolling restarts in a day lose nothing',
+      async (processes) => {
+        const daily = createQuota('simulated', { algorithm, quota: 100_000, windowMs: 86_400_000 })
+        for (const [name, pattern] of Object.entries(patterns)) {
+          const rng = random(`daily ${name} ${algorithm} ${processes}`)
+          const arrivals = pattern(rng, quota, processes)
+          const { left, spent } = await simulate({
+            ...{
+              quota,
+              counted: daily,
+              mode: 'leased',
+              processes,
+              leaseMs: LEASE_MS,
+              arrivals,
+              faults: {},
+              life,
+              rng,
+            },
+          })
+          expect(spent, name).toBeGreaterThan(3 * quota.quota)
+          // A bucket that refills has got back what comes in 15 s.
+          const refilled = algorithm === 'token-bucket' ? 20 : 0
+          expect(left, name).toBeGreaterThanOrEqual(daily.quota - spent)
+          expect(left, name).toBeLessThanOrEqual(daily.quota - spent + refilled)
+        }
+      },
+    )
+  },
+)
 
 describe.each(names)('%s among a million keys, with room for 20,000', (algorithm) => {
   it('never admits a client that keeps coming more than its bound', () => {

@@ -17,6 +17,16 @@ export interface Faults {
   readonly lagMs?: number
 }
 
+/** What requests, administrators and deployments do meanwhile. */
+export interface Life {
+  /** Costs are corrected once they are known, of those who wait for their answer; sometimes when the window is over. */
+  readonly settles?: boolean
+  /** Twice a window, for up to a quarter of it. */
+  readonly penalties?: boolean
+  /** Five rounds, of one process after the other. */
+  readonly restarts?: boolean
+}
+
 export interface Run {
   readonly quota: Quota
   readonly mode: Mode
@@ -24,6 +34,9 @@ export interface Run {
   readonly leaseMs: number
   readonly arrivals: readonly Arrival[]
   readonly faults: Faults
+  readonly life?: Life
+  /** What is counted instead of the quota that the arrivals are made for. Default: the same */
+  readonly counted?: Quota
   readonly rng: Random
 }
 
@@ -34,6 +47,12 @@ export interface Result {
   readonly trips: number
   /** Units that the replica knew nothing of, of the worst fail-over of a window. */
   readonly lost: number
+  /** Units that the store says are left in the end, when all processes have ended. */
+  readonly left: number
+  /** Units that requests have come to, those beyond what was taken at first included. */
+  readonly spent: number
+  /** From when until when everything was to be refused, by the store. */
+  readonly penalties: readonly { from: number; until: number }[]
 }
 
 const KEY = 'subject'
@@ -42,13 +61,16 @@ const KEY = 'subject'
 export async function simulate(run: Run): Promise<Result> {
   const world = new World(run)
   await world.play()
-  return { admitted: world.admitted, trips: world.trips, lost: world.lost }
+  return world
 }
 
-class World {
+class World implements Result {
   readonly admitted: Admitted[] = []
+  readonly penalties: { from: number; until: number }[] = []
   trips = 0
   lost = 0
+  left = 0
+  spent = 0
   now = 0
   readonly #run: Run
   readonly #counted: Quota
@@ -62,16 +84,20 @@ class World {
 
   constructor(run: Run) {
     this.#run = run
-    this.#counted = createQuota('simulated', { ...run.quota, windowMs: countedWindowMs(run.quota, run) })
+    this.#counted = createQuota('simulated', {
+      ...(run.counted ?? run.quota),
+      windowMs: countedWindowMs(run.counted ?? run.quota, run),
+    })
     this.#primary = new MemoryStore({ clock: () => this.#storeNow })
   }
 
   async play(): Promise<void> {
     const { arrivals, quota, faults, mode, leaseMs } = this.#run
     const ends = arrivals.at(-1)!.at
-    const stores = Array.from({ length: this.#run.processes }, () => this.#openStore())
+    const stores = Array.from({ length: this.#run.processes }, () => this.#startProcess())
     for (const arrival of arrivals)
       this.#at(arrival.at, () => this.#arrive(stores[arrival.process]!, arrival))
+    this.#live(stores, ends)
     for (let at = quota.windowMs / 2; at < ends; at += quota.windowMs) {
       if (faults.clockStepMs !== undefined) {
         this.#at(at, () => {
@@ -87,6 +113,15 @@ class World {
         })
       }
     }
+    await this.#passTime()
+    for (const { store } of stores) if (store instanceof LeasedStore) store.close()
+    await this.#passTime()
+    this.#storeNow = Math.max(this.now, ...this.penalties.map(({ until }) => until))
+    this.left = this.#primary.consume([{ key: KEY, quota: this.#counted, cost: 1 }], 0, 1)
+      .balances[0]!.remaining
+  }
+
+  async #passTime(): Promise<void> {
     for (;;) {
       const next = this.#next()
       if (next === undefined) return
@@ -97,38 +132,68 @@ class World {
     }
   }
 
-  #openStore(): Process {
-    const { mode, leaseMs, processes } = this.#run
-    const process: Process = { store: undefined as never, decidedAt: 0 }
-    const remote = new Remote(this, process)
-    if (mode === 'exact') process.store = remote
-    else if (mode === 'local') {
-      process.store = new LocalStore({
-        maxKeys: 1_000,
-        source: 'memory',
-        processes: () => processes,
-        clock: () => this.now,
-      })
-    } else {
-      process.store = new LeasedStore(remote, {
-        leaseMs,
-        processes: () => processes,
-        maxKeys: 1_000,
-        clock: () => this.now,
-        onError: (error) => {
-          throw error
-        },
+  #live(processes: readonly Process[], ends: number): void {
+    const { life = {}, quota, rng } = this.#run
+    for (let at = 0; life.penalties && at < ends; at += quota.windowMs / 2) {
+      this.#at(at + rng.integer(quota.windowMs / 2), () => {
+        const { store } = rng.oneOf(processes)
+        store.penalize([{ key: KEY, quota: this.#counted, cost: 1 }], 1 + rng.integer(quota.windowMs / 4))
       })
     }
+    const restarts = 5 * processes.length
+    for (let restart = 1; life.restarts && restart <= restarts; restart++) {
+      this.#at(Math.floor((restart * ends) / (restarts + 1)), () => {
+        const process = processes[restart % processes.length]!
+        if (process.store instanceof LeasedStore) process.store.close()
+        process.store = this.#openStore(process)
+      })
+    }
+  }
+
+  #startProcess(): Process {
+    const process: Process = { store: undefined as never, decidedAt: 0 }
+    this.#hulls.push(process)
+    process.store = this.#openStore(process)
     return process
   }
 
+  #openStore(process: Process): QuotaStore {
+    const { mode, leaseMs, processes } = this.#run
+    const remote = new Remote(this, process)
+    const common = { maxKeys: 1_000, processes: () => processes, clock: () => this.now }
+    if (mode === 'exact') return remote
+    if (mode === 'local') return new LocalStore({ ...common, source: 'memory' })
+    return new LeasedStore(remote, {
+      ...common,
+      leaseMs,
+      onError: (error) => {
+        throw error
+      },
+    })
+  }
+
   async #arrive(process: Process, { cost }: Arrival): Promise<void> {
-    const reply = await process.store.consume([{ key: KEY, quota: this.#counted, cost }], 1, 1)
+    const { store } = process
+    const reply = await store.consume([{ key: KEY, quota: this.#counted, cost }], 1, 1)
     if (reply.granted === 0) return
     // What the shared store decided counts when it decided, by its own clock where that is stepped.
     const here = reply.source === 'lease' || this.#run.mode === 'local'
-    this.admitted.push({ at: here ? this.now : process.decidedAt, units: cost })
+    const cameTo = this.#settleLater(store, cost, reply.balances[0]!.windowId)
+    this.spent += cameTo
+    // What a request turned out to cost beyond what was known when it was admitted, no limiter can refuse.
+    this.admitted.push({ at: here ? this.now : process.decidedAt, units: Math.min(cost, cameTo) })
+  }
+
+  /** What a request comes to; all that was taken if the client leaves before its answer. */
+  #settleLater(store: QuotaStore, cost: number, windowId: number): number {
+    const { life, quota, rng } = this.#run
+    if (!life?.settles || rng.unit() < 0.3) return cost
+    const cameTo = rng.integer(cost + 2)
+    const units = cameTo - cost
+    if (units === 0) return cost
+    const after = rng.integer(rng.unit() < 0.1 ? 1.5 * quota.windowMs : 50)
+    this.#at(this.now + after, () => void store.settle([{ key: KEY, quota: this.#counted, units, windowId }]))
+    return cameTo
   }
 
   /** Runs something on the shared store after a random way there, and tells after a random way back. */
@@ -158,10 +223,6 @@ class World {
   #hulls: Process[] = []
   #hull(hull: number): void {
     for (const process of this.#hulls) process.hull = hull
-  }
-
-  watch(process: Process): void {
-    this.#hulls.push(process)
   }
 
   /** The replica has everything but the last `lagMs`. */
@@ -216,7 +277,6 @@ class Remote implements QuotaStore {
   constructor(world: World, process: Process) {
     this.#world = world
     this.#process = process
-    world.watch(process)
   }
 
   consume(charges: readonly Charge[], count: number, divisor: number): Promise<StoreReply> {
@@ -235,6 +295,16 @@ class Remote implements QuotaStore {
     )
   }
 
-  async penalize(): Promise<void> {}
+  penalize(charges: readonly Charge[], blockMs: number): Promise<void> {
+    return this.#world.remote(
+      this.#process,
+      () => 0,
+      (store) => {
+        this.#world.penalties.push({ from: this.#world.now, until: this.#world.now + blockMs })
+        store.penalize(charges, blockMs)
+      },
+    )
+  }
+
   async reset(): Promise<void> {}
 }
