@@ -126,6 +126,17 @@ describe('one server', () => {
     for (const limiter of limiters) await served(limiter, 'key')
   })
 
+  it('slow by less than a second: where a request would be refused it is waited for, elsewhere not', async () => {
+    const [open, closed] = (['open', 'closed'] as const).map((onStoreError) =>
+      rateLimit({ redis, prefix: unique(), policies, onStoreError }),
+    ) as [RateLimit, RateLimit]
+    await proxy.set({ latencyMs: 250 })
+    const asked = [open.consume(user('key')), closed.consume(user('key'))]
+    expect((await Promise.all(asked)).map(({ source }) => source)).toEqual(['none', 'redis'])
+    await proxy.clear()
+    await served(open, 'key')
+  })
+
   it('counts once what was answered too late', async () => {
     const prefix = unique()
     const limiter = rateLimit({ redis, prefix, policies, onStoreError: 'open' })

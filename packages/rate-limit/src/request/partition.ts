@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import { clientAddress, InvalidOption, type RoutedRequest, routeTemplate } from '@scale/core'
 import { keyPart } from '@scale/redis'
 import { Memo } from './memo.js'
+import { warnOnce } from './warnings.js'
 
 /**
  * Who is counted: one of {@link address}, {@link user}, {@link apiKey}, {@link route} or {@link partition}. What a call names is what
@@ -103,23 +104,18 @@ function isGone({ socket }: Addressed): boolean {
   return socket?.destroyed === true || socket?.localAddress !== undefined
 }
 
-let isWarned = false
-
 function unknown(text: string): Partition {
-  if (!isWarned) {
-    isWarned = true
-    // Its shape and never its value: digits as 9, letters as a.
-    const shape = text.slice(0, 40).replace(/\d/g, '9').replace(/[a-z]/gi, 'a')
-    const seen =
-      text === ''
-        ? 'There is no client address (a Unix socket?)'
-        : `No client address can be read from «${shape}»`
-    process.emitWarning(
-      `${seen}. Set Express' \`trust proxy\` so that \`req.ip\` is an address, or give \`partitionKey\`; what becomes of such ` +
-        'requests meanwhile says the option `onUnknownAddress`.',
-      { code: 'SCALE_RATE_LIMIT_ADDRESS' },
-    )
-  }
+  // Its shape and never its value: digits as 9, letters as a.
+  const shape = text.slice(0, 40).replace(/\d/g, '9').replace(/[a-z]/gi, 'a')
+  const seen =
+    text === ''
+      ? 'There is no client address (a Unix socket?)'
+      : `No client address can be read from «${shape}»`
+  warnOnce(
+    'SCALE_RATE_LIMIT_ADDRESS',
+    `${seen}. Set Express' \`trust proxy\` so that \`req.ip\` is an address, or give \`partitionKey\`; what becomes of such ` +
+      'requests meanwhile says the option `onUnknownAddress`.',
+  )
   return UNKNOWN_ADDRESS
 }
 

@@ -1,7 +1,7 @@
 const said = new Set<string>()
 
-/** A limiter of which that was said of a name. */
-function warnOnce(name: string, code: string, message: string): void {
+/** Warns, unless that has been said: of a limiter by its name, or at all. */
+export function warnOnce(code: string, message: string, name = ''): void {
   if (said.has(`${code} ${name}`)) return
   said.add(`${code} ${name}`)
   process.emitWarning(message, { code })
@@ -10,9 +10,9 @@ function warnOnce(name: string, code: string, message: string): void {
 /** The same limiter met a request again. */
 export function warnTwice(name: string): void {
   warnOnce(
-    name,
     'SCALE_RATE_LIMIT_TWICE',
     `The limiter \`${name}\` stands twice on the way of one request. It counts it once; mount it in one place, or use two limiters.`,
+    name,
   )
 }
 
@@ -21,8 +21,8 @@ export function warnInHandler(name: string): void {
   const { stack = '' } = new Error()
   if (!/[\\/](?:router|express)[\\/](?:lib[\\/])*(?:router[\\/])?layer\.js/.test(stack)) return
   warnOnce(
-    name,
     'SCALE_RATE_LIMIT_IN_HANDLER',
     `The limiter \`${name}\` was made while a request was served. Make it once, as the app starts.`,
+    name,
   )
 }
