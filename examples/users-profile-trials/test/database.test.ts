@@ -59,7 +59,7 @@ describe('migrations', () => {
     await expect(migrate(url)).rejects.toThrow(MigrationFailed)
     expect(await query(`SELECT 1 FROM pg_tables WHERE tablename IN ('users', 'migrations')`)).toEqual([])
     await query('DROP TABLE catalogue_items')
-    expect(await migrate(url)).toHaveLength(4)
+    expect(await migrate(url)).toContain('004-catalogue.sql')
   })
 
   it('take over the tables of before there were versions, with what is in them', async () => {

@@ -23,7 +23,21 @@ form.addEventListener('submit', async (event) => {
   const action = event.submitter?.value
   if (action === 'register') await send('POST', '/v1/users', { name, email, password })
   else if (action === 'logout') await send('POST', '/v1/logout')
+  else if (action === 'forgot') await send('POST', '/v1/password/reset', { email })
   else await send('POST', '/v1/login', { email, password })
+})
+
+// A link from a mail: what it carries stands behind the #, and is taken out of the address at once.
+const [, action, secret] = /^#(verify|reset)=([\w-]+)$/.exec(location.hash) ?? []
+if (action !== undefined) history.replaceState(null, '', location.pathname)
+if (action === 'verify') await send('POST', '/v1/email/verify', { token: secret })
+const reset = document.querySelector('#reset')
+reset.hidden = action !== 'reset'
+reset.addEventListener('submit', async (event) => {
+  event.preventDefault()
+  const { next } = Object.fromEntries(new FormData(reset))
+  const { response } = await send('POST', '/v1/password/reset/confirm', { token: secret, next })
+  reset.hidden = response.ok
 })
 
 // Shown where a provider is configured.

@@ -31,6 +31,8 @@ const isConfidential = (text: string): boolean => {
     (url.protocol === 'http:' && ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname))
   )
 }
+/** Where browsers find the service: no path, so that links are made by appending one. */
+const isOrigin = (text: string): boolean => URL.canParse(text) && new URL(text).origin === text
 const isCallback = (text: string): boolean =>
   isConfidential(text) && new URL(text).pathname === '/v1/login/oidc/callback'
 
@@ -60,6 +62,12 @@ const Environment = z.object({
   OIDC_REDIRECT_URI: z.string().refine(isCallback).optional(),
   WEB_CONCURRENCY: z.coerce.number().int().min(1).max(1_024).optional(),
   TRUST_PROXY: z.string().optional(),
+  SMTP_URL: z
+    .string()
+    .regex(/^smtps?:\/\/.+/)
+    .optional(),
+  MAIL_SENDER: z.email().default('users-profile@localhost.localdomain'),
+  PUBLIC_URL: z.string().refine(isOrigin).optional(),
   REGISTRATION_QUOTA: z.coerce.number().int().min(1).max(1_000_000_000).default(30),
   PROFILE_LOOKUP_MS: wholeMs(60_000).default(200),
   PROFILE_QUOTA: z.coerce.number().int().min(1).max(1_000_000_000).default(10),

@@ -4,7 +4,7 @@ import { bearer, cookie, loggedIn, memoryStore, type Sessions, session } from '@
 import type { Request, RequestHandler } from 'express'
 import type { Config } from './config.js'
 import { accountKey } from './services/account-key.js'
-import { credentials } from './validators.js'
+import { askReset, credentials } from './validators.js'
 
 /** The middleware that stands in front of routes. */
 export interface Guards {
@@ -17,6 +17,12 @@ export interface Guards {
   loginQuota: RequestHandler
   /** New accounts, per address: each makes a mail to somebody. */
   registrationQuota: RequestHandler
+  /** Wrong passwords of whoever is logged in and wants another. */
+  passwordQuota: RequestHandler
+  /** Links asked for by mail: for an account, and from an address. Asked for nobody they cost the same. */
+  resetQuota: RequestHandler
+  /** Tries to use such a link, per address. */
+  linkQuota: RequestHandler
   /** Logins that begin at a provider, per address: each keeps something in a session. */
   beginQuota: RequestHandler
 }
@@ -62,6 +68,31 @@ export function guards(config: Config, redis: RedisClient | undefined): Guards {
       ...store,
       name: 'registration',
       policies: [{ name: 'registrations', quota: config.REGISTRATION_QUOTA, windowMs: 60_000 }],
+    }),
+    passwordQuota: rateLimit({
+      ...store,
+      name: 'password',
+      policies: [{ name: 'wrong-passwords', quota: 5, windowMs: 60_000 }],
+      partitionKey: (req) => user(loggedIn(req).userId),
+      settle: (_req, res) => (res.statusCode === 401 ? 1 : 0),
+    }),
+    resetQuota: rateLimit({
+      ...store,
+      name: 'reset',
+      policies: [
+        {
+          name: 'of-account',
+          quota: 3,
+          windowMs: 3_600_000,
+          partitionKey: (req) => partition('account', accountKey(askReset.valid(req).body.email)),
+        },
+        { name: 'from-address', quota: 20, windowMs: 3_600_000, partitionKey: address },
+      ],
+    }),
+    linkQuota: rateLimit({
+      ...store,
+      name: 'link',
+      policies: [{ name: 'links', quota: 20, windowMs: 60_000 }],
     }),
     beginQuota: rateLimit({
       ...store,

@@ -14,6 +14,12 @@ export const Credentials = z.object({
   email: line.min(1).max(254),
   password: z.string().min(1).max(128),
 })
+export const NewPassword = z.object({ current: z.string().min(1).max(128), next: password })
+export const AskReset = z.object({ email: line.min(1).max(254) })
+/** Of a link that was mailed. Its form says nothing: whatever opens nothing is answered alike. */
+const secret = z.string().max(128)
+export const ConfirmReset = z.object({ token: secret, next: password })
+export const VerifyEmail = z.object({ token: secret })
 /** Its form is judged by the issuer: whatever is no refresh token is an `invalid_grant`. */
 export const RefreshToken = z.object({ refresh_token: z.string().max(1_024) })
 export const Rename = z.object({ name })

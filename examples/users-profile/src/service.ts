@@ -9,11 +9,12 @@ import { createApp } from './app.js'
 import type { Config } from './config.js'
 import { guards } from './guards.js'
 import { connectDatabase } from './infrastructure/database.js'
+import { mailRelay } from './infrastructure/mail-relay.js'
 import { oidcProvider } from './infrastructure/oidc.js'
 import { catalogueRepository } from './repositories/catalogue.js'
-import { usersRepository } from './repositories/users.js'
+import { repositories } from './repositories/repositories.js'
 import { accounts } from './services/accounts.js'
-import { Mailer } from './services/mailer.js'
+import { letters } from './services/letters.js'
 import { oidcLogin } from './services/oidc-login.js'
 import { profiles } from './services/profiles.js'
 import { tokens } from './services/tokens.js'
@@ -30,7 +31,6 @@ export async function startService(
   const redis = await openRedis(config, lifecycle)
   const database = connectDatabase(config.DATABASE_URL!)
   const { pool } = database
-  const mailer = new Mailer({ send: async () => undefined })
   const cache = createCache({
     ...(redis === undefined ? { allowMemoryStore: true } : { redis }),
     name: 'profiles',
@@ -50,12 +50,24 @@ export async function startService(
   }))
   await lifecycle.add('metrics', { phase: 'telemetry', stop: () => fleet().push() })
   await lifecycle.add('cache', { phase: 'work', stop: () => cache.close() })
-  await lifecycle.add('mail', { phase: 'work', stop: () => mailer.flush() })
 
-  const users = usersRepository(database, { profileLookupMs: config.PROFILE_LOOKUP_MS })
+  const kept = repositories(database, { profileLookupMs: config.PROFILE_LOOKUP_MS })
+  const { SMTP_URL: smtpUrl, MAIL_SENDER: sender } = config
+  if (smtpUrl !== undefined) {
+    const relay = mailRelay(kept.mails, { smtpUrl, sender, logger })
+    await lifecycle.add('mail', { phase: 'work', stop: relay.stop })
+  } else if (config.NODE_ENV === 'production') {
+    logger.warn('SMTP_URL is not set: mail waits in the database')
+  }
   const services = {
-    accounts: accounts({ users, passwords: passwords(), mailer, cache }),
-    profiles: profiles(users, cache),
+    accounts: accounts({
+      repositories: kept,
+      passwords: passwords(),
+      letters: letters(config.PUBLIC_URL ?? `http://localhost:${config.PORT}`),
+      cache,
+    }),
+    profiles: profiles(kept.users, cache),
+    outbox: smtpUrl === undefined && config.NODE_ENV !== 'production' ? kept.mails : undefined,
     catalogue: catalogueRepository(database, { lookupMs: config.PROFILE_LOOKUP_MS }),
     cache,
     tokens: tokens(config, redis),

@@ -12,10 +12,14 @@ const dataFolder = fileURLToPath(new URL('../.data/test', import.meta.url))
 export interface Service {
   url: string
   adminUrl: string
+  /** Of the primary. */
+  pid: number
   /** Everything it has printed. */
   output(): string
   /** Asks it to end (SIGTERM). @returns its exit code */
   stop(): Promise<number | null>
+  /** Ends it and its workers as the kernel does when memory is short (SIGKILL). */
+  kill(): Promise<void>
 }
 
 /** What it has logged: every line after the first, which is for people. */
@@ -37,10 +41,15 @@ export async function startService(env: Record<string, string> = {}): Promise<Se
   return {
     url: `http://127.0.0.1:${port}`,
     adminUrl,
+    pid: child.pid!,
     output: () => output,
     async stop() {
       child.kill('SIGTERM')
       return exited
+    },
+    async kill() {
+      process.kill(-child.pid!, 'SIGKILL')
+      await exited
     },
   }
 }
@@ -72,6 +81,8 @@ function run(env: Record<string, string>): ChildProcess {
       ...env,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
+    // A group of its own, so that all of it can be killed.
+    detached: true,
   })
 }
 

@@ -1,10 +1,14 @@
 import { ServiceUnavailable } from '@scale/errors'
 import pg from 'pg'
 
+/** @throws {ServiceUnavailable} the database is away, read only, full or too slow */
+export type Query = <Row extends object = never>(text: string, values?: unknown[]) => Promise<Row[]>
+
 /** PostgreSQL, for the repositories. Every failure that is the server's, and not the question's, is a 503. */
 export interface Database {
-  /** @throws {ServiceUnavailable} the database is away, read only, full or too slow */
-  query<Row extends object = never>(text: string, values?: unknown[]): Promise<Row[]>
+  query: Query
+  /** What `work` asks is done together, or not at all if it throws. */
+  transaction<Result>(work: (query: Query) => Promise<Result>): Promise<Result>
   /** Whether it takes writes; for the probe. */
   check(): Promise<void>
   pool: pg.Pool
@@ -27,21 +31,29 @@ export function connectDatabase(url: string): Database {
   // An idle connection that breaks is replaced by the pool; without a listener it would end the process.
   pool.on('error', () => undefined)
 
-  async function query<Row extends object>(text: string, values?: unknown[]): Promise<Row[]> {
-    try {
-      return (await pool.query<Row>(text, values)).rows
-    } catch (cause) {
-      if (!isAway(cause)) throw cause
-      throw new ServiceUnavailable(undefined, {
-        code: 'DATABASE_UNAVAILABLE',
-        retryAfterMs: RETRY_AFTER_MS,
-        cause,
-      })
-    }
-  }
+  const queryOf =
+    (client: pg.Pool | pg.PoolClient): Query =>
+    async <Row extends object>(text: string, values?: unknown[]) =>
+      (await client.query<Row>(text, values).catch(tell)).rows
+  const query = queryOf(pool)
 
   return {
     query,
+    async transaction(work) {
+      const client = await pool.connect().catch(tell)
+      const ask = queryOf(client)
+      try {
+        await ask('BEGIN')
+        const result = await work(ask)
+        await ask('COMMIT')
+        client.release()
+        return result
+      } catch (error) {
+        // Closed, and not reused: the server rolls back what it may have begun.
+        client.release(true)
+        throw error
+      }
+    },
     pool,
     async check() {
       // A standby answers, too, and nobody can register there.
@@ -49,6 +61,12 @@ export function connectDatabase(url: string): Database {
       if (row!.isReadOnly) throw new Error('the database is read only')
     },
   }
+}
+
+function tell(cause: unknown): never {
+  if (!isAway(cause)) throw cause
+  const options = { code: 'DATABASE_UNAVAILABLE', retryAfterMs: RETRY_AFTER_MS, cause }
+  throw new ServiceUnavailable(undefined, options)
 }
 
 /**

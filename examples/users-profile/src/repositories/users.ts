@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { Database } from '../infrastructure/database.js'
+import type { Query } from '../infrastructure/database.js'
 import { accountKey } from '../services/account-key.js'
 
 /** A user as the database holds it. */
@@ -32,8 +32,10 @@ export interface UsersRepository {
   findProfile(id: string): Promise<UserRow | undefined>
   rename(id: string, name: string): Promise<UserRow | undefined>
   markSeen(id: string): Promise<void>
-  /** Replaces the hash of an unchanged password, when it was made with other parameters. */
-  rehash(id: string, passwordHash: string): Promise<void>
+  /** Also of an unchanged password, when its hash was made with other parameters. */
+  setPasswordHash(id: string, passwordHash: string): Promise<void>
+  find(id: string): Promise<UserRow | undefined>
+  markVerified(id: string): Promise<void>
 }
 
 const COLUMNS = `id, name, email, role, password_hash AS "passwordHash", created_at AS "createdAt", last_seen_at AS "lastSeenAt"`
@@ -42,9 +44,9 @@ const UNIQUE_VIOLATION = '23505'
 /**
  * @param options.profileLookupMs  how long the join behind a profile takes, in ms
  */
-export function usersRepository(database: Database, options: { profileLookupMs: number }): UsersRepository {
+export function usersRepository(query: Query, options: { profileLookupMs: number }): UsersRepository {
   const one = async (text: string, values: unknown[]): Promise<UserRow | undefined> =>
-    (await database.query<UserRow>(text, values))[0]
+    (await query<UserRow>(text, values))[0]
   const oneUnlessTaken: typeof one = async (text, values) => {
     try {
       return await one(text, values)
@@ -56,8 +58,10 @@ export function usersRepository(database: Database, options: { profileLookupMs: 
 
   return {
     insert: ({ name, email, passwordHash }) =>
-      oneUnlessTaken(
-        `INSERT INTO users (id, name, email, password_hash) VALUES ($1, $2, $3, $4) RETURNING ${COLUMNS}`,
+      // No error if it is taken: that would end the transaction that this may be in.
+      one(
+        `INSERT INTO users (id, name, email, password_hash) VALUES ($1, $2, $3, $4)
+         ON CONFLICT DO NOTHING RETURNING ${COLUMNS}`,
         [randomUUID(), name, email, passwordHash],
       ),
     // One statement: there is never a user without the identity, nor two users of one.
@@ -80,11 +84,17 @@ export function usersRepository(database: Database, options: { profileLookupMs: 
       return one(`SELECT ${COLUMNS} FROM users WHERE id = $1`, [id])
     },
     rename: (id, name) => one(`UPDATE users SET name = $2 WHERE id = $1 RETURNING ${COLUMNS}`, [id, name]),
-    async rehash(id, passwordHash) {
-      await database.query('UPDATE users SET password_hash = $2 WHERE id = $1', [id, passwordHash])
+    async setPasswordHash(id, passwordHash) {
+      await query('UPDATE users SET password_hash = $2 WHERE id = $1', [id, passwordHash])
+    },
+    find: (id) => one(`SELECT ${COLUMNS} FROM users WHERE id = $1`, [id]),
+    async markVerified(id) {
+      await query('UPDATE users SET email_verified_at = coalesce(email_verified_at, now()) WHERE id = $1', [
+        id,
+      ])
     },
     async markSeen(id) {
-      await database.query('UPDATE users SET last_seen_at = now() WHERE id = $1', [id])
+      await query('UPDATE users SET last_seen_at = now() WHERE id = $1', [id])
     },
   }
 }
