@@ -1,12 +1,11 @@
 import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
 import { type PostgresServer, testPostgres } from '@scale/devkit/postgres'
 import { testRedis } from '@scale/devkit/redis-server'
 import type { RedisServer } from '@scale/redis/testing'
 import { SMTPServer } from 'smtp-server'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { call, newcomer, type Service, startService } from '../../users-profile/test/service.js'
+import { call, childrenOf, newcomer, type Service, startService } from '../../users-profile/test/service.js'
 
 /** A mail server that keeps what it is given. */
 class Sink {
@@ -184,14 +183,8 @@ const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 
 /** The process of one of the workers that there are now. */
 async function aWorkerOf({ pid }: Service): Promise<number> {
-  const children = async (): Promise<number[]> =>
-    (await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8'))
-      .trim()
-      .split(' ')
-      .filter(Boolean)
-      .map(Number)
-  await expect.poll(async () => (await children()).length, { timeout: 20_000 }).toBeGreaterThan(0)
-  const all = await children()
+  await expect.poll(() => childrenOf(pid).length, { timeout: 20_000 }).toBeGreaterThan(0)
+  const all = childrenOf(pid)
   return all[Math.floor(Math.random() * all.length)]!
 }
 

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { type IncomingMessage, request } from 'node:http'
 import { createServer } from 'node:net'
 import { text } from 'node:stream/consumers'
@@ -48,7 +49,8 @@ export async function startService(env: Record<string, string> = {}): Promise<Se
       return exited
     },
     async kill() {
-      process.kill(-child.pid!, 'SIGKILL')
+      const all = [child.pid!, ...childrenOf(child.pid!)]
+      for (const pid of all) process.kill(pid, 'SIGKILL')
       await exited
     },
   }
@@ -81,8 +83,6 @@ function run(env: Record<string, string>): ChildProcess {
       ...env,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
-    // A group of its own, so that all of it can be killed.
-    detached: true,
   })
 }
 
@@ -98,6 +98,12 @@ async function untilReady(adminUrl: string, child: ChildProcess, output: () => s
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
   throw new Error(`The service was not ready in time:\n${output()}`)
+}
+
+/** The workers of a primary, as Linux knows them. */
+export function childrenOf(pid: number): number[] {
+  const list = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+  return list.trim().split(' ').filter(Boolean).map(Number)
 }
 
 function freePort(): Promise<number> {
