@@ -46,7 +46,7 @@ export const changes: readonly Change[] = [
     file: 'middleware.ts',
     from: "typeof settle === 'function' && !refused",
     to: "typeof settle === 'function'",
-    tests: ['middleware'],
+    tests: ['reservation'],
   },
   {
     name: 'who hangs up gets its cost back',
@@ -88,7 +88,7 @@ export const changes: readonly Change[] = [
     file: 'middleware.ts',
     from: 'decided === SKIPPED ? undefined : decided',
     to: 'decided',
-    tests: ['middleware'],
+    tests: ['reservation'],
   },
   {
     name: 'any time is a penalty',
