@@ -189,63 +189,67 @@ async function aWorkerOf({ pid }: Service): Promise<number> {
 }
 
 describe('copies that are killed at random points', () => {
-  it('send each committed mail, and none that was not', async () => {
-    const count = Number(process.env.OUTBOX_REGISTRATIONS ?? 60)
-    const acknowledged: string[] = []
-    const tried: string[] = []
-    let copy = await startService(env)
-    let isDone = false
-    const reaper = (async () => {
-      // Each time at another moment of taking, sending and noting: after so many registrations and a random while.
-      for (let kills = 1; !isDone; kills++) {
-        const enough = Math.min(acknowledged.length + 10, count)
-        while (acknowledged.length < enough && !isDone) await pause(5)
-        await pause(Math.random() * 100)
-        if (isDone) return
-        if (kills % 3 > 0) process.kill(await aWorkerOf(copy), 'SIGKILL')
-        else {
-          await copy.kill()
-          copy = await startService(env)
+  const count = Number(process.env.OUTBOX_REGISTRATIONS ?? 60)
+  it(
+    'send each committed mail, and none that was not',
+    async () => {
+      const acknowledged: string[] = []
+      const tried: string[] = []
+      let copy = await startService(env)
+      let isDone = false
+      const reaper = (async () => {
+        // Each time at another moment of taking, sending and noting: after so many registrations and a random while.
+        for (let kills = 1; !isDone; kills++) {
+          const enough = Math.min(acknowledged.length + 10, count)
+          while (acknowledged.length < enough && !isDone) await pause(5)
+          await pause(Math.random() * 100)
+          if (isDone) return
+          if (kills % 3 > 0) process.kill(await aWorkerOf(copy), 'SIGKILL')
+          else {
+            await copy.kill()
+            copy = await startService(env)
+          }
         }
+      })()
+      while (acknowledged.length < count) {
+        await Promise.all(
+          Array.from({ length: 5 }, async () => {
+            const them = newcomer()
+            tried.push(them.email)
+            const answer = await call(copy.url, 'POST', '/v1/users', { body: them }).catch(() => undefined)
+            if (answer?.status === 201) acknowledged.push(them.email)
+          }),
+        )
       }
-    })()
-    while (acknowledged.length < count) {
-      await Promise.all(
-        Array.from({ length: 5 }, async () => {
-          const them = newcomer()
-          tried.push(them.email)
-          const answer = await call(copy.url, 'POST', '/v1/users', { body: them }).catch(() => undefined)
-          if (answer?.status === 201) acknowledged.push(them.email)
-        }),
-      )
-    }
-    isDone = true
-    await reaper
-    const { Client } = (await import('pg')).default
-    const client = new Client(postgres.url)
-    await client.connect()
-    await expect
-      .poll(
-        async () => {
-          // The minutes for which the dead had taken mail pass.
-          await client.query(
-            `UPDATE mails SET due_at = least(due_at, now() + interval '12 s') WHERE sent_at IS NULL`,
-          )
-          const { rows } = await client.query('SELECT 1 FROM mails WHERE sent_at IS NULL')
-          return rows.length
-        },
-        { timeout: 60_000, interval: 500 },
-      )
-      .toBe(0)
-    const { rows } = await client.query<{ email: string }>('SELECT email FROM users')
-    await client.end()
-    const people = new Set(rows.map(({ email }) => email))
-    for (const email of acknowledged) expect(people).toContain(email)
-    for (const email of tried) {
-      const ids = new Set(sink.mails.filter(({ to }) => to === email).map(({ id }) => id))
-      // One letter each: one that had to be sent twice has one Message-ID.
-      expect([email, ids.size]).toEqual([email, people.has(email) ? 1 : 0])
-    }
-    expect(await copy.stop()).toBe(0)
-  }, 180_000)
+      isDone = true
+      await reaper
+      const { Client } = (await import('pg')).default
+      const client = new Client(postgres.url)
+      await client.connect()
+      await expect
+        .poll(
+          async () => {
+            // The minutes for which the dead had taken mail pass.
+            await client.query(
+              `UPDATE mails SET due_at = least(due_at, now() + interval '12 s') WHERE sent_at IS NULL`,
+            )
+            const { rows } = await client.query('SELECT 1 FROM mails WHERE sent_at IS NULL')
+            return rows.length
+          },
+          { timeout: 60_000, interval: 500 },
+        )
+        .toBe(0)
+      const { rows } = await client.query<{ email: string }>('SELECT email FROM users')
+      await client.end()
+      const people = new Set(rows.map(({ email }) => email))
+      for (const email of acknowledged) expect(people).toContain(email)
+      for (const email of tried) {
+        const ids = new Set(sink.mails.filter(({ to }) => to === email).map(({ id }) => id))
+        // One letter each: one that had to be sent twice has one Message-ID.
+        expect([email, ids.size]).toEqual([email, people.has(email) ? 1 : 0])
+      }
+      expect(await copy.stop()).toBe(0)
+    },
+    120_000 + count * 1_000,
+  )
 })
