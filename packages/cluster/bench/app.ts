@@ -72,6 +72,8 @@ const contestants: Record<string, () => unknown> = {
   'one process': () => listen(expressApp()),
   'scale, 1 worker': () => runCluster({ workers: 1, log: () => {}, start: () => listen(expressApp()) }),
   'scale, 2 workers': () => runCluster({ workers: 2, log: () => {}, start: () => listen(expressApp()) }),
+  'round robin': () => runCluster({ workers: 2, log: () => {}, start: () => listen(bare) }),
+  reusePort: () => runCluster({ workers: 2, reusePort: true, log: () => {}, start: () => listen(bare) }),
   'node:cluster, 2 workers': () => plainCluster(expressApp()),
   'without accounting': () => listen(bare),
   'with accounting': () => trackConnections(listen(bare)),

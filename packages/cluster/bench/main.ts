@@ -1,4 +1,4 @@
-// All benches of the package, one after the other. `ROUNDS` makes them shorter.
+// All benches of the package, one after the other. `ROUNDS` makes them shorter, `COMPARE` chooses a comparison.
 
 await import('./throughput.js')
 await import('./loss.js')

@@ -19,8 +19,9 @@ process.once('exit', () => {
 export async function startContestant(
   contestant: string,
   env: Record<string, string>,
+  node: string = process.execPath,
 ): Promise<ChildProcess> {
-  const child = spawn(process.execPath, [await app], {
+  const child = spawn(node, [await app], {
     env: { ...process.env, ...env, CONTESTANT: contestant },
     stdio: ['ignore', 'ignore', 'pipe'],
   })
@@ -93,9 +94,14 @@ interface WrkResult {
 }
 
 /** Runs wrk from Debian beside this process. */
-export async function wrk(url: string, seconds: number, connections: number): Promise<WrkResult> {
+export async function wrk(
+  url: string,
+  seconds: number,
+  connections: number,
+  args: string[] = [],
+): Promise<WrkResult> {
   const unpacked = await unpackDebianPackages(['wrk'])
-  const child = spawn(unpacked.program('wrk')!, ['-t1', `-c${connections}`, `-d${seconds}s`, url], {
+  const child = spawn(unpacked.program('wrk')!, ['-t1', `-c${connections}`, `-d${seconds}s`, ...args, url], {
     env: { ...process.env, ...unpacked.env },
   })
   let text = ''

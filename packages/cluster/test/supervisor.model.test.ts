@@ -1,14 +1,8 @@
-import type { ChildProcess } from 'node:child_process'
-import type { Worker } from 'node:cluster'
-import { EventEmitter } from 'node:events'
 import fc from 'fast-check'
 import { afterEach, expect, test, vi } from 'vitest'
-import type { ClusterEvent } from '../src/events.js'
-import { type FromPrimary, type FromWorker, unwrap, wrap } from '../src/messages.js'
 import { resolveClusterOptions } from '../src/options.js'
 import { reload } from '../src/primary/reload.js'
-import { Supervisor } from '../src/primary/supervisor.js'
-import { workerIdVariable } from '../src/worker/worker.js'
+import { heartbeat, type InventedProcess, World } from './invented-world.js'
 
 // The supervisor at the shipped defaults, its clock and its processes invented: whatever happens in whatever order, a place is
 // never empty without a timer, there is at most one worker more than places, everything ends when it is told to, and when the world is well again
@@ -17,126 +11,6 @@ import { workerIdVariable } from '../src/worker/worker.js'
 afterEach(() => {
   vi.useRealTimers()
 })
-
-/** What a process does that is told to go. */
-type End = 'obeys' | 'hangs'
-
-/** A process that does what the test says. */
-class InventedProcess extends EventEmitter {
-  static pids = 0
-  isAlive = true
-  isHere = false
-  isReady = false
-  isDraining = false
-  readonly process: ChildProcess
-  readonly pid = ++InventedProcess.pids
-
-  constructor(
-    private readonly world: World,
-    readonly place: number,
-  ) {
-    super()
-    const child = Object.assign(new EventEmitter(), {
-      pid: this.pid,
-      send: () => true,
-      kill: (signal: string) => {
-        if (signal === 'SIGKILL' || !this.isHere) setImmediate(() => this.end(null, signal))
-      },
-    })
-    this.process = child as unknown as ChildProcess
-  }
-
-  isConnected(): boolean {
-    return this.isAlive
-  }
-
-  send(raw: unknown, callback: () => void): boolean {
-    if (unwrap<FromPrimary>(raw)?.type === 'drain') {
-      this.isDraining = true
-      if (this.world.end === 'obeys') setImmediate(() => this.end(0, null))
-    }
-    callback()
-    return true
-  }
-
-  says(message: FromWorker): void {
-    if (this.isAlive) this.emit('message', wrap(message))
-  }
-
-  boots(isWell = true): void {
-    this.isHere = true
-    this.says({ type: 'here' })
-    this.says({ type: 'listening' })
-    if (this.isDraining) return
-    this.isReady = true
-    this.says({ type: 'ready', checks: [] })
-    if (!isWell) this.says({ type: 'health', ok: false, checks: [] })
-  }
-
-  end(code: number | null, signal: string | null): void {
-    if (!this.isAlive) return
-    this.isAlive = false
-    this.process.emit('disconnect')
-    this.emit('exit', code, signal)
-  }
-}
-
-/** Everything outside the supervisor. */
-class World {
-  readonly processes: InventedProcess[] = []
-  readonly events: ClusterEvent[] = []
-  /** How the next spawns go. */
-  spawns: ('throws' | 'fails')[] = []
-  end: End = 'obeys'
-  bootsAtOnce = false
-  gaveUp: number | undefined
-  readonly changes: Promise<unknown>[] = []
-  readonly supervisor: Supervisor
-
-  constructor(
-    readonly options: ReturnType<typeof resolveClusterOptions>,
-    readonly mayScale: boolean,
-    memoryBytes?: number,
-  ) {
-    this.supervisor = new Supervisor(
-      options,
-      {},
-      memoryBytes,
-      {
-        emit: (event) => this.events.push(event),
-        onGiveUp: (code) => {
-          this.gaveUp ??= code
-          this.supervisor.halt()
-        },
-        onChange: () => {},
-      },
-      (env) => this.fork(Number(env[workerIdVariable])),
-    )
-  }
-
-  get alive(): InventedProcess[] {
-    return this.processes.filter(({ isAlive }) => isAlive)
-  }
-
-  change(promise: Promise<unknown>): void {
-    this.changes.push(promise.catch(() => {}))
-  }
-
-  private fork(place: number): Worker {
-    const spawn = this.spawns.shift()
-    if (spawn === 'throws') throw Object.assign(new Error('spawn ENOMEM'), { code: 'ENOMEM' })
-    const process = new InventedProcess(this, place)
-    if (spawn === 'fails') {
-      Object.assign(process.process, { pid: undefined })
-      process.isAlive = false
-      setImmediate(() => process.emit('error', Object.assign(new Error(), { code: 'ENOENT' })))
-    } else {
-      this.processes.push(process)
-      if (this.bootsAtOnce) setImmediate(() => process.boots())
-    }
-    return process as unknown as Worker
-  }
-}
 
 type Step = (world: World) => unknown
 
@@ -154,17 +28,6 @@ const to = (
         if (chosen !== undefined) does(chosen, world)
       },
   )
-
-const heartbeat = {
-  rssBytes: 1,
-  heapUsedBytes: 1,
-  requests: 1e9,
-  inFlight: 0,
-  connections: 0,
-  loopDelayMaxMs: 0,
-  loopDelayP99Ms: 0,
-  loopUtilizationRatio: 0,
-}
 
 const commands: Record<string, fc.Arbitrary<Step>> = {
   time: fc
@@ -263,7 +126,9 @@ async function settle(): Promise<void> {
   await vi.advanceTimersByTimeAsync(0)
 }
 
-function expectInvariants({ supervisor, gaveUp, alive, mayScale }: World): void {
+function expectInvariants({ supervisor, gaveUp, gaveUpLate, alive, mayScale }: World): void {
+  // What has once started is not given up.
+  expect(gaveUpLate).toBe(false)
   if (gaveUp !== undefined) return
   for (const place of supervisor.places) {
     if (place.state === 'waiting') expect(place.hasTimer).toBe(true)
@@ -335,43 +200,3 @@ test('the supervisor, through random histories', async () => {
     { numRuns: Number(process.env.FC_RUNS ?? 150) },
   )
 })
-
-test.each([
-  { workers: 'four and a half', memoryBytes: 450, mostAtOnce: 4 },
-  { workers: 'five', memoryBytes: 500, mostAtOnce: 5 },
-  { workers: 'less than those that are there', memoryBytes: 150, mostAtOnce: 4 },
-  { workers: 'any number', memoryBytes: undefined, mostAtOnce: 6 },
-])(
-  'a reload of three whose clients hold on, in memory for $workers: at most $mostAtOnce at once',
-  async (memory) => {
-    vi.useFakeTimers()
-    const world = new World(options, false, memory.memoryBytes)
-    const { supervisor } = world
-    const weigh = (): void => {
-      for (const process of world.alive) {
-        if (process.isReady)
-          process.says({ type: 'heartbeat', heartbeat: { ...heartbeat, rssBytes: 100, requests: 0 } })
-      }
-    }
-    try {
-      world.bootsAtOnce = true
-      supervisor.addPlaces(3)
-      await settle()
-      weigh()
-      world.end = 'hangs'
-      const done = supervisor.inTurn(() => reload(supervisor, 1_000, () => {}))
-      let most = 0
-      for (let halfSecond = 0; halfSecond < 300; halfSecond++) {
-        await vi.advanceTimersByTimeAsync(500)
-        weigh()
-        most = Math.max(most, world.alive.length)
-      }
-      expect(most).toBe(memory.mostAtOnce)
-      expect(await done).toMatchObject({ replaced: 3 })
-    } finally {
-      supervisor.halt()
-      vi.useRealTimers()
-      await supervisor.distribution.close()
-    }
-  },
-)
