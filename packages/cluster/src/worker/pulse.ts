@@ -101,9 +101,10 @@ function keepThread(
   let thread: Worker
   let isStopped = false
   let restarts = 0
+  const parentPid = process.ppid
   const start = (): void => {
     let reason = 'ended'
-    thread = startThread(options, beats, identity)
+    thread = startThread(options, beats, { ...identity, parentPid })
     thread.once('error', (error: NodeJS.ErrnoException) => {
       reason = `failed (${error.code ?? error.name})`
     })
@@ -114,7 +115,7 @@ function keepThread(
       warn(`the thread of the watchdog ${reason} and ${next}`)
       if (!isLast) setTimeout(start, RESTART_MS).unref()
       else
-        guardOrphan(identity.graceMs, () =>
+        guardOrphan(parentPid, identity.graceMs, () =>
           warn('nothing ends this worker if the primary dies while it is stuck'),
         )
     })
@@ -129,13 +130,13 @@ function keepThread(
 function startThread(
   { timeoutMs, reportDirectory }: Required<WatchdogOptions>,
   beats: Int32Array,
-  { workerId, graceMs }: { workerId: number; graceMs: number },
+  { workerId, graceMs, parentPid }: { workerId: number; graceMs: number; parentPid: number },
 ): Worker {
   const workerData: PulseThreadData = {
     beats,
     reportAfterMs: timeoutMs * REPORT_AT,
     reportFile: join(reportDirectory, `scale-worker-${workerId}-${process.pid}.json`),
-    parentPid: process.ppid,
+    parentPid,
     graceMs,
   }
   const thread = new Worker(pulseThreadSource, {
