@@ -60,7 +60,7 @@ test('a place that failed too often is held, and is not when it is back', async 
   }
   expect(place!.isHeld).toBe(true)
   world.bootsAtOnce = true
-  await pass(options.breaker.openMs)
+  await pass(options.breaker.openMs + 1)
   expect(place!.isHeld).toBe(false)
   expect(
     world.events.filter(({ type }) => type === 'breaker').map((event) => 'state' in event && event.state),
