@@ -58,7 +58,7 @@ import json from '@rollup/plugin-json'
 export default {
   input: 'rolled.mjs',
   output: { file: 'rolled/app.mjs', format: 'es', inlineDynamicImports: true },
-  external: (id) => !/^(@scale\\/|[./])/.test(id),
+  external: (id, importer) => importer !== undefined && !/^(@scale\\/|[./\\0])/.test(id),
   plugins: [resolve({ preferBuiltins: true }), commonjs(), json()],
 }`,
   )

@@ -115,7 +115,8 @@ let loading: Promise<Argon2> | undefined
 
 /** Loaded at the first use, once for all. */
 function loadArgon2(): Promise<Argon2> {
-  loading ??= import('@node-rs/argon2').catch((cause: unknown) => {
+  // It is native, and may not be there: a bundler leaves it alone.
+  loading ??= import(/* webpackIgnore: true */ '@node-rs/argon2').catch((cause: unknown) => {
     loading = undefined
     const missing = new AuthMisuse('passwords: install `@node-rs/argon2`, which this needs.')
     missing.cause = cause

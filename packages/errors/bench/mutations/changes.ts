@@ -14,7 +14,7 @@ export const changes: readonly Change[] = [
     file: 'problem/mappers/plain-error.ts',
     from: 'if (!isError(thrown) && !isBare(thrown)) return undefined',
     to: '',
-    tests: ['plain-error', 'whose-fault'],
+    tests: ['upstream', 'whose-fault'],
   },
   {
     name: 'what was not to be exposed is',

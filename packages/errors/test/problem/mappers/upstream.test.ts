@@ -42,3 +42,9 @@ it.each([
     expect(made).toEqual(wanted === undefined ? undefined : { 'Retry-After': wanted })
   }
 })
+
+it('says when to ask again only for a server that is busy, not for one that is broken', () => {
+  const headers = { ...whole, 'Retry-After': '7' }
+  const made = problemOf(Object.assign(new Error('x'), { status: 500, headers }))
+  expect(made).toMatchObject({ status: 502, headers: undefined })
+})
