@@ -1,8 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: pieces of the sources
 import type { Change } from '@scale/devkit/mutations'
 
-// What a limiter would do wrong if its sources were changed so: a test has to notice each. What none can notice, and why, stands in
-// `survivors.md`.
+// What a limiter would do wrong if its sources were changed so: a test has to notice each.
 
 export const changes: readonly Change[] = [
   // What becomes of a request
@@ -590,7 +589,7 @@ export const changes: readonly Change[] = [
     file: 'stores/leased.ts',
     from: 'count !== 1 || this.#closed',
     to: 'count !== 1',
-    tests: ['lost-leases'],
+    tests: ['leased'],
   },
   {
     name: 'leases that nobody asks for are kept',

@@ -105,6 +105,17 @@ describe('leases', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
+  it('are not taken after the end', async () => {
+    const { held, leases } = make()
+    await spend(leases, held, 20)
+    await leases.close()
+    const before = held.asked.length
+    await spend(leases, held, 20)
+    expect(held.asked.slice(before)).toEqual(Array(20).fill({ count: 1, divisor: 1 }))
+    expect(held.left(charge)).toBe(960)
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
   it('leave half of what is left to the others, however many they are', async () => {
     for (const processes of [1, 4]) {
       const { held, leases } = make(processes)
