@@ -133,7 +133,7 @@ export const changes: readonly Change[] = [
     file: 'problem/mappers/body-parser.ts',
     from: 'if (!isMarked(thrown) || isOfHttpClient(thrown)) return undefined',
     to: '',
-    tests: ['body-parser', 'whose-fault'],
+    tests: ['upstream', 'body-parser', 'whose-fault'],
   },
   {
     name: "multer's limits are the server's fault",

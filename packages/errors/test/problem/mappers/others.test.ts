@@ -67,3 +67,9 @@ it('reads the status of http-errors, whatever the class is called', () => {
   const named = createError(499, 'Named.')
   expect(problemOf(named)).toMatchObject({ status: 499, detail: 'Named.' })
 })
+
+it('takes a map of details for celebrate only if it is by parts of a request', () => {
+  const thrown = (part: string): Error => Object.assign(new Error('x'), { details: new Map([[part, {}]]) })
+  expect(problemOf(thrown('query')).status).toBe(400)
+  expect(problemOf(thrown('password_hash')).status).toBe(500)
+})

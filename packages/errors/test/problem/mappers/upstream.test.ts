@@ -14,6 +14,12 @@ it.each<[name: string, properties: object, status: number]>([
   ['supabase', { status: 400, code: 'invalid_credentials', __isAuthError: true }, 502],
   ['@slack/web-api, @notionhq/client', { statusCode: 401, body: '', headers: whole }, 502],
   ['a Headers', { status: 401, headers: new Headers() }, 502],
+  ['axios, without what it asked', { status: 401, isAxiosError: true }, 502],
+  [
+    'a body that is too large, of a server that was asked',
+    { status: 413, statusCode: 413, expose: true, type: 'entity.too.large', headers: whole },
+    502,
+  ],
   ['undici without headers', { statusCode: 401, code: 'UND_ERR_RESPONSE' }, 502],
 ])('takes the shape of %s for that of another server', (_name, properties, status) => {
   const problem = problemOf(Object.assign(new Error('x'), properties))
