@@ -105,11 +105,12 @@ export function bento(layers: 'both' | 'l2'): MakeGetOrSet {
     const { hostname, port } = new URL(redisUrl)
     const connection = { host: hostname, port: Number(port) }
     const l2 = redisDriver({ connection })
+    // By itself it keeps 1,000 items, whatever their size.
     const store =
       layers === 'l2'
         ? bentostore().useL2Layer(l2)
         : bentostore()
-            .useL1Layer(memoryDriver({ maxSize: '64mb' }))
+            .useL1Layer(memoryDriver({ maxSize: '64mb', maxItems: 100_000 }))
             .useL2Layer(l2)
             .useBus(redisBusDriver({ connection }))
     const cache = new BentoCache({ default: 'store', stores: { store } })

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { promisify } from 'node:util'
 import { deflateRaw, inflateRaw } from 'node:zlib'
 
@@ -24,7 +24,7 @@ export const jsonCodec: Codec = Object.freeze({
 
 /** How a codec is named in a frame. */
 export function codecTag(codec: Codec): number {
-  return createHash('sha256').update(codec.name).digest().readUInt32BE(0)
+  return hash('sha256', codec.name, 'buffer').readUInt32BE(0)
 }
 
 const deflate = promisify(deflateRaw)

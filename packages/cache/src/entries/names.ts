@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { keyPart, keyspace } from '@scale/redis'
 import { InvalidCacheKey } from '../errors.js'
 import { keyIn, pathOf, RESERVED } from './namespace.js'
@@ -34,7 +34,7 @@ export function braced(key: string): string {
   const inside = pathOf(key)
   // No part of a name has a colon of its own.
   if (inside !== undefined) return `{${keyPart(inside[0])}:${keyPart(inside[1])}}`
-  return `{~${createHash('sha256').update(key).digest('base64url')}}`
+  return `{~${hash('sha256', key, 'base64url')}}`
 }
 
 /** The key of a name that `braced` gave; `undefined` if it is a hash. */

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { parseStructuredList } from '@scale/core'
 import { HTTP_KEY } from '../entries/names.js'
@@ -124,27 +124,33 @@ export function originOf({ socket, headers }: HttpRequest): string {
   return `${secure ? 'https' : 'http'}://${host}`
 }
 
+interface Parameter {
+  readonly name: string
+  /** As it is written. */
+  readonly pair: string
+}
+
+function queryOf(target: string): { readonly path: string; readonly parameters: readonly Parameter[] } {
+  const mark = target.indexOf('?')
+  if (mark === -1) return { path: target, parameters: [] }
+  const pairs = target.slice(mark + 1).split('&')
+  const parameters = pairs.filter((pair) => pair !== '').map((pair) => ({ name: nameOf(pair), pair }))
+  return { path: target.slice(0, mark), parameters }
+}
+
+function targetOf(path: string, parameters: readonly Parameter[]): string {
+  return parameters.length === 0 ? path : `${path}?${parameters.map(({ pair }) => pair).join('&')}`
+}
+
 /** The target with the declared parameters only, sorted by name, and the names of the others. */
 function queried(target: string, declared: readonly string[] | undefined): { url: string; hidden: string[] } {
-  const mark = target.indexOf('?')
-  if (declared === undefined || mark === -1) return { url: target, hidden: [] }
-  const hidden: string[] = []
-  const kept = target
-    .slice(mark + 1)
-    .split('&')
-    .filter((pair) => {
-      if (pair === '') return false
-      const name = nameOf(pair)
-      if (declared.includes(name)) return true
-      hidden.push(name)
-      return false
-    })
-  const sorted = kept
-    .map((pair, index) => ({ pair, name: nameOf(pair), index }))
-    .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : a.index - b.index))
-    .map(({ pair }) => pair)
-  const path = target.slice(0, mark)
-  return { url: sorted.length === 0 ? path : `${path}?${sorted.join('&')}`, hidden }
+  if (declared === undefined || !target.includes('?')) return { url: target, hidden: [] }
+  const { path, parameters } = queryOf(target)
+  const sorted = parameters
+    .filter(({ name }) => declared.includes(name))
+    .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))
+  const hidden = parameters.filter(({ name }) => !declared.includes(name)).map(({ name }) => name)
+  return { url: targetOf(path, sorted), hidden }
 }
 
 /** `a[b]=1` belongs to `a`, as parsers of queries have it. */
@@ -172,13 +178,11 @@ export function hideParameters(
   if (hidden.length === 0) return () => {}
   const { originalUrl } = req
   const kept = (target: string): string => {
-    const mark = target.indexOf('?')
-    if (mark === -1) return target
-    const pairs = target
-      .slice(mark + 1)
-      .split('&')
-      .filter((pair) => pair !== '' && declared.includes(nameOf(pair)))
-    return target.slice(0, mark) + (pairs.length === 0 ? '' : `?${pairs.join('&')}`)
+    const { path, parameters } = queryOf(target)
+    return targetOf(
+      path,
+      parameters.filter(({ name }) => declared.includes(name)),
+    )
   }
   if (req.url !== undefined) req.url = kept(req.url)
   if (originalUrl !== undefined) req.originalUrl = kept(originalUrl)
@@ -231,5 +235,5 @@ export function groupTags(origin: string, field: string): string[] {
 }
 
 function digest(text: string): string {
-  return createHash('sha256').update(text).digest('base64url').slice(0, 22)
+  return hash('sha256', text, 'base64url').slice(0, 22)
 }

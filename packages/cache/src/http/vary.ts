@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Entry } from '../entries/entry.js'
 import type { HttpRequest } from './cache-key.js'
@@ -49,12 +49,11 @@ export function personalField(names: readonly string[], declared: readonly strin
 
 /** Names one variant: a hash of the values of the nominated fields. An absent field differs from an empty one. */
 function variantOf(names: readonly string[], headers: IncomingHttpHeaders): string {
-  const hash = createHash('sha256')
-  for (const name of names) {
+  const chosen = names.map((name) => {
     const value = normalised(name, headers[name])
-    hash.update(value === undefined ? `${name}\n` : `${name}:${value.length}:${value}\n`)
-  }
-  return hash.digest('base64url').slice(0, 22)
+    return value === undefined ? `${name}\n` : `${name}:${value.length}:${value}\n`
+  })
+  return hash('sha256', chosen.join(''), 'base64url').slice(0, 22)
 }
 
 function normalised(name: string, value: string | string[] | undefined): string | undefined {

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { OutgoingHttpHeaders } from 'node:http'
 import { formatStructuredString } from '@scale/core'
 import { isEncodable } from '../http/content-coding.js'
@@ -20,8 +20,7 @@ export function responseOf(
   const fields = storedFields(written, [...found.strip, 'vary', ...options.targets.slice(0, 1)])
   for (const [name, value] of downstreamFields(written, found, visit, options)) fields.set(name, value)
   if (!fields.has('date')) fields.set('Date', new Date().toUTCString())
-  if (status === 200 && !fields.has('etag'))
-    fields.set('ETag', `"${createHash('sha1').update(body).digest('base64url')}"`)
+  if (status === 200 && !fields.has('etag')) fields.set('ETag', `"${hash('sha1', body, 'base64url')}"`)
   const vary = varyOf(status, written, found, options)
   if (vary.length > 0) fields.set('Vary', vary.join(', '))
   return prepared({
