@@ -101,8 +101,8 @@ function enter(
   next: Next,
   opening: Opening,
 ): void {
-  // What engine.io passes for a WebSocket handshake only looks like a response: nothing can be sent by it.
-  const answer = typeof res.once === 'function' ? res : undefined
+  // What engine.io passes for a WebSocket handshake only looks like a response: no headers are ever sent by it.
+  const answer = typeof res.headersSent === 'boolean' ? res : undefined
   if (opening.kind === 'old') {
     const found = answer === undefined ? lookedUp(config, opening) : takenOver(config, opening)
     found.then((opening) => enter(config, req, res, next, opening))

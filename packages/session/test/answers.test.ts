@@ -327,6 +327,31 @@ describe('while an answer waits for the session', () => {
     expect(failures).toMatchObject([{ operation: 'save', error: { message: 'no room' } }])
   })
 
+  it.each([
+    ['its session ends', 'revoked'],
+    ['the store gives no answer', 'failed'],
+  ])('it is not asked again for a new token that could not be had because %s', async (_when, how) => {
+    const store = slowStore()
+    let writes = 0
+    const write: SessionStore['write'] = async (...args) => {
+      writes++
+      // Whoever asks without end must not keep this process from telling.
+      await sleep(1)
+      return store.store.write(...args)
+    }
+    const app = await start({ store: { ...store.store, write }, renewAfterMs: 1 }, (app) => {
+      app.get('/parts', async (_req, res) => {
+        if (how === 'revoked') await app.locals.sessions.of('ann').revokeAll()
+        else store.fail(new Error('no answer'))
+        res.writeHead(200, { 'content-type': 'application/json' })
+        res.end('{}')
+      })
+    })
+    const headers = await loggedIn(app)
+    await sleep(5)
+    expect(await app.send('GET', '/parts', headers)).toMatchObject({ status: 200, body: {}, cookies: [] })
+    expect(writes).toBe(1)
+  })
   it('it waits for what the handler did not: a login, a save', async () => {
     const { store, hold } = slowStore()
     const app = await start({ store }, (app) => {

@@ -49,7 +49,8 @@ interface Real {
   jars: { cookies: Map<string, string>; others: string[]; stale: string[] }[]
 }
 
-type Act = { browser: number; copy: number; isLost: boolean }
+/** @property isInParts  whether head and body of the answer are two calls of the handler */
+type Act = { browser: number; copy: number; isLost: boolean; isInParts: boolean }
 
 const cookiesOf = (real: Real, { browser }: Act): string => {
   const { cookies, others } = real.jars[browser]!
@@ -57,6 +58,12 @@ const cookiesOf = (real: Real, { browser }: Act): string => {
 }
 
 /** Sends a request with all cookies of a browser, and takes what the answer sets, unless the answer is lost. */
+const headersOf = (real: Real, act: Act): Record<string, string> => ({
+  cookie: cookiesOf(real, act),
+  'x-now': String(nowMs),
+  ...(act.isInParts ? { 'x-in-parts': 'yes' } : {}),
+})
+
 async function send(
   real: Real,
   act: Act,
@@ -68,7 +75,7 @@ async function send(
   const answer = await copies[act.copy]!.send(
     method,
     `/${place}${path}`,
-    { cookie: cookiesOf(real, act), 'x-now': String(nowMs), ...headers },
+    { ...headersOf(real, act), ...headers },
     body,
   )
   if (!act.isLost) {
@@ -92,8 +99,7 @@ async function leave(real: Real, act: Act, path: string, body: object): Promise<
     method: 'POST',
     agent: false,
     headers: {
-      cookie: cookiesOf(real, act),
-      'x-now': String(nowMs),
+      ...headersOf(real, act),
       'content-type': 'application/json',
     },
   })
@@ -371,7 +377,12 @@ class ComeBack extends Request {
   }
 }
 
-const act = fc.record({ browser: fc.nat(2), copy: fc.nat(3), isLost: fc.boolean() })
+const act = fc.record({
+  browser: fc.nat(2),
+  copy: fc.nat(3),
+  isLost: fc.boolean(),
+  isInParts: fc.boolean(),
+})
 const reached = act.map((one) => ({ ...one, isLost: false }))
 const key = fc.constantFrom('a', 'b', 'o')
 const member = fc.constantFrom('x', 'y', 'z')

@@ -72,6 +72,28 @@ describe('100 parallel writers of one object', () => {
   )
 })
 
+describe('an answer of two calls, for the head and for the body', () => {
+  const LATER = { 'x-now': String(1_800_000_000_000 + 7_200_000), 'x-in-parts': 'yes' }
+  const begin = async (): Promise<{ cookie: string }> => {
+    const now = { 'x-now': '1800000000000' }
+    const { cookies } = await copies[0]!.send('POST', '/lives/login', now, { user: 'ann' })
+    return { cookie: cookies[0]!.split(';')[0]! }
+  }
+
+  it('is given to a client that has gone while its token was to be renewed, and to the next', async () => {
+    const headers = { ...LATER, ...(await begin()) }
+    const sent = request(`${copies[0]!.url}/lives?leaves=parts`, { agent: false, headers })
+    sent.on('error', () => {})
+    sent.end()
+    const reaches = (what: string) =>
+      expect.poll(async () => (await copies[0]!.handled()).includes(what), { timeout: 10_000 }).toBe(true)
+    await reaches('parts')
+    sent.destroy()
+    await reaches('parts done')
+    expect((await copies[0]!.send('GET', '/lives', headers)).body).toMatchObject({ user: 'ann' })
+  })
+})
+
 /** Where in a request its client leaves: after a share of what it has to send, or some ms after all of it. */
 type Leaving = { sent: number } | { afterMs: number } | 'never'
 

@@ -105,6 +105,13 @@ export const changes: readonly Change[] = [
     to: 'if (Array.isArray(passed)) return []\n  return Object.entries(passed)',
     tests: ['answers'],
   },
+  {
+    name: 'a new token that could not be had is tried for again',
+    file: requests,
+    from: 'this.#life.renewalIsDue = false\n    if (unsaved',
+    to: 'if (unsaved',
+    tests: ['answers'],
+  },
   // Two requests at once
   {
     name: 'the script drops what others wrote',
@@ -451,7 +458,7 @@ export const changes: readonly Change[] = [
   {
     name: 'a response that only looks like one is used',
     file: 'middleware.ts',
-    from: "typeof res.once === 'function' ? res : undefined",
+    from: "typeof res.headersSent === 'boolean' ? res : undefined",
     to: 'res',
     tests: ['socket-io'],
   },

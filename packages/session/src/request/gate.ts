@@ -37,8 +37,8 @@ const OF_THE_ANSWER = [
   'Transfer-Encoding',
 ]
 
-/** A call that is held back. */
-type HeldCall = readonly [verb: Verb, args: unknown[]]
+/** A call that is held back, and whether it is the one that asked what to wait for: it does not ask again. */
+type HeldCall = readonly [verb: Verb, args: unknown[], hasAsked: boolean]
 
 /**
  * Lets a response begin, and end, only when something else is done. To whoever writes it, it looks as if it had gone
@@ -85,13 +85,13 @@ class Gate {
     return this.#held.some(([verb]) => verb === 'end')
   }
 
-  call(verb: Verb, args: unknown[]): unknown {
-    if (this.#state === 'held') return this.#hold(verb, args)
-    if (this.#state === 'open' || (this.#state === 'passed' && verb === 'end')) {
+  call(verb: Verb, args: unknown[], hasAsked = false): unknown {
+    if (this.#state === 'held') return this.#hold(verb, args, false)
+    if (this.#state === 'open' || (this.#state === 'passed' && verb === 'end' && !hasAsked)) {
       const waiting = this.#listener.before()
       if (waiting !== undefined) {
         this.#wait(waiting)
-        return this.#hold(verb, args)
+        return this.#hold(verb, args, true)
       }
       if (this.#state === 'open') this.#state = 'ready'
     }
@@ -110,9 +110,9 @@ class Gate {
     return args.filter((arg) => typeof arg !== 'object')
   }
 
-  #hold(verb: Verb, args: unknown[]): unknown {
+  #hold(verb: Verb, args: unknown[], hasAsked: boolean): unknown {
     if (verb === 'writeHead' && this.#held.length > 0) throw headersSent()
-    this.#held.push([verb, args])
+    this.#held.push([verb, args, hasAsked])
     return verb === 'write' ? false : verb === 'flushHeaders' ? undefined : this.#res
   }
 
@@ -140,7 +140,7 @@ class Gate {
           res.statusMessage = statusMessage
         } else this.#state = before
         try {
-          for (const [verb, args] of held) this.call(verb, args)
+          for (const call of held) this.call(...call)
         } catch (error) {
           this.#fail(error)
           return

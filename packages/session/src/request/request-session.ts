@@ -231,12 +231,13 @@ export class RequestSession implements Session<Record<string, unknown>> {
       return
     }
     const renews = this.#life.renewalIsDue && !this.#exchange.isGone
+    // Tried once: if it fails, the old token is as good as before.
+    this.#life.renewalIsDue = false
     if (unsaved === undefined && !renews) return
     try {
       await this.#life.write(renews ? 'age' : undefined, unsaved)
     } catch (error) {
       if (unsaved !== undefined) throw error
-      // The old token is as good as before.
       if (!(error instanceof SessionEnded)) reportFailure('renew', error)
     }
   }

@@ -9,29 +9,18 @@ import {
 import { type DataFormat, type Draft, NO_DRAFT, StoredData } from '../data/stored-data.js'
 import { refuseInvalid, writeSession } from '../data/write.js'
 import { SessionEnded, SessionMisuse, SessionRequired, TooManySessions } from '../errors.js'
-import { type SessionConfig, timeoutMs } from '../options.js'
+import type { SessionConfig } from '../options.js'
 import type { IssuedToken, LoginOptions } from '../session.js'
-import type { Rotation, SessionWrite, Writer } from '../store.js'
+import type { Rotation } from '../store.js'
 import { elevatedAt, type LoadedSession, refusalOf, type StoredValue } from '../stores/record.js'
 import { digestOf, newNonce, newRef, newToken, type SessionRef, successorOf } from '../stores/token.js'
 import type { Transport } from '../transports/transport.js'
 import { clientInfo } from './client-info.js'
 import type { Exchange } from './exchange.js'
 import { reportFailure } from './failures.js'
+import { type Held, heldOf } from './held.js'
+import { lifetimeOf, type ToldLifetime, toldLifetime } from './lifetime.js'
 import type { Opened, Opening } from './opening.js'
-
-/** A session that this request has a valid token for. */
-interface Held extends Writer {
-  readonly ref: SessionRef
-  readonly token: string
-  readonly userId: string | undefined
-  readonly createdAt: number
-  readonly lastSeenAt: number
-  readonly authenticatedAt: number | undefined
-  readonly expiresAt: number
-  readonly idleTimeoutMs: number
-  readonly persistent: boolean | undefined
-}
 
 /** A session that is to be stored for the first time. */
 interface Wanted {
@@ -42,9 +31,6 @@ interface Wanted {
   readonly replaces?: string
 }
 
-type Lifetime = Required<Pick<LoginOptions, 'idleTimeoutMs' | 'absoluteTimeoutMs'>> & {
-  persistent: boolean | undefined
-}
 type Renewal = 'age' | 'call' | 'elevate'
 export type Found = Exclude<Opening, { kind: 'old' }>
 
@@ -61,7 +47,7 @@ export class SessionLife {
   touchIsDue = false
   renewalIsDue = false
   /** By `cookie.maxAge`, and not written yet. */
-  told: { maxAgeMs: number | null } | undefined
+  told: ToldLifetime | undefined
   /** Where a session will be stored whose cookie is on its way already. */
   #reserved: { ref: SessionRef; token: string } | undefined
   /** Began in this request, and its client has nothing of it yet. */
@@ -138,7 +124,7 @@ export class SessionLife {
    */
   async write(renewal?: Renewal, draft: Draft | undefined = this.#data?.draft()): Promise<void> {
     const held = this.held!
-    const lifetime = this.#lifetimeToWrite()
+    const lifetime = this.told && toldLifetime(this.config, this.told, held.idleTimeoutMs)
     if (renewal === undefined && lifetime === undefined && !draft?.changes.length) return
     const rotation = renewal && rotationOf(held.token, renewal)
     const written = await writeSession(this.config, held, this.#data, { lifetime, rotation, draft })
@@ -255,7 +241,7 @@ export class SessionLife {
   async #create({ ref, token, userId, options, replaces }: Wanted): Promise<LoadedSession | undefined> {
     const { codec, maxPerUser, store } = this.config
     const data = this.stored
-    const { persistent, ...timeouts } = this.#lifetimeOf(options)
+    const { persistent, ...timeouts } = lifetimeOf(this.config, options, this.told)
     const { entries } = data.draft()
     refuseInvalid(this.config, data, { entries })
     const digest = digestOf(token)
@@ -349,7 +335,7 @@ export class SessionLife {
     if (known === undefined) return false
     const ref = newRef(undefined, known.key)
     this.#reserved = { ref, token: newToken(ref) }
-    const { absoluteTimeoutMs, persistent } = this.#lifetimeOf({})
+    const { absoluteTimeoutMs, persistent } = lifetimeOf(this.config, {}, this.told)
     this.#exchange.issue(this.#reserved.token, absoluteTimeoutMs, persistent)
     return true
   }
@@ -359,29 +345,6 @@ export class SessionLife {
     this.#exchange.refuseLate()
     this.#exchange.named(ref.id)
     this.#exchange.issue(token, expiresAt - lastSeenAt, persistent, via)
-  }
-
-  /** What `cookie.maxAge` has told of a session that is stored already. */
-  #lifetimeToWrite(): SessionWrite['lifetime'] {
-    if (this.told === undefined) return undefined
-    const { maxAgeMs } = this.told
-    if (maxAgeMs === null) return { idleTimeoutMs: this.held!.idleTimeoutMs, persistent: false }
-    return this.#lifetimeOf({})
-  }
-
-  #lifetimeOf(options: LoginOptions): Lifetime {
-    const { maxAgeMs = undefined } = this.told ?? {}
-    const told: LoginOptions =
-      maxAgeMs === undefined
-        ? {}
-        : maxAgeMs === null
-          ? { persistent: false }
-          : {
-              persistent: true,
-              idleTimeoutMs: maxAgeMs,
-              absoluteTimeoutMs: Math.max(maxAgeMs, this.config.absoluteTimeoutMs),
-            }
-    return lifetimeOf(this.config, { ...told, ...options })
   }
 
   remainingMs(): number | null {
@@ -423,35 +386,7 @@ export class SessionLife {
   }
 }
 
-function heldOf({ token, ref, digest, loaded }: Pick<Opened, 'token' | 'ref' | 'digest' | 'loaded'>): Held {
-  const { userId, createdAt, lastSeenAt, authenticatedAt, expiresAt, idleTimeoutMs, persistent } =
-    loaded.record
-  return {
-    ref,
-    token,
-    digest,
-    openedWhen: authenticatedAt ?? 0,
-    userId,
-    createdAt,
-    lastSeenAt,
-    authenticatedAt,
-    expiresAt,
-    idleTimeoutMs,
-    persistent,
-  }
-}
-
 function rotationOf(token: string, by: Renewal): Rotation {
   const nonce = newNonce()
   return { digest: digestOf(successorOf(token, nonce)), nonce, elevate: by === 'elevate' }
-}
-
-function lifetimeOf(config: SessionConfig, options: LoginOptions): Lifetime {
-  const { absoluteTimeoutMs = config.absoluteTimeoutMs, persistent } = options
-  const { idleTimeoutMs = Math.min(config.idleTimeoutMs, absoluteTimeoutMs) } = options
-  for (const [name, value] of Object.entries({ idleTimeoutMs, absoluteTimeoutMs })) {
-    const wanted = timeoutMs(value)
-    if (wanted !== undefined) throw new SessionMisuse(`login: \`${name}\` must be ${wanted}.`)
-  }
-  return { idleTimeoutMs, absoluteTimeoutMs, persistent }
 }

@@ -8,7 +8,8 @@ import { RedisStore } from '../../src/express-session/index.js'
 import { cookie, session } from '../../src/index.js'
 import { useRedis } from '../redis.js'
 
-const secret = 'a secret of at least thirty-two characters'
+/** What signs the cookies of express-session. */
+export const SECRET = 'a secret of at least thirty-two characters'
 
 /** The ways to have a session that apps and their middleware must not be able to tell apart. */
 export const stackNames = [
@@ -18,9 +19,10 @@ export const stackNames = [
 ] as const
 export type StackName = (typeof stackNames)[number]
 
-/** Starts a Redis for the tests of a file, and makes the middleware of each stack. */
-export function useStacks(): (name: StackName) => RequestHandler {
-  const redis = useRedis()
+/** Starts a Redis for the tests of a file, if none is given, and makes the middleware of each stack. */
+export function useStacks(
+  redis: ReturnType<typeof useRedis> = useRedis(),
+): (name: StackName) => RequestHandler {
   let nodeRedis: ReturnType<typeof createClient>
   beforeAll(async () => {
     nodeRedis = createClient({ url: redis.server.url }) as typeof nodeRedis
@@ -35,7 +37,12 @@ export function useStacks(): (name: StackName) => RequestHandler {
       name === 'express-session with our store'
         ? new RedisStore({ client: redis.client, prefix: 'ours:' })
         : new ConnectRedis({ client: nodeRedis })
-    return expressSession({ store, secret, resave: false, saveUninitialized: false }) as RequestHandler
+    return expressSession({
+      store,
+      secret: SECRET,
+      resave: false,
+      saveUninitialized: false,
+    }) as RequestHandler
   }
 }
 

@@ -78,6 +78,16 @@ function routes(options: Options): Express {
     res.json({ user: userId ?? null, data })
   })
   app.use(sessions)
+  // Answers by two calls, as `writeHead` and `end`, or a stream.
+  app.use((req, res, next) => {
+    if (req.headers['x-in-parts'] !== undefined) {
+      res.json = (body) => {
+        res.writeHead(res.statusCode, { 'content-type': 'application/json' })
+        return res.end(JSON.stringify(body))
+      }
+    }
+    next()
+  })
   // Goes on when its client has left.
   app.use(async (req, res, next) => {
     if (req.query.leaves !== undefined) {
