@@ -159,7 +159,7 @@ export const changes: readonly Change[] = [
   {
     name: 'the old token opens for ever',
     file: 'stores/lua/load.lua.ts',
-    from: 'if f.p and not f.q and',
+    from: "if f.p ~= '-' and f.q == '-' and",
     to: 'if false and',
     tests: ['renewal'],
   },
@@ -429,7 +429,7 @@ export const changes: readonly Change[] = [
   {
     name: 'known: a copy of an old token opens after the new one was used',
     file: 'stores/lua/load.lua.ts',
-    from: 'if f.p and not f.q and',
+    from: "if f.p ~= '-' and f.q == '-' and",
     to: 'if false and',
     tests: ['model'],
   },

@@ -49,7 +49,7 @@ type HeldCall = readonly [verb: Verb, args: unknown[], hasAsked: boolean]
 export function gateResponse(res: ServerResponse, listener: GateListener): void {
   const gate = new Gate(res, listener)
   for (const verb of VERBS) res[verb] = ((...args: unknown[]) => gate.call(verb, args)) as never
-  res.once('close', () => listener.closed())
+  res.on('close', () => listener.closed())
 }
 
 /** What of a response tells whether its headers are out: Node refuses to change them while it has a text for them. */

@@ -91,27 +91,7 @@ export class RequestSession implements Session<Record<string, unknown>> {
   }
 
   get cookie(): SessionCookie {
-    const session = this
-    return sessionCookie(
-      {
-        get remainingMs() {
-          return session.#life.remainingMs()
-        },
-        get originalMaxAge() {
-          const told = session.#life.told
-          return told
-            ? told.maxAgeMs
-            : session.#life.held?.persistent
-              ? session.#life.held.idleTimeoutMs
-              : null
-        },
-        last: (maxAgeMs) => {
-          session.#life.told = { maxAgeMs }
-          session.#exchange.follow()
-        },
-      },
-      this.#exchange.attributes,
-    )
+    return sessionCookie(this.#life, this.#exchange)
   }
 
   login(userId: string, options: LoginOptions = {}): Promise<IssuedToken> {

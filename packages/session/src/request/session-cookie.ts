@@ -1,43 +1,40 @@
 import { SessionMisuse } from '../errors.js'
 import { timeoutMs } from '../options.js'
 import type { SessionCookie } from '../session.js'
-import type { CookieAttributes } from '../transports/transport.js'
-
-/** What a session says of its cookie, and is told of it. */
-export interface CookieOwner {
-  /** How long the session lasts if nobody uses it again, in ms; null while the cookie is to go with the browser. */
-  readonly remainingMs: number | null
-  /** How long it lasts at all. */
-  readonly originalMaxAge: number | null
-  /** From now on the session lasts so long; null: the cookie goes with the browser. */
-  last(maxAgeMs: number | null): void
-}
+import type { Exchange } from './exchange.js'
+import type { SessionLife } from './session-life.js'
 
 /** `req.session.cookie`, as handlers for express-session use it: `maxAge` and `expires` to remember a login. */
-export function sessionCookie(owner: CookieOwner, attributes: CookieAttributes | undefined): SessionCookie {
+export function sessionCookie(life: SessionLife, exchange: Exchange): SessionCookie {
+  const last = (maxAgeMs: number | null): void => {
+    life.told = { maxAgeMs }
+    exchange.follow()
+  }
   const cookie = {
     get maxAge() {
-      return owner.remainingMs
+      return life.remainingMs()
     },
     set maxAge(value: number | null | undefined) {
       if (value === null || value === undefined) {
-        owner.last(null)
+        last(null)
         return
       }
       const wanted = timeoutMs(value)
       if (wanted !== undefined) throw new SessionMisuse(`cookie: \`maxAge\` must be ${wanted}.`)
-      owner.last(value)
+      last(value)
     },
     get expires() {
-      return owner.remainingMs === null ? null : new Date(Date.now() + owner.remainingMs)
+      const remainingMs = life.remainingMs()
+      return remainingMs === null ? null : new Date(Date.now() + remainingMs)
     },
     set expires(value: Date | null | false | undefined) {
       cookie.maxAge = value ? Math.round(value.getTime() - Date.now()) : null
     },
     get originalMaxAge() {
-      return owner.originalMaxAge
+      if (life.told !== undefined) return life.told.maxAgeMs
+      return life.held?.persistent === true ? life.held.idleTimeoutMs : null
     },
-    ...attributes,
+    ...exchange.attributes,
   }
   return Object.freeze(cookie)
 }

@@ -130,16 +130,20 @@ function readWritten(reply: unknown): WriteOutcome {
   if (code === 0) return { outcome: 'ended' }
   if (code === 3) return { outcome: 'too-large', bytes: Number(rest[0]) }
   if (code === 2) return { outcome: 'conflict', current: new Map(pairs(rest, readValue)) }
-  const [nowMs, revision, nonce, expiresAt, ...met] = rest
+  const [nowMs, revision, nonce, expiresAt] = rest
+  const met =
+    rest.length === 4 ? NONE : new Map(pairs(rest.slice(4), (text) => (text === '' ? undefined : text)))
   return {
     outcome: 'written',
     nowMs: Number(nowMs),
     revision: Number(revision),
     expiresAt: Number(expiresAt),
-    met: new Map(pairs(met, (text) => (text === '' ? undefined : text))),
+    met,
     nonce: nonce === '' ? undefined : String(nonce),
   }
 }
+
+const NONE: ReadonlyMap<string, undefined> = new Map()
 
 function pairs<Value>(
   flat: readonly unknown[],

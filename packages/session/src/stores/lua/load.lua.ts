@@ -13,7 +13,7 @@ if fields[1] == 'z' then return 'ended' end
 ${NOW}
 ${PACK}
 local reply, f = pack(fields, redis.call('ZSCORE', KEYS[2], ARGV[2]))
-if f.p and not f.q and ARGV[3] == f.h then
+if f.p ~= '-' and f.q == '-' and ARGV[3] == f.h then
   -- The first use of the successor. A server without memory refuses to write this down, and still answers.
   redis.pcall('HSET', KEYS[1], 'k', int(now), 'q', '1', 'g', int(math.min(now + ARGV[4], tonumber(f.x))))
 end

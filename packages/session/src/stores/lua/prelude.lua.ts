@@ -28,21 +28,25 @@ local function int(number) return string.format('%.0f', number) end
  */
 export const PACK = `
 local function pack(fields, listed)
-  local f, reply = {}, { '', '' }
+  -- A table of this size from the start: one that grows is made anew several times.
+  local f = {
+    v = '-', h = '-', c = '-', s = '-', k = '-', i = '-', x = '-', r = '-', a = '-', p = '-', g = '-', n = '-', q = '-', w = '-', u = '',
+  }
+  local reply, size, byte = { '', '' }, 2, string.byte
   for i = 1, #fields, 2 do
-    if string.byte(fields[i]) == 46 then
-      reply[#reply + 1] = string.sub(fields[i], 2)
-      reply[#reply + 1] = fields[i + 1]
+    local name = fields[i]
+    if byte(name) == 46 then
+      reply[size + 1] = string.sub(name, 2)
+      reply[size + 2] = fields[i + 1]
+      size = size + 2
     else
-      f[fields[i]] = fields[i + 1]
+      f[name] = fields[i + 1]
     end
   end
-  local head = { f.v or '-', int(now), listed and 1 or 0 }
-  for i, name in ipairs({ 'h', 'c', 's', 'k', 'i', 'x', 'r', 'a', 'p', 'g', 'n', 'q', 'w' }) do
-    head[3 + i] = f[name] or '-'
-  end
-  reply[1] = table.concat(head, ' ')
-  reply[2] = f.u or ''
+  reply[1] = table.concat({
+    f.v, int(now), listed and 1 or 0, f.h, f.c, f.s, f.k, f.i, f.x, f.r, f.a, f.p, f.g, f.n, f.q, f.w,
+  }, ' ')
+  reply[2] = f.u
   return reply, f
 end
 `
