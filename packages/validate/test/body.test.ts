@@ -34,6 +34,16 @@ describe.each(majors)('%s', (_name, express) => {
     expect(answer.text).not.toContain('bcde')
   })
 
+  it('answers 415 to a type that is not asked for, though a parser has read it', async () => {
+    const send = await app({ body: z.unknown() }, express.text())
+    const answer = await send('/', {
+      method: 'POST',
+      headers: { 'content-type': 'text/plain' },
+      body: 'bcde',
+    })
+    expect(answer).toMatchObject({ status: 415, json: { code: 'ERR_SCALE_VALIDATION_BODY_TYPE' } })
+  })
+
   it('answers 415 to a body without a type', async () => {
     const send = await app({}, express.json())
     expect((await send('/', { method: 'POST', body: '{"a":"b"}' })).status).toBe(415)
