@@ -95,7 +95,7 @@ describe('under load', { timeout: 60_000 + rounds(30) * inTestTime(90_000) }, ()
 })
 
 describe('SIGTERM at any point of a start', () => {
-  test('ends it with 0, and what was accepted is answered', {
+  test('ends it with 0, and what a worker could take is answered', {
     timeout: 60_000 + rounds(40) * 15_000,
   }, async () => {
     const bootMs = await bootTime()
@@ -115,8 +115,10 @@ describe('SIGTERM at any point of a start', () => {
         signal: null,
       })
       const { reasons } = await load.stop()
-      // Before it listens, and after, nobody is there who could answer.
-      expect([...reasons.keys()].filter((reason) => !reason.endsWith(': ECONNREFUSED'))).toEqual([])
+      // Before it listens, and after, nobody is there who could answer; nor is there while no worker has been ready: who waits for one is reset.
+      const isUnanswerable =
+        app.of('worker', { state: 'ready' }).length > 0 ? /: ECONNREFUSED$/ : /: (ECONNREFUSED|ECONNRESET)$/
+      expect([...reasons.keys()].filter((reason) => !isUnanswerable.test(reason))).toEqual([])
     }
   })
 })
