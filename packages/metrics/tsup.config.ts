@@ -3,7 +3,7 @@ import type { Options } from 'tsup'
 import { library } from '../devkit/src/build.js'
 import { grafanaDashboard, prometheusRules, prometheusRuleTests, toYaml } from './src/slo.js'
 
-const built = library({ entries: ['index', 'slo'] })
+const built = library({ entries: ['index', 'slo', 'slo-kit/bin'] })
 
 const config: Options = {
   ...built,

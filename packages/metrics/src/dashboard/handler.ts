@@ -1,6 +1,7 @@
 import { answer, isRead, orSay, type PlainHandler } from '../exposition/handler.js'
 import { fleetOf } from '../fleet/fleet.js'
 import { type DashboardOptions, metricsHandlerDefaults, resolveDashboardOptions } from '../options.js'
+import { History } from './history.js'
 import { contentSecurityPolicy, page } from './page.js'
 import { summarise } from './summary.js'
 
@@ -18,6 +19,8 @@ export function dashboardHandler(options?: DashboardOptions): PlainHandler {
   const fleet = fleetOf({ register })
   const html = page(title, refreshMs)
   const { deadlineMs } = metricsHandlerDefaults
+  const history = new History(fleet, deadlineMs)
+  history.start(Math.min(5 * refreshMs, 10_000))
 
   return async function dashboard(req, res) {
     if (!isRead(req, res)) return
@@ -27,7 +30,7 @@ export function dashboardHandler(options?: DashboardOptions): PlainHandler {
     }
     await orSay(res, async () => {
       const summary = summarise(await fleet.gather(deadlineMs), Date.now())
-      await answer(req, res, 'application/json', JSON.stringify(summary))
+      await answer(req, res, 'application/json', JSON.stringify({ ...summary, history: history.totals }))
     })
   }
 }

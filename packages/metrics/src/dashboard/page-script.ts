@@ -1,11 +1,10 @@
-/** What runs in the page: asks for the numbers, takes differences over a window, and draws. */
+/** What runs in the page: asks for the numbers, of now and of the last ten minutes, takes differences, and draws. */
 export const script: string = String.raw`
 'use strict';
 const WINDOW_MS = 30000;
-const KEPT_MS = 300000;
 const refreshMs = Number(document.body.dataset.refreshMs);
 const source = location.pathname.replace(/\/?$/, '/data.json');
-const samples = [];
+let samples = [];
 const lines = new Map();
 let isPaused = false;
 let timer;
@@ -26,7 +25,7 @@ async function poll() {
     if (!response.ok) throw new Error('status ' + response.status);
     const summary = await response.json();
     if (isPaused) return;
-    take(summary);
+    samples = [...summary.history, summary];
     draw();
     say(summary.workers.missing > 0
       ? summary.workers.missing + ' of ' + summary.workers.reporting + ' workers do not answer.'
@@ -43,14 +42,6 @@ function say(text) {
   if (text !== said) byId('status').textContent = said = text;
 }
 
-function take(summary) {
-  const last = samples.at(-1);
-  // The service was started anew: its counts began again.
-  if (last && summary.requests.total < last.requests.total) samples.length = 0;
-  samples.push(summary);
-  while (samples[0].at < summary.at - KEPT_MS) samples.shift();
-}
-
 function draw() {
   const now = samples.at(-1);
   const then = samples.length > 1 ? samples.find((one) => one.at >= now.at - WINDOW_MS) : undefined;
@@ -63,17 +54,18 @@ function draw() {
   const loop = spread((one) => one.loopDelay);
   const store = spread((one) => one.store.latency);
   const quotaAll = grown((one) => one.quotas.allowed + one.quotas.refused);
-  const reads = grown((one) => one.cache.hits + one.cache.stale + one.cache.misses);
-  const served = grown((one) => one.cache.hits + one.cache.stale);
+  const hits = (one) => one.cache.hits + one.cache.stale;
+  const reads = grown((one) => hits(one) + one.cache.misses);
+  const served = grown(hits);
   const errors = grown((one) => one.requests.errors);
   figure('requests', 'Requests', rate((one) => one.requests.total), now.requests.total + ' in all, ' + now.requests.active + ' under way', { line: steps((a, b) => (b.requests.total - a.requests.total) / ((b.at - a.at) / 1000)) });
-  figure('errors', 'Server errors', share(errors, grown((one) => one.requests.total)), now.requests.errors + ' in all, ' + now.requests.disconnects + ' clients left', { bad: errors > 0 });
-  figure('latency', 'Latency p95', duration(quantile(latency, 0.95)), 'p50 ' + duration(quantile(latency, 0.5)) + ', p99 ' + duration(quantile(latency, 0.99)), { line: steps((a, b) => quantile(difference(b.latency, a.latency), 0.95) || 0) });
+  figure('errors', 'Server errors', share(errors, grown((one) => one.requests.total)), now.requests.errors + ' in all, ' + now.requests.disconnects + ' clients left', { bad: errors > 0, line: steps((a, b) => ratio(b.requests.errors - a.requests.errors, b.requests.total - a.requests.total)) });
+  figure('latency', 'Latency p95', duration(quantile(latency, 0.95)), 'p50 ' + duration(quantile(latency, 0.5)) + ', p99 ' + duration(quantile(latency, 0.99)), { line: steps((a, b) => quantile(difference(b.latency, a.latency), 0.95)) });
   figure('quotas', 'Quota refusals', share(grown((one) => one.quotas.refused), quotaAll), now.quotas.refused + ' refused, ' + now.quotas.allowed + ' allowed in all');
-  figure('cache', 'Cache hit ratio', share(served, reads), now.cache.hits + now.cache.stale + ' hits, ' + now.cache.misses + ' misses in all');
+  figure('cache', 'Cache hit ratio', share(served, reads), now.cache.hits + now.cache.stale + ' hits, ' + now.cache.misses + ' misses in all', { line: steps((a, b) => ratio(hits(b) - hits(a), hits(b) + b.cache.misses - hits(a) - a.cache.misses)) });
   figure('sessions', 'Sessions opened', rate((one) => one.sessions.created), now.sessions.created + ' opened, ' + now.sessions.ended + ' ended, ' + now.sessions.refused + ' tokens refused');
   figure('workers-figure', 'Workers', String(now.workers.reporting || 1), now.workers.missing + ' silent', { bad: now.workers.missing > 0 });
-  figure('loop', 'Event loop delay p99', duration(quantile(loop, 0.99)), 'p50 ' + duration(quantile(loop, 0.5)), { line: steps((a, b) => quantile(difference(b.loopDelay, a.loopDelay), 0.99) || 0) });
+  figure('loop', 'Event loop delay p99', duration(quantile(loop, 0.99)), 'p50 ' + duration(quantile(loop, 0.5)), { line: steps((a, b) => quantile(difference(b.loopDelay, a.loopDelay), 0.99)) });
   figure('store', 'Redis p95', duration(quantile(store, 0.95)), now.store.failures + ' without an answer, ' + now.store.breakersOpen + ' breakers open', { bad: now.store.breakersOpen > 0 });
   rows('routes', now.routes.map((one) => [one.method, one.route || '(no route)', one.requests, one.errors, ...[0.5, 0.95, 0.99].map((q) => duration(quantile(one.latency, q)))]));
   rows('workers', now.workers.each.map((one) => [one.worker, percent(one.loopUtilization), bytes(one.residentBytes), bytes(one.heapBytes), age(one.startedAt == null ? NaN : (now.at - one.startedAt) / 1000)]));
@@ -106,9 +98,11 @@ function spark(card, name, values) {
     place.append(svg);
     card.append(place);
   }
-  svg.setAttribute('aria-label', name + ' over the last five minutes, as a line');
-  const top = Math.max(...values, 1e-9);
-  const points = values.map((value, at) => (values.length < 2 ? 0 : (at / (values.length - 1)) * 100).toFixed(1) + ',' + (19 - (value / top) * 18).toFixed(1));
+  svg.setAttribute('aria-label', name + ' over the last ten minutes, as a line');
+  // Beyond every bucket: as high as the line goes.
+  const top = Math.max(...values.filter(Number.isFinite), 1e-9);
+  const height = (value) => Math.min(value || 0, top) / top;
+  const points = values.map((value, at) => (values.length < 2 ? 0 : (at / (values.length - 1)) * 100).toFixed(1) + ',' + (19 - height(value) * 18).toFixed(1));
   svg.firstChild.setAttribute('points', points.join(' '));
 }
 
@@ -169,6 +163,7 @@ function duration(seconds) {
   return seconds >= 1 ? seconds.toFixed(2) + ' s' : (seconds * 1000).toFixed(seconds < 0.01 ? 1 : 0) + ' ms';
 }
 function perSecond(value) { return value.toFixed(value < 10 ? 1 : 0) + '/s'; }
+function ratio(part, whole) { return whole > 0 ? part / whole : 0; }
 function share(part, whole) { return whole > 0 ? percent(part / whole) : '–'; }
 function percent(ratio) { return (ratio * 100).toFixed(ratio > 0 && ratio < 0.1 ? 1 : 0) + ' %'; }
 function bytes(count) { return count == null ? '–' : (count / 1048576).toFixed(0) + ' MiB'; }

@@ -35,12 +35,17 @@ export interface RouteSummary {
 }
 
 /** Everything that the page draws; counts since the start of the service. */
-export interface Summary {
-  at: number
+export interface Summary extends Totals {
   workers: { reporting: number; missing: number; each: WorkerSummary[] }
+  routes: RouteSummary[]
+}
+
+/** What is drawn over time. */
+export interface Totals {
+  /** Epoch ms. */
+  at: number
   requests: { total: number; errors: number; disconnects: number; active: number }
   latency: Distribution
-  routes: RouteSummary[]
   quotas: { allowed: number; refused: number }
   cache: { hits: number; stale: number; misses: number }
   sessions: { created: number; ended: number; refused: number }

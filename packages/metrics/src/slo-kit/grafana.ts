@@ -6,8 +6,9 @@ import {
   runtimeCatalogue,
   selfCatalogue,
 } from '../catalogue.js'
-import { type Objective, resolveObjectives } from './objective.js'
-import { errorRatio } from './rules.js'
+import { rounded } from './burn.js'
+import { resolveSlo, type Slo, type SloOptions } from './objective.js'
+import { braces, errorRatio } from './rules.js'
 
 /** A dashboard in the JSON that Grafana imports. */
 export interface GrafanaDashboard {
@@ -37,13 +38,16 @@ const WIDTH = 12
 const HEIGHT = 8
 
 /**
- * A dashboard for these objectives and for every package. It has no id: Grafana gives it one.
+ * A dashboard for these objectives and for every package: of one service, or of those that are chosen by `job`. It has no id:
+ * Grafana gives it one.
  *
- * @param objectives  Default: 99.9 % without a failure, 99 % within half a second
  * @throws {InvalidOption}
  */
-export function grafanaDashboard(objectives?: readonly Objective[]): GrafanaDashboard {
-  const panels = drawings(resolveObjectives(objectives)).map(
+export function grafanaDashboard(options?: SloOptions): GrafanaDashboard {
+  const slo = resolveSlo(options)
+  const isOne = slo.service !== ''
+  const names = Object.values(slo.labels)
+  const panels = drawings(slo, isOne ? slo.service : 'job=~"$job"').map(
     ({ title, unit, description, queries }, index): GrafanaPanel => ({
       id: index + 1,
       title,
@@ -60,8 +64,9 @@ export function grafanaDashboard(objectives?: readonly Objective[]): GrafanaDash
     }),
   )
   return {
-    uid: 'scale-service',
-    title: 'Scale service',
+    // At most 40 characters of few kinds.
+    uid: isOne ? `scale-${names.join('-').replace(/[^\w-]/g, '-')}`.slice(0, 40) : 'scale-service',
+    title: isOne ? `Scale service: ${names.join(', ')}` : 'Scale service',
     tags: ['scale'],
     schemaVersion: 39,
     editable: true,
@@ -70,25 +75,28 @@ export function grafanaDashboard(objectives?: readonly Objective[]): GrafanaDash
     templating: {
       list: [
         { name: 'datasource', label: 'Data source', type: 'datasource', query: 'prometheus' },
-        {
-          name: 'job',
-          type: 'query',
-          datasource: { type: 'prometheus', uid: '$datasource' },
-          query: `label_values(${selfCatalogue.missing.name}, job)`,
-          includeAll: true,
-          multi: true,
-        },
+        ...(isOne ? [] : [jobVariable]),
       ],
     },
     panels,
   }
 }
 
-function drawings(objectives: ReturnType<typeof resolveObjectives>): Drawing[] {
+const jobVariable = {
+  name: 'job',
+  type: 'query',
+  datasource: { type: 'prometheus', uid: '$datasource' },
+  query: `label_values(${selfCatalogue.missing.name}, job)`,
+  includeAll: true,
+  multi: true,
+}
+
+/** @param own  which series are drawn, in PromQL */
+function drawings({ objectives, by, windowDays }: Slo, own: string): Drawing[] {
   const { duration, active, responseSize } = httpCatalogue
   const p = packageCatalogue
   const rate = ({ name }: { name: string }, suffix = '', labels = ''): string =>
-    `rate(${name}${suffix}{job=~"$job"${labels === '' ? '' : `,${labels}`}}[$__rate_interval])`
+    `rate(${name}${suffix}${braces(own, labels)}[$__rate_interval])`
   const quantile = (q: number, metric: { name: string }, by = 'le'): string =>
     `histogram_quantile(${q}, sum by (${by}) (${rate(metric, '_bucket')}))`
   const quantiles = (metric: { name: string }): [string, string][] =>
@@ -109,10 +117,10 @@ function drawings(objectives: ReturnType<typeof resolveObjectives>): Drawing[] {
       draw(
         `Budget of ${name}: burn rate`,
         'short',
-        '1 spends the budget of 30 days in 30 days; 14.4 spends 2 % of it in an hour.',
+        `1 spends the budget of ${windowDays} days in ${windowDays} days.`,
         ...(['5m', '1h', '6h', '3d'].map((window) => [
-          `${errorRatio(window)}{slo="${name}"} / ${Number((1 - target).toFixed(9))}`,
-          window,
+          `${errorRatio(name, window, own)} / ${rounded(1 - target)}`,
+          `${by.map((label) => `{{${label}}}`).join(' ')} ${window}`,
         ]) as [string, string][]),
       ),
     ),
@@ -129,7 +137,7 @@ function drawings(objectives: ReturnType<typeof resolveObjectives>): Drawing[] {
       'Under way, and bytes sent',
       'short',
       'Requests without an answer yet; body bytes per second.',
-      [`sum(${active.name}{job=~"$job"})`, 'requests'],
+      [`sum(${active.name}{${own}})`, 'requests'],
       [`sum(${rate(responseSize, '_sum')})`, 'bytes/s'],
     ),
     draw('Quotas', 'reqps', 'Decisions by outcome.', [
@@ -162,7 +170,7 @@ function drawings(objectives: ReturnType<typeof resolveObjectives>): Drawing[] {
       'ops',
       'Timeouts, lost connections, an open breaker.',
       [`sum by (outcome) (${rate(p.redisOperation, '_count', 'outcome!="ok"')})`, '{{outcome}}'],
-      [`sum(${p.redisBreakersOpen.name}{job=~"$job"})`, 'breakers open'],
+      [`sum(${p.redisBreakersOpen.name}{${own}})`, 'breakers open'],
     ),
     draw('Failed requests by code', 'reqps', 'See the list of error codes.', [
       `sum by (code) (${rate(p.errorsFailures)})`,
@@ -172,25 +180,25 @@ function drawings(objectives: ReturnType<typeof resolveObjectives>): Drawing[] {
       'Workers',
       'short',
       'By state; restarts are per second.',
-      [`sum by (state) (${p.clusterWorkers.name}{job=~"$job"})`, '{{state}}'],
-      [`${selfCatalogue.missing.name}{job=~"$job"}`, 'silent'],
+      [`sum by (state) (${p.clusterWorkers.name}{${own}})`, '{{state}}'],
+      [`${selfCatalogue.missing.name}{${own}}`, 'silent'],
       [`sum by (reason) (${rate(p.clusterRestarts)})`, 'restarts: {{reason}}'],
     ),
     draw('Event loop delay', 's', 'From merged histograms.', ...quantiles(runtimeCatalogue.loopDelay)),
     draw('Event loop utilisation', 'percentunit', 'Of each process.', [
-      `${runtimeCatalogue.loopUtilization.name}{job=~"$job"}`,
+      `${runtimeCatalogue.loopUtilization.name}{${own}}`,
       'worker {{worker}}',
     ]),
     draw('Memory', 'bytes', 'Resident, of each process.', [
-      `${defaultMetrics.residentMemory}{job=~"$job"}`,
+      `${defaultMetrics.residentMemory}{${own}}`,
       'worker {{worker}}',
     ]),
     draw(
       'Pools',
       'short',
       'Connections and who waits for one.',
-      [`sum by (pool) (${poolCatalogue.size.name}{job=~"$job"})`, '{{pool}} open'],
-      [`sum by (pool) (${poolCatalogue.waiting.name}{job=~"$job"})`, '{{pool}} waiting'],
+      [`sum by (pool) (${poolCatalogue.size.name}{${own}})`, '{{pool}} open'],
+      [`sum by (pool) (${poolCatalogue.waiting.name}{${own}})`, '{{pool}} waiting'],
     ),
   ]
 }

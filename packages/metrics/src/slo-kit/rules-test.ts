@@ -1,6 +1,8 @@
 import { httpCatalogue, packageCatalogue, runtimeCatalogue, selfCatalogue } from '../catalogue.js'
-import { type Objective, resolveObjectives } from './objective.js'
+import { burns, threshold } from './burn.js'
+import { type ResolvedObjective, resolveSlo, type Slo, type SloOptions, selectorOf } from './objective.js'
 import { type AlertRule, prometheusRules } from './rules.js'
+import { counterExampleOf, exampleOf } from './selector.js'
 
 /** A test file of `promtool test rules`. */
 export interface RuleTestFile {
@@ -21,17 +23,21 @@ interface ExpectedAlert {
   exp_annotations: Record<string, string>
 }
 
+type Labels = Readonly<Record<string, string>>
+
 /**
- * Tests of the rules that `prometheusRules` makes: every alert is seen to fire, and not to fire.
+ * Tests of the rules that `prometheusRules` makes: every alert is seen to fire, and not to fire, by requests that each selector
+ * takes, beside others that it does not take and beside another service that is busy and well.
  *
- * @param ruleFile    path of the rules, as the test file sees it
- * @param objectives  those that the rules were made from
+ * @param ruleFile  path of the rules, as the test file sees it
+ * @param options   those that the rules were made from
  * @throws {InvalidOption}
  */
-export function prometheusRuleTests(ruleFile: string, objectives?: readonly Objective[]): RuleTestFile {
-  const rules = prometheusRules(objectives).groups.flatMap(({ rules }) => rules)
+export function prometheusRuleTests(ruleFile: string, options?: SloOptions): RuleTestFile {
+  const slo = resolveSlo(options)
+  const rules = prometheusRules(options).groups.flatMap(({ rules }) => rules)
   const alerts = rules.filter((rule): rule is AlertRule => 'alert' in rule)
-  const expected = (name: string, labels: Record<string, string>): ExpectedAlert => {
+  const expected: Expect = (name, labels) => {
     const rule = alerts.find(({ alert, labels: own }) => alert === name && own.slo === labels.slo)!
     const description = rule.annotations.description.replace('{{ $labels.metric }}', labels.metric ?? '')
     return {
@@ -43,130 +49,153 @@ export function prometheusRuleTests(ruleFile: string, objectives?: readonly Obje
     rule_files: [ruleFile],
     evaluation_interval: '10m',
     tests: [
-      ...resolveObjectives(objectives).flatMap((objective) => burnTests(objective, expected)),
-      serviceTest(expected),
+      ...slo.objectives.flatMap((objective) => burnTests(objective, slo, expected)),
+      serviceTest(slo, expected),
     ],
   }
 }
 
-type Resolved = ReturnType<typeof resolveObjectives>[number]
-type Expect = (name: string, labels: Record<string, string>) => ExpectedAlert
+type Expect = (name: string, labels: Labels) => ExpectedAlert
 
-/** The budget is burnt at a steady rate: so each test is one multiple of it. */
-function burnTests(objective: Resolved, expected: Expect): RuleTest[] {
-  const { name: slo } = objective
-  const page = expected('ScaleSloBurnFast', { slo })
-  const ticket = expected('ScaleSloBurnSlow', { slo })
-  const at = (
-    eval_time: string,
-    pages: ExpectedAlert[],
-    tickets: ExpectedAlert[],
-  ): RuleTest['alert_rule_test'] =>
-    (
-      [
-        ['ScaleSloBurnFast', pages],
-        ['ScaleSloBurnSlow', tickets],
-      ] as const
-    ).map(([alertname, exp]) => ({
-      eval_time,
-      alertname,
-      exp_alerts: exp.filter(({ exp_labels }) => exp_labels.slo === slo),
-    }))
-  return [
-    {
-      name: `${slo}: within the budget, nobody is told`,
-      interval: STEP,
-      input_series: traffic(objective, 0.9, 2_200),
-      alert_rule_test: at('3d', [], []),
-    },
-    {
-      name: `${slo}: twice the budget is a ticket, and no page`,
-      interval: STEP,
-      input_series: traffic(objective, 2, 2_200),
-      alert_rule_test: at('3d', [], [ticket]),
-    },
-    {
-      name: `${slo}: seven times the budget is a page`,
-      interval: STEP,
-      input_series: traffic(objective, 7, 210),
-      alert_rule_test: at('6h', [page], [ticket]),
-    },
-    {
-      name: `${slo}: twenty times the budget is a page within the hour`,
-      interval: STEP,
-      input_series: traffic(objective, 20, 60),
-      alert_rule_test: at('1h', [page], [ticket]),
-    },
-    {
-      name: `${slo}: the page ends soon after the trouble`,
-      interval: STEP,
-      input_series: traffic(objective, 20, 30, 30),
-      // 50 minutes later both short windows, of 5 and 30 minutes, see only good ones.
-      alert_rule_test: at('1h50m', [], [ticket]),
-    },
+/** The budget is burnt at a steady rate: so each test is one share of bad requests, between two thresholds. */
+function burnTests(objective: ResolvedObjective, slo: Slo, expected: Expect): RuleTest[] {
+  const { name } = objective
+  const labels = countedLabels(objective, slo)
+  const own = { slo: name, ...Object.fromEntries(slo.by.map((label) => [label, labels[label]!])) }
+  const page = expected('ScaleSloBurnFast', own)
+  const ticket = expected('ScaleSloBurnSlow', own)
+  const test = (
+    what: string,
+    share: number,
+    at: string,
+    told: ExpectedAlert[],
+    steps: number,
+    good = 0,
+  ): RuleTest => ({
+    name: `${name}: ${what}`,
+    interval: STEP,
+    input_series: traffic(objective, slo, labels, share, steps, good),
+    alert_rule_test: [page, ticket].map((one) => ({
+      eval_time: at,
+      alertname: one === page ? 'ScaleSloBurnFast' : 'ScaleSloBurnSlow',
+      exp_alerts: told.filter((each) => each === one),
+    })),
+  })
+  const [fast, slow, sooner, later] = burns.map((burn) => threshold(burn, objective, slo)) as [
+    number,
+    number,
+    number,
+    number,
   ]
+  const tests = [
+    test('within the budget, nobody is told', later * 0.9, '3d', [], 2_200),
+    test('every request fails: a page', 1, '6h', [page, ticket], 210),
+    test('the page ends soon after the trouble', 1, '1h50m', [ticket], 30, 30),
+  ]
+  // Of a low target they may be one and the same.
+  if (sooner < slow) {
+    tests.push(test('a slow burn is a ticket, and no page', (sooner + slow) / 2, '3d', [ticket], 2_200))
+  }
+  if (slow < fast)
+    tests.push(test('a burn over hours is a page', (slow + fast) / 2, '6h', [page, ticket], 210))
+  tests.push(test('a fast burn is a page within the hour', Math.min(fast * 1.2, 1), '1h', [page, ticket], 60))
+  return tests
 }
 
 /** Two samples fit into the shortest window. */
 const STEP = '2m'
 const PER_STEP = 1_000_000
 
-/** Requests of which `factor` budgets are bad, for some steps, and then good ones. */
+function countedLabels({ matchers }: ResolvedObjective, { labels }: Slo): Labels {
+  return { http_request_method: 'GET', http_route: '/a', ...exampleOf(matchers), ...labels }
+}
+
+/** Requests of which a share is bad, for some steps, and then good ones; beside those that must not count. */
 function traffic(
-  { target, withinSeconds }: Resolved,
-  factor: number,
+  objective: ResolvedObjective,
+  slo: Slo,
+  labels: Labels,
+  share: number,
   steps: number,
-  goodSteps = 0,
+  goodSteps: number,
 ): RuleTest['input_series'] {
-  const bad = Math.round(PER_STEP * (1 - target) * factor)
-  const { name } = httpCatalogue.duration
   const grow = (inBad: number, inGood: number): string =>
     `0+${inBad}x${steps}${goodSteps === 0 ? '' : ` ${inBad * steps + inGood}+${inGood}x${goodSteps - 1}`}`
-  if (withinSeconds !== undefined) {
-    return [
-      { series: `${name}_count{http_route="/a"}`, values: grow(PER_STEP, PER_STEP) },
-      {
-        series: `${name}_bucket{http_route="/a",le="${withinSeconds}"}`,
-        values: grow(PER_STEP - bad, PER_STEP),
-      },
-    ]
-  }
-  const failed = 'http_response_status_code="500",error_type="500"'
+  const bad = Math.round(PER_STEP * share)
+  const uncounted = counterExampleOf(objective.matchers)
+  const others: Labels[] = [{ ...labels, [slo.by[0]!]: 'another' }]
   return [
-    {
-      series: `${name}_count{http_route="/a",http_response_status_code="200"}`,
-      values: grow(PER_STEP - bad, PER_STEP),
-    },
-    { series: `${name}_count{http_route="/a",${failed}}`, values: grow(bad, 0) },
-    // Were they counted, the share would be half.
-    {
-      series: `${name}_count{http_route="/a",error_type="client_disconnect"}`,
-      values: grow(PER_STEP, PER_STEP),
-    },
+    ...requests(objective, labels, grow(PER_STEP - bad, PER_STEP), grow(bad, 0)),
+    // Were they counted, the share would be much smaller, or much larger.
+    ...others.flatMap((other) =>
+      requests(objective, other, grow(PER_STEP * 100, PER_STEP * 100), grow(0, 0)),
+    ),
+    ...(uncounted === undefined
+      ? []
+      : requests(
+          objective,
+          { ...labels, ...uncounted },
+          ...(share > 0.5 ? both(grow, 100, 0) : both(grow, 0, 100)),
+        )),
   ]
 }
 
-function serviceTest(expected: Expect): RuleTest {
+function both(grow: (bad: number, good: number) => string, good: number, bad: number): [string, string] {
+  return [grow(PER_STEP * good, PER_STEP * good), grow(PER_STEP * bad, PER_STEP * bad)]
+}
+
+/** Series of good and of bad requests, and of clients that left, which count as neither. */
+function requests(
+  { withinSeconds }: ResolvedObjective,
+  labels: Labels,
+  good: string,
+  bad: string,
+): RuleTest['input_series'] {
+  const series = (suffix: string, more: Labels, values: string): RuleTest['input_series'][number] => ({
+    series: `${httpCatalogue.duration.name}_${suffix}{${selectorOf({ ...labels, ...more })}}`,
+    values,
+  })
+  const left = series('count', { error_type: 'client_disconnect' }, good)
+  if (withinSeconds === undefined) {
+    return [
+      series('count', { http_response_status_code: '200' }, good),
+      series('count', { http_response_status_code: '500', error_type: '500' }, bad),
+      left,
+    ]
+  }
+  const le = { le: String(withinSeconds) }
+  const [fast, slow] = [{ http_response_status_code: '200' }, { http_response_status_code: '202' }]
+  return [
+    series('count', fast, good),
+    series('bucket', { ...fast, ...le }, good),
+    series('count', slow, bad),
+    series('bucket', { ...slow, ...le }, '0x4000'),
+    left,
+  ]
+}
+
+function serviceTest({ labels }: Slo, expected: Expect): RuleTest {
   const { missing, overflow } = selfCatalogue
   const { redisBreakersOpen, clusterRestarts } = packageCatalogue
-  const delay = `${runtimeCatalogue.loopDelay.name}_bucket`
-  const alert = (eval_time: string, alertname: string, labels?: Record<string, string>) => ({
+  const own = selectorOf(labels)
+  const delay = `${runtimeCatalogue.loopDelay.name}_bucket{${own},instance="i"`
+  const alert = (eval_time: string, alertname: string, more?: Labels) => ({
     eval_time,
     alertname,
-    exp_alerts: labels === undefined ? [] : [expected(alertname, labels)],
+    exp_alerts: more === undefined ? [] : [expected(alertname, { ...labels, ...more })],
   })
   return {
     name: 'what goes wrong in the packages',
     interval: '1m',
     input_series: [
-      { series: missing.name, values: '0x10 1x30' },
-      { series: redisBreakersOpen.name, values: '0x10 2x30' },
-      { series: `${clusterRestarts.name}{reason="run"}`, values: '0x10 1+1x30' },
-      { series: `${clusterRestarts.name}{reason="recycle"}`, values: '0+5x40' },
-      { series: `${overflow.name}{metric="m"}`, values: '0x10 5+5x30' },
-      { series: `${delay}{instance="i",le="0.1"}`, values: '0+100x10 1000x30' },
-      { series: `${delay}{instance="i",le="0.5"}`, values: '0+100x10 1100+100x30' },
-      { series: `${delay}{instance="i",le="+Inf"}`, values: '0+100x10 1100+100x30' },
+      { series: `${missing.name}{${own}}`, values: '0x10 1x30' },
+      { series: `${redisBreakersOpen.name}{${own}}`, values: '0x10 2x30' },
+      { series: `${clusterRestarts.name}{${own},reason="run"}`, values: '0x10 1+1x30' },
+      { series: `${clusterRestarts.name}{${own},reason="recycle"}`, values: '0+5x40' },
+      { series: `${overflow.name}{${own},metric="m"}`, values: '0x10 5+5x30' },
+      { series: `${delay},le="0.1"}`, values: '0+100x10 1000x30' },
+      { series: `${delay},le="0.5"}`, values: '0+100x10 1100+100x30' },
+      { series: `${delay},le="+Inf"}`, values: '0+100x10 1100+100x30' },
     ],
     alert_rule_test: [
       ...[

@@ -51,10 +51,46 @@ describe('the page', () => {
     await expect.poll(() => textOf(page, '#latency')).toMatch(/p50 [\d.]+ ms/)
     await expect.poll(() => textOf(page, '#loop')).toMatch(/[\d.]+ ms/)
     await expect.poll(() => textOf(page, '#window')).toMatch(/last \d+ s/)
-    await expect.poll(() => page.locator('#requests polyline').getAttribute('points')).toMatch(/,.*,/)
+    for (const id of ['requests', 'errors', 'latency', 'cache', 'loop']) {
+      await expect
+        .poll(() => page.locator(`#${id} polyline`).getAttribute('points'), { timeout: 10_000 })
+        .toMatch(/,.*,/)
+    }
     expect(problems).toEqual([])
     expect(asked.filter((one) => !one.startsWith(url))).toEqual([])
     await page.close()
+  })
+
+  it('shows what was before it was opened: lines of rate, errors, p95 and hit ratio, in light and in dark', async () => {
+    const { page } = await openPage()
+    await page.close()
+    // The first steps are over when somebody opens the page.
+    const kept = async (): Promise<number> => {
+      const { text } = await ask(Number(new URL(url).port), { path: '/dashboard/data.json' })
+      return JSON.parse(text).history.filter(
+        ({ requests }: { requests: { total: number } }) => requests.total === 25,
+      ).length
+    }
+    await expect.poll(kept, { timeout: 20_000 }).toBeGreaterThan(2)
+    const later = await browser.newPage()
+    await later.goto(url)
+    await expect.poll(() => later.locator('#window').textContent()).toMatch(/last \d+ s/)
+    const pictures: Buffer[] = []
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await later.emulateMedia({ colorScheme })
+      for (const id of ['requests', 'errors', 'latency', 'cache']) {
+        const points = (await later.locator(`#${id} polyline`).getAttribute('points'))!.split(' ')
+        expect(points.length).toBeGreaterThan(2)
+        // What is drawn is inside, and what happened is above the ground; nobody has a cache here.
+        const heights = points.map((point) => Number(point.split(',')[1]))
+        expect(Math.max(...heights)).toBeLessThanOrEqual(19)
+        expect(Math.min(...heights)).toBe(id === 'cache' ? 19 : 1)
+      }
+      expect(await later.evaluate(contrastOfLines)).toBeGreaterThan(3)
+      pictures.push(await later.locator('#figures').screenshot())
+    }
+    expect(pictures[0]!.equals(pictures[1]!)).toBe(false)
+    await later.close()
   })
 
   it('leaves alone what has not changed: a route that somebody selects, to copy it, stays selected', async () => {
@@ -117,7 +153,7 @@ describe('the page', () => {
     ])
     expect(await page.getByRole('columnheader').count()).toBe(12)
     expect(await page.getByRole('rowheader').count()).toBe(5)
-    expect(await page.getByRole('img').count()).toBe(3)
+    expect(await page.getByRole('img').count()).toBe(5)
     expect(await page.locator('html').getAttribute('lang')).toBe('en')
     await page.close()
   })
@@ -141,8 +177,8 @@ describe('the page', () => {
   })
 })
 
-/** WCAG 2 contrast of every text with what is behind it; runs in the page. */
-const contrastOfTexts = `(() => {
+/** WCAG 2: luminance of colours, and what is behind an element. */
+const colours = `
   const numbers = (color) => color.match(/[\\d.]+/g).map(Number)
   const luminance = ([r, g, b]) => {
     const [x, y, z] = [r, g, b].map((v) => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
@@ -155,6 +191,20 @@ const contrastOfTexts = `(() => {
     }
     return [255, 255, 255]
   }
+`
+
+/** The smallest contrast of a line with its card; runs in the page. */
+const contrastOfLines = `(() => {
+${colours}
+  return Math.min(...[...document.querySelectorAll('polyline')].map((line) => {
+    const [a, b] = [luminance(numbers(getComputedStyle(line).stroke)), luminance(behind(line))].sort((x, y) => y - x)
+    return (a + 0.05) / (b + 0.05)
+  }))
+})()`
+
+/** WCAG 2 contrast of every text with what is behind it; runs in the page. */
+const contrastOfTexts = `(() => {
+${colours}
   return [...document.body.querySelectorAll('*')]
     .filter((one) => [...one.childNodes].some((node) => node.nodeType === 3 && node.data.trim() !== '') && !['SCRIPT', 'STYLE'].includes(one.tagName))
     .map((one) => {

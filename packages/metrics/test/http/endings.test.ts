@@ -11,7 +11,7 @@ import express from 'express'
 import { Registry } from 'prom-client'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { fleet, httpMetrics } from '../../src/index.js'
-import { frameworks } from '../support/server.js'
+import { frameworks } from '../support/frameworks.js'
 
 const tools: EndingTools = {
   cut: cutConnection,

@@ -3,7 +3,8 @@ import bundle from 'express-prom-bundle'
 import { Registry } from 'prom-client'
 import { expect, it } from 'vitest'
 import { httpMetrics } from '../../src/index.js'
-import { ask, frameworks, listen, samplesIn, send, seriesOf } from '../support/server.js'
+import { frameworks } from '../support/frameworks.js'
+import { ask, listen, samplesIn, send, seriesOf } from '../support/server.js'
 
 const NAME = 'http_request_duration_seconds'
 

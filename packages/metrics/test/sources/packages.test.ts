@@ -7,7 +7,8 @@ import { Registry } from 'prom-client'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { packageCatalogue } from '../../src/catalogue.js'
 import { fleet, packageMetrics, poolMetrics } from '../../src/index.js'
-import { seriesIn, seriesOf } from '../support/server.js'
+import { seriesIn } from '../support/series.js'
+import { seriesOf } from '../support/server.js'
 
 function started(): Registry {
   const register = new Registry()

@@ -1,15 +1,8 @@
 import { type Agent, createServer, type RequestListener, request } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
-import express from 'express'
-import express4 from 'express4'
 import { onTestFinished } from 'vitest'
-import { type FamilySnapshot, fleet, type Labels, type Register } from '../../src/index.js'
-
-/** Both majors of Express; what a test needs is the same in both. */
-export const frameworks: [name: string, framework: typeof express][] = [
-  ['Express 5', express],
-  ['Express 4', express4 as unknown as typeof express],
-]
+import { fleet, type Register } from '../../src/index.js'
+import { seriesIn } from './series.js'
 
 /** Starts a server on a free port until the test ends. */
 export async function listen(listener: RequestListener): Promise<number> {
@@ -72,22 +65,6 @@ export function send(port: number, bytes: string): Promise<Socket> {
 /** The number of observations, or the value, of each series of a metric, by its labels as text. */
 export async function seriesOf(register: Register, name: string): Promise<Record<string, number>> {
   return seriesIn(await fleet({ register }).snapshot(), name)
-}
-
-export function seriesIn(families: readonly FamilySnapshot[], name: string): Record<string, number> {
-  const family = families.find((one) => one.name === name)
-  return Object.fromEntries(
-    (family?.series ?? []).map(({ labels, values }) => [
-      labelText(labels),
-      family!.type === 'histogram' ? values.slice(0, -1).reduce((sum, count) => sum + count, 0) : values[0]!,
-    ]),
-  )
-}
-
-function labelText(labels: Labels): string {
-  return Object.entries(labels)
-    .map(([name, value]) => `${name}=${JSON.stringify(value)}`)
-    .join(',')
 }
 
 /** Every sample of a Prometheus text, by name and labels. */
