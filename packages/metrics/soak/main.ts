@@ -3,7 +3,7 @@
 import { frameworks } from '../test/support/frameworks.js'
 import { floodSpellings } from '../test/support/spellings.js'
 
-const COUNT = 100_000
+const COUNT = Number(process.argv[2] ?? 100_000)
 for (const [name, framework] of frameworks) {
   const { routes, expected, counted } = await floodSpellings(framework, COUNT, 1 + (Date.now() % 1_000_000))
   const isRight = counted === COUNT && routes.sort().join('\n') === expected.sort().join('\n')

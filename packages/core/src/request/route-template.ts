@@ -156,23 +156,55 @@ function probedTemplate(layer: Layer, { path, params }: Match): string {
     .join('/')
 }
 
-/** A segment of which a parameter is a part, such as `teams-:team`. The value may be elsewhere in it too: where, is tried. */
+/** A piece of a segment: a parameter's value, or, without a name, what the program wrote. */
+interface Piece {
+  text: string
+  name?: string
+}
+
+/** A segment of which parameters are a part, such as `:from-:to`. A value may be elsewhere in it too: where, is tried. */
 function partOf(
   layer: Layer,
   segments: readonly string[],
   index: number,
   params: readonly [name: string, value: unknown][],
 ): string | undefined {
-  const segment = decoded(segments[index]!)
+  const take = (text: string): Match | undefined =>
+    matchOf(layer, segments.with(index, text.replace(/[%/?#]/g, encodeURIComponent)).join('/'))
+  let pieces: Piece[] = [{ text: decoded(segments[index]!) }]
   for (const [name, value] of params) {
-    if (typeof value !== 'string' || value === '') continue
-    for (let at = segment.indexOf(value); at !== -1; at = segment.indexOf(value, at + 1)) {
-      const [before, after] = [segment.slice(0, at), segment.slice(at + value.length)]
-      const probed = matchOf(layer, segments.with(index, before + PROBE + after).join('/'))
-      if (probed?.params[name] === PROBE) return `${before}:${name}${after}`
+    if (typeof value === 'string' && value !== '') pieces = split(pieces, name, value, take)
+  }
+  if (pieces.length === 1) return undefined
+  const isAnyCase = take(textOf(pieces, otherCase)) !== undefined
+  return pieces
+    .map(({ name, text }) => (name !== undefined ? `:${name}` : isAnyCase ? text.toLowerCase() : text))
+    .join('')
+}
+
+function split(
+  pieces: Piece[],
+  name: string,
+  value: string,
+  take: (text: string) => Match | undefined,
+): Piece[] {
+  for (const [index, { text, name: known }] of pieces.entries()) {
+    const [left, right] = [pieces.slice(0, index), pieces.slice(index + 1)]
+    for (
+      let at = known === undefined ? text.indexOf(value) : -1;
+      at !== -1;
+      at = text.indexOf(value, at + 1)
+    ) {
+      const [before, after] = [{ text: text.slice(0, at) }, { text: text.slice(at + value.length) }]
+      const probed = take(textOf([...left, before, { text: PROBE }, after, ...right]))
+      if (probed?.params[name] === PROBE) return [...left, before, { text: value, name }, after, ...right]
     }
   }
-  return undefined
+  return pieces
+}
+
+function textOf(pieces: readonly Piece[], written: (text: string) => string = (text) => text): string {
+  return pieces.map(({ text, name }) => (name === undefined ? written(text) : text)).join('')
 }
 
 function decoded(segment: string): string {

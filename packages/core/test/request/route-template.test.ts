@@ -53,6 +53,20 @@ describe.each(frameworks)('routeTemplate under %s', (_, framework) => {
     forget((of._router ?? of.router)!.stack)
   }
 
+  it('of a mount of which several parameters are a part is one, whatever a client spells and encodes', async () => {
+    const setup = (app: express.Express): void => {
+      app.use('/of-:team', framework.Router().get('/users/:id', answer))
+      app.use('/flights/:from-:to', framework.Router().get('/seats', answer))
+      forgetPaths(app)
+    }
+    const teams = ['/of-a/users/1', '/OF-of/users/2', '/oF-a%2Fb/users/3', '/Of-%C3%BC/users/4']
+    expect(await templates(setup, ...teams)).toEqual(teams.map(() => '/of-:team/users/:id'))
+    const flights = ['a-b', 'a-a', 'to-from', 'x%2Fy-z', 'z-x%2Fy', 'x%2Fy-x%2Fy', '%3Fq-%23', 'ü-0'].map(
+      (pair, index) => `/${index % 2 === 0 ? 'flights' : 'FLIGHTS'}/${pair}/seats`,
+    )
+    expect(await templates(setup, ...flights)).toEqual(flights.map(() => '/flights/:from-:to/seats'))
+  })
+
   it('is the path of the route, or undefined without one', async () => {
     const seen = await templates(
       (app) => app.get('/users/:id', answer).get('/', answer),

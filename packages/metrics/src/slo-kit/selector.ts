@@ -98,23 +98,37 @@ export function counterExampleOf(matchers: readonly Matcher[]): Record<string, s
 
 function candidates(label: string, matchers: readonly Matcher[]): string[] {
   const told = matchers.flatMap(({ operator, value }) =>
-    operator === '=' ? [value] : operator === '=~' ? [sample(value)] : [],
+    operator === '='
+      ? [value]
+      : operator === '=~'
+        ? Array.from({ length: 64 }, (_, way) => sample(value, way))
+        : [],
   )
   return [...told, label === 'http_request_method' ? 'GET' : '/a', '/other/b0', 'other', 'POST', '']
 }
 
-/** A short text that an expression is likely to match: the first of alternatives, the fewest of repetitions. */
-function sample(source: string): string {
+/**
+ * A short text that an expression is likely to match.
+ *
+ * @param way  which alternative is taken, and how often what may be repeated is: 0 for the first and the fewest
+ */
+function sample(source: string, way: number): string {
   let at = 0
   return alternatives()
 
   function alternatives(): string {
-    const first = sequence()
+    const all = [sequence()]
     while (source[at] === '|') {
       at++
-      sequence()
+      all.push(sequence())
     }
-    return first
+    return all[choice(all.length)]!
+  }
+
+  function choice(count: number): number {
+    const chosen = way % count
+    way = Math.floor(way / count)
+    return chosen
   }
 
   function sequence(): string {
@@ -122,7 +136,11 @@ function sample(source: string): string {
     while (at < source.length && source[at] !== '|' && source[at] !== ')') {
       const one = atom()
       const [times = '', least] = take(/[*+?]\??|\{(\d+)(?:,\d*)?\}\??/y) ?? []
-      text += one.repeat(times === '' || times[0] === '+' ? 1 : Math.min(Number(least ?? 0), 1_000))
+      if (times === '') text += one
+      else
+        text += one.repeat(
+          Math.min(Number(least ?? (times[0] === '+' ? 1 : 0)), 1_000) + (least ? 0 : choice(2)),
+        )
     }
     return text
   }
