@@ -1,8 +1,11 @@
 #!/usr/bin/env node
 import { scaleSlo } from './cli.js'
 
-process.exitCode = await scaleSlo(process.argv.slice(2), {
-  env: process.env,
-  out: (text) => process.stdout.write(text),
-  error: (text) => process.stderr.write(text),
+const { argv, env, stdout, stderr } = process
+void scaleSlo(argv.slice(2), {
+  env,
+  out: (text) => stdout.write(text),
+  error: (text) => stderr.write(text),
+}).then((code) => {
+  process.exitCode = code
 })
