@@ -67,8 +67,7 @@ export function resolveSlo(given: SloOptions | undefined): Slo {
           ? undefined
           : 'an array of at least one object',
       service: (value) =>
-        object(value) ??
-        (Object.entries(value as object).every(isLabel) ? undefined : 'labels with their values'),
+        object(value) ?? (areLabels(value as object) ? undefined : 'at least one label with its value'),
       windowDays: integer(7, 90),
     },
     defaults: sloDefaults,
@@ -91,6 +90,10 @@ export function selectorOf(labels: Readonly<Record<string, string>>): string {
   return Object.entries(labels)
     .map(([name, value]) => `${name}=${JSON.stringify(value)}`)
     .join(',')
+}
+
+function areLabels(labels: object): boolean {
+  return Object.keys(labels).length > 0 && Object.entries(labels).every(isLabel)
 }
 
 function isLabel([name, value]: [string, unknown]): boolean {

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import { join } from 'node:path'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { scaleSlo } from '../../src/slo-kit/cli.js'
 import { unpackPrometheus } from '../support/prometheus.js'
 import { listen } from '../support/server.js'
@@ -51,16 +51,12 @@ beforeAll(async () => {
     `--web.listen-address=${new URL(url).host}`,
   ]
   const child = spawn(prometheus.program, args, { cwd: folder, env: prometheus.env, stdio: 'ignore' })
-  await expect
-    .poll(
-      () =>
-        fetch(`${url}/-/ready`).then(
-          ({ status }) => status,
-          () => 0,
-        ),
-      { timeout: 60_000 },
+  const isReady = (): Promise<boolean> =>
+    fetch(`${url}/-/ready`).then(
+      ({ status }) => status === 200,
+      () => false,
     )
-    .toBe(200)
+  await vi.waitUntil(isReady, { timeout: 60_000, interval: 100 })
   return async () => {
     child.kill('SIGKILL')
     await once(child, 'exit')

@@ -74,15 +74,14 @@ describe.each(optionSets)('rules for %s', (name, options) => {
   })
 })
 
-it('rule tests notice rules of another threshold, selector or service', async () => {
+it('rule tests notice rules of another threshold or selector, and services that are one', async () => {
   const options: SloOptions = { objectives: of('http_route=~"/v1/.*"'), service: { job: 'users' } }
   const rules = toYaml(prometheusRules(options))
   const tests = prometheusRuleTests('changed.yml', options)
   const changes: [from: string, to: string, test: string][] = [
     ['> 0.06', '> 0.2', 'over hours'],
     ['> 0.01', '> 0.001', 'within'],
-    ['http_route=~\\"/v1/.*\\",', '', 'over hours'],
-    ['job=\\"users\\",', '', 'over hours'],
+    ['http_route=~\\"/v1/.*\\",', '', 'within'],
     ['error_type!=\\"client_disconnect\\"', 'job=\\"users\\"', 'over hours'],
     ['sum by (job)', 'sum by ()', 'every request'],
   ]
