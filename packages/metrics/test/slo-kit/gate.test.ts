@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import { join } from 'node:path'
-import { beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { scaleSlo } from '../../src/slo-kit/cli.js'
 import { unpackPrometheus } from '../support/prometheus.js'
 import { listen } from '../support/server.js'
@@ -51,16 +51,17 @@ beforeAll(async () => {
     `--web.listen-address=${new URL(url).host}`,
   ]
   const child = spawn(prometheus.program, args, { cwd: folder, env: prometheus.env, stdio: 'ignore' })
+  // Before its folder goes: what is set up last is taken down first.
+  afterAll(async () => {
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+  })
   const isReady = (): Promise<boolean> =>
     fetch(`${url}/-/ready`).then(
       ({ status }) => status === 200,
       () => false,
     )
   await vi.waitUntil(isReady, { timeout: 60_000, interval: 100 })
-  return async () => {
-    child.kill('SIGKILL')
-    await once(child, 'exit')
-  }
 }, 300_000)
 
 /** Runs the program. */
