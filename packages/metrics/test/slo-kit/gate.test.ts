@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { scaleSlo } from '../../src/slo-kit/cli.js'
 import { unpackPrometheus } from '../support/prometheus.js'
@@ -128,7 +129,7 @@ it.each<[args: string[], said: string]>([
   [['--prometheus', 'nowhere'], '`url` must be a URL'],
   [['--prometheus', 'http://x', '--min-remaining', 'much'], 'minRemaining'],
   [['--prometheus', 'http://x', '--slo', '/no/such/file'], 'ENOENT'],
-  [['--prometheus', 'http://x', '--slo', import.meta.filename], 'no JSON'],
+  [['--prometheus', 'http://x', '--slo', fileURLToPath(import.meta.url)], 'no JSON'],
   [['--promethius', 'http://x'], 'promethius'],
   [['--prometheus', 'http://x', '--service', 'job'], 'service'],
   [['more'], 'the command is `gate`'],
