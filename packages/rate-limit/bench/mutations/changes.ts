@@ -638,7 +638,7 @@ export const changes: readonly Change[] = [
     file: 'stores/redis.ts',
     from: 'for (const { key } of settlements) this.#blocks.delete(key)',
     to: '',
-    tests: ['middleware', 'stores/redis'],
+    tests: ['reservation'],
   },
   {
     name: 'a penalty is told as what was refused before',
