@@ -49,6 +49,8 @@ const photo = (content: Buffer = PNG, type = 'image/png', name = 'a.png'): Buffe
 const title = part('name="title"', 'Tea')
 
 describe.each(majors)('multipart under %s', (_name, express) => {
+  const waiting = vi.fn()
+
   async function serving(given: Partial<MultipartOptions<string>> = {}): Promise<number> {
     const app = express()
     app.post(
@@ -66,6 +68,7 @@ describe.each(majors)('multipart under %s', (_name, express) => {
       (req: Request, res: Response) => {
         const { title, tags, photo, more } = req.valid.body as z.infer<typeof Form>
         if (title === 'fail') throw new Error('the handler fails')
+        if (title === 'wait') return void waiting()
         const files = [photo, ...(more ?? [])].filter((file) => file !== undefined)
         res.json({ title, tags, files: files.map(({ name, type, bytes }) => ({ name, type, bytes })) })
       },
@@ -238,6 +241,19 @@ describe.each(majors)('multipart under %s', (_name, express) => {
       Buffer.concat([part('name="more"; filename="b"', 'whole', 'text/plain'), photo().subarray(0, 120)]),
     )
     await vi.waitFor(() => expect(readdirSync(folder)).toHaveLength(2))
+    socket.destroy()
+    await vi.waitFor(() => expect(readdirSync(folder)).toEqual([]))
+  })
+
+  it('removes what was stored where the client leaves before the answer', async () => {
+    waiting.mockClear()
+    const socket = connect(await serving(), '127.0.0.1')
+    const form = Buffer.concat([photo(), part('name="title"', 'wait'), END])
+    const type = 'Content-Type: multipart/form-data; boundary=X'
+    socket.write(`POST / HTTP/1.1\r\nHost: x\r\n${type}\r\nContent-Length: ${form.length}\r\n\r\n`)
+    socket.write(form)
+    await vi.waitFor(() => expect(waiting).toHaveBeenCalled())
+    expect(readdirSync(folder)).toHaveLength(1)
     socket.destroy()
     await vi.waitFor(() => expect(readdirSync(folder)).toEqual([]))
   })
