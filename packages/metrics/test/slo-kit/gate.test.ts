@@ -93,7 +93,7 @@ describe('before a real Prometheus', () => {
     expect(passed).toEqual({
       code: 0,
       out: expect.stringMatching(
-        /^ok {5} availability job=users: (?:49|50)\.\d % of its error budget left\n$/,
+        /^ok {5}availability job=users: (?:49|50)\.\d % of its error budget left\n$/,
       ),
       error: '',
     })
@@ -105,7 +105,7 @@ describe('before a real Prometheus', () => {
     await writeFile(join(folder, 'all.json'), JSON.stringify({ objectives }))
     const { code, out } = await gate(['--prometheus', url, '--slo', join(folder, 'all.json')])
     expect(code).toBe(1)
-    expect(out).toMatch(/^ok {5} availability job=users: /m)
+    expect(out).toMatch(/^ok {5}availability job=users: /m)
     expect(out).toMatch(/^refuse availability job=orders: -49\d{3}\.\d % /m)
   })
 
