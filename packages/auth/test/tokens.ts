@@ -1,6 +1,6 @@
 import { generateKeyPairSync, type JsonWebKey, type KeyObject } from 'node:crypto'
 import { type CompactJWSHeaderParameters, CompactSign } from 'jose'
-import { type AccessTokenOptions, type Jwk, localKeys } from '../src/index.js'
+import { type AccessTokenOptions, type Jwk, localKeys, type TrustedIssuer } from '../src/index.js'
 
 export const ISSUER = 'https://issuer.example/'
 export const AUDIENCE = 'https://api.example'
@@ -79,7 +79,9 @@ export function part(value: unknown): string {
 }
 
 /** Options under which `mint()` is good. */
-export function options(changes: Partial<AccessTokenOptions> = {}): AccessTokenOptions {
+export function options(
+  changes: Partial<AccessTokenOptions & TrustedIssuer> = {},
+): AccessTokenOptions & TrustedIssuer {
   return {
     issuer: ISSUER,
     audience: AUDIENCE,

@@ -1,8 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { isCanonical, readHeader } from '../src/compact.js'
 import { type Algorithm, accessToken, type InvalidToken, type Jwk, localKeys } from '../src/index.js'
-import { isSignedBy } from '../src/signature.js'
+import { judged } from './vectors/judged.js'
 
 // The JWS of RFC 7515, appendix A, and of RFC 7520, section 4. The claims of some are no access token's, the payloads of the
 // others no claims at all: so each is verified by the same three steps that the middleware takes, and then by the whole.
@@ -16,16 +15,6 @@ interface Vector {
 const { verified, refused } = JSON.parse(
   readFileSync(new URL('vectors/jws.json', import.meta.url), 'utf8'),
 ) as { verified: (Vector & { jws: string })[]; refused: (Vector & { text: string })[] }
-
-/** `good`, or at which step it failed. */
-async function judged({ algorithm, key }: Vector, text: string): Promise<string> {
-  if (!isCanonical(text)) return 'form'
-  const header = readHeader(text)
-  if (typeof header === 'string' || header.alg !== algorithm) return 'header'
-  const found = await localKeys(key).find(header.alg, header.kid)
-  if (found === undefined) return 'key'
-  return (await isSignedBy(text, found, header.alg)) ? 'good' : 'signature'
-}
 
 /** Why the whole refuses it: none of them is an access token. */
 function reasonOf({ algorithm, key }: Vector, text: string): Promise<string> {
@@ -43,7 +32,7 @@ describe.each(verified)('$place ($algorithm)', (vector) => {
   const parts = jws.split('.') as [string, string, string]
 
   it('is verified', async () => {
-    expect(await judged(vector, jws)).toBe('good')
+    expect(await judged(vector.key, jws)).toBe('good')
   })
 
   it('fails with any character changed', async () => {
@@ -51,7 +40,7 @@ describe.each(verified)('$place ($algorithm)', (vector) => {
     for (let at = 0; at < jws.length; at++) {
       if (jws[at] === '.') continue
       const changed = jws.slice(0, at) + (jws[at] === 'A' ? 'B' : 'A') + jws.slice(at + 1)
-      if ((await judged(vector, changed)) === 'good') passed.push(at)
+      if ((await judged(vector.key, changed)) === 'good') passed.push(at)
     }
     expect(passed).toEqual([])
   })
@@ -93,6 +82,6 @@ it.each(verified.filter(({ place }) => /7515 A\.[123]/.test(place)))(
 )
 
 it.each(refused)('$place: refused for its form', async (vector) => {
-  expect(await judged(vector, vector.text)).toBe('form')
+  expect(await judged(vector.key, vector.text)).toBe('form')
   expect(await reasonOf(vector, vector.text)).toBe('malformed')
 })
