@@ -1,6 +1,6 @@
-import type { KeyObject } from 'node:crypto'
+import { createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto'
 
-/** A signature algorithm of RFC 7518, RFC 8037 or RFC 9864. `none` is not among them and cannot be asked for. */
+/** A signature algorithm of RFC 7518, RFC 8037, RFC 9864, or ML-DSA (FIPS 204), which Node has from 24.7 on. `none` is not among them and cannot be asked for. */
 export type Algorithm =
   | 'HS256'
   | 'HS384'
@@ -16,11 +16,15 @@ export type Algorithm =
   | 'ES512'
   | 'EdDSA'
   | 'Ed25519'
+  | 'ML-DSA-44'
+  | 'ML-DSA-65'
+  | 'ML-DSA-87'
 
 /** Every {@link Algorithm}. */
 export const algorithms: readonly Algorithm[] = Object.freeze([
   ...(['HS256', 'HS384', 'HS512', 'RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'] as const),
   ...(['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'] as const),
+  ...(['ML-DSA-44', 'ML-DSA-65', 'ML-DSA-87'] as const),
 ])
 
 const CURVE_OF: Partial<Record<Algorithm, string>> = {
@@ -35,6 +39,32 @@ const MIN_RSA_BITS = 2_048
 /** Whether an algorithm verifies with the very key that signs. */
 export function isSymmetric(algorithm: Algorithm): boolean {
   return algorithm.startsWith('HS')
+}
+
+/** Bytes of an ML-DSA-44 public key (FIPS 204, table 2), any of which are one. */
+const ML_DSA_44_BYTES = 1_312
+
+/** Whether this version of Node has an algorithm. */
+export function isSupported(algorithm: Algorithm): boolean {
+  return !isMlDsa(algorithm) || hasMlDsa()
+}
+
+/** Whether an algorithm has keys and signatures of kilobytes. */
+export function isMlDsa(algorithm: Algorithm): boolean {
+  return algorithm.startsWith('ML-DSA')
+}
+
+let mlDsa: boolean | undefined
+function hasMlDsa(): boolean {
+  const pub = Buffer.alloc(ML_DSA_44_BYTES).toString('base64url')
+  try {
+    mlDsa ??=
+      createPublicKey({ key: { kty: 'AKP', alg: 'ML-DSA-44', pub } as JsonWebKey, format: 'jwk' }) !==
+      undefined
+  } catch {
+    mlDsa = false
+  }
+  return mlDsa
 }
 
 /** Two names of one algorithm: the older one leaves the curve to the key (RFC 9864 §2.2). */
@@ -60,6 +90,7 @@ export function fits(key: KeyObject, algorithm: Algorithm): boolean {
     case 'ed25519':
       return isEd25519(algorithm)
     default:
-      return false
+      // Node's name of ML-DSA, which the types do not have.
+      return (key.asymmetricKeyType as string | undefined) === algorithm.toLowerCase()
   }
 }

@@ -27,6 +27,19 @@ export interface KeySetMessage {
 /** Every answer of a provider, and every failure to get one. */
 export const keySetChannel: Channel<KeySetMessage> = channel('scale:auth:key-set')
 
+/** A provider was asked about a token. */
+export interface IntrospectionMessage {
+  /** Origin and path of the endpoint. */
+  url: string
+  outcome: 'active' | 'inactive' | 'failed'
+  durationMs: number
+  /** What failed. */
+  error: unknown
+}
+
+/** Every answer of a provider about a token, and every failure to get one. */
+export const introspectionChannel: Channel<IntrospectionMessage> = channel('scale:auth:introspection')
+
 /** A family of refresh tokens. Never a token. */
 export interface FamilyMessage {
   /** Public id, as in the list of a user's families and in the claim `sid`. */

@@ -14,6 +14,7 @@ import type { ProofRefusal } from './dpop/proof.js'
  * - `signature`: it was not signed by that key
  * - `claims`: a claim is missing, of a wrong type, or does not fit the schema
  * - `revoked`: taken back before its end
+ * - `inactive`: its provider, which was asked, does not know it or has taken it back
  * - `too-large`: longer than `maxTokenBytes`
  * - `binding`: it is bound to a key and came without a proof, or it should be and is not
  */
@@ -31,6 +32,7 @@ export type TokenRefusal =
   | 'signature'
   | 'claims'
   | 'revoked'
+  | 'inactive'
   | 'too-large'
   | 'binding'
 
@@ -48,6 +50,7 @@ const WORDS: Record<TokenRefusal, string> = {
   signature: 'The signature of the access token is wrong',
   claims: 'A claim of the access token is missing or wrong',
   revoked: 'The access token was revoked',
+  inactive: 'The access token is not active',
   'too-large': 'The access token is too large',
   binding: 'The access token must be bound to a key, and come with a proof of it',
 }
@@ -189,8 +192,35 @@ export class UnusableKeySet extends ScaleError {
   /** The status that it answered with, if that was the problem. */
   readonly answered: number | undefined
 
-  constructor(problem: string, { answered }: { answered?: number } = {}) {
+  constructor(problem: string, { answered }: { answered?: number | undefined } = {}) {
     super(`The key set cannot be used: ${problem}.`, { code: 'ERR_SCALE_KEY_SET', status: 503 })
+    this.answered = answered
+  }
+}
+
+/** The provider could not be asked whether a token is active. It says nothing of the token. */
+export class IntrospectionUnavailable extends ScaleError {
+  /** @param retryAfterMs  when the provider is asked again, in ms */
+  constructor(retryAfterMs: number, cause: unknown) {
+    super('The provider of access tokens cannot be asked about them.', {
+      code: 'ERR_SCALE_INTROSPECTION_UNAVAILABLE',
+      status: 503,
+      headers: { 'Retry-After': String(Math.max(1, Math.ceil(retryAfterMs / 1_000))) },
+      cause,
+    })
+  }
+}
+
+/** A provider answered a question about a token with something else. The `cause` of an {@link IntrospectionUnavailable}. */
+export class UnusableAnswer extends ScaleError {
+  /** The status that it answered with, if that was the problem: 401 means that it does not know this API. */
+  readonly answered: number | undefined
+
+  constructor(problem: string, { answered }: { answered?: number | undefined } = {}) {
+    super(`The answer about a token cannot be used: ${problem}.`, {
+      code: 'ERR_SCALE_INTROSPECTION_ANSWER',
+      status: 503,
+    })
     this.answered = answered
   }
 }

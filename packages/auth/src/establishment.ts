@@ -1,31 +1,12 @@
 import { hash, type KeyObject } from 'node:crypto'
 import { type AccessTokenClaims, refusalByContent } from './claims.js'
 import { isCanonical, readHeader, readPart } from './compact.js'
-import { type TokenRefusal, VerificationBusy } from './errors.js'
+import { VerificationBusy } from './errors.js'
+import { deeplyFrozen, type Established, type Establishing, Refusal } from './established.js'
 import type { AccessTokenConfig, IssuerConfig } from './options.js'
 import { Remembered } from './remembered.js'
 import { isSignedBy } from './signature.js'
 import { turns } from './turns.js'
-
-/** A token of which everything is good that no time and no list can change. */
-export interface Established {
-  readonly issuer: IssuerConfig
-  /** Frozen, to the last member: requests share them. */
-  readonly claims: AccessTokenClaims
-}
-
-/** A refusal that is not yet an error: those are made where the request is answered. */
-export class Refusal {
-  readonly reason: TokenRefusal
-  readonly issuer: string | undefined
-  readonly cause: unknown
-
-  constructor(reason: TokenRefusal, issuer?: string, cause?: unknown) {
-    this.reason = reason
-    this.issuer = issuer
-    this.cause = cause
-  }
-}
 
 /** A token that can be looked at further: its form is right, and its issuer is trusted. */
 interface Readable {
@@ -38,6 +19,7 @@ interface Readable {
 
 /** An established token, and what vouched for it. */
 interface Entry extends Established {
+  readonly issuer: IssuerConfig
   readonly algorithm: Readable['algorithm']
   readonly kid: string | undefined
   readonly key: KeyObject
@@ -56,7 +38,7 @@ const MAX_WAITING = 1_024
  * @throws {KeysUnavailable} a key could not be asked for
  * @throws {VerificationBusy} too many unknown tokens at once
  */
-export class Establishment {
+export class Establishment implements Establishing {
   readonly #config: AccessTokenConfig
   readonly #remembered: Remembered<Entry>
   /** Tokens that are being established, by SHA-256. */
@@ -124,15 +106,4 @@ function read(config: AccessTokenConfig, token: string): Readable | Refusal {
 
 function isAccessToken(wanted: AccessTokenConfig['type'], typ: string): boolean {
   return typ === 'at+jwt' || (wanted === 'jwt' && (typ === 'jwt' || typ === ''))
-}
-
-/** Without recursion: a token of 8 KiB can be nested some thousand times. */
-function deeplyFrozen<Value extends object>(value: Value): Value {
-  const left: object[] = [value]
-  for (let one = left.pop(); one !== undefined; one = left.pop()) {
-    Object.freeze(one)
-    for (const member of Object.values(one))
-      if (typeof member === 'object' && member !== null) left.push(member)
-  }
-  return value
 }

@@ -2,6 +2,8 @@ export type { Schema, SchemaIssue, SchemaResult } from '@scale/core'
 export { type Algorithm, algorithms } from './algorithms.js'
 export {
   type FamilyMessage,
+  type IntrospectionMessage,
+  introspectionChannel,
   issuedChannel,
   type KeySetMessage,
   keySetChannel,
@@ -25,6 +27,7 @@ export {
   AuthMisuse,
   InsufficientAuthentication,
   InsufficientScope,
+  IntrospectionUnavailable,
   InvalidAuthorization,
   InvalidGrant,
   InvalidProof,
@@ -33,6 +36,7 @@ export {
   PasswordsBusy,
   type TokenRefusal,
   TokenRequired,
+  UnusableAnswer,
   UnusableKeySet,
   VerificationBusy,
 } from './errors.js'
@@ -51,6 +55,8 @@ export {
   requireClaims,
   requireScope,
 } from './guards.js'
+export { type Introspection, introspection } from './introspection/introspection.js'
+export { type IntrospectionOptions, introspectionDefaults } from './introspection/options.js'
 export {
   type Device,
   type FamilyInfo,

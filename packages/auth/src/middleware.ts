@@ -14,7 +14,9 @@ import {
   TokenRequired,
   wordsOfProof,
 } from './errors.js'
+import type { Establishing } from './established.js'
 import { Establishment } from './establishment.js'
+import { Introspected } from './introspection/introspected.js'
 import { type AccessTokenConfig, type AccessTokenOptions, resolveAccessTokenOptions } from './options.js'
 import { type Auth, verify } from './verifier.js'
 
@@ -31,7 +33,7 @@ export interface AccessTokens<Claims extends object = AccessTokenClaims> {
    * Verifies a token that came another way than in a header, such as in the first message of a WebSocket. There is no proof
    * then: one that is bound to a key is refused.
    *
-   * @throws {InvalidToken} @throws {KeysUnavailable} @throws the error of the revocation's store
+   * @throws {InvalidToken} @throws {KeysUnavailable} @throws {IntrospectionUnavailable} @throws the error of the revocation's store
    */
   verify(token: string): Promise<Auth<Claims>>
 }
@@ -49,7 +51,7 @@ export function accessToken<Claims extends object = AccessTokenClaims>(
   options: AccessTokenOptions<Claims>,
 ): AccessTokens<Claims> {
   const config = resolveAccessTokenOptions(options)
-  const establishment = new Establishment(config)
+  const establishment = establishmentOf(config)
   const takesDpop = config.dpop !== undefined
   /** Where `prefetch` leaves what it began. */
   const begun = requestSlot<Admission>('access token begun')
@@ -103,6 +105,13 @@ export function accessToken<Claims extends object = AccessTokenClaims>(
   })
 }
 
+function establishmentOf(config: AccessTokenConfig): Establishing {
+  const { introspected, maxTokenBytes, maxRememberedTokens } = config
+  return introspected === undefined
+    ? new Establishment(config)
+    : new Introspected(introspected, maxTokenBytes, maxRememberedTokens)
+}
+
 type GivenCredentials = Exclude<Credentials, string>
 
 /** A request that may pass. */
@@ -120,7 +129,7 @@ interface Admission {
 /** Token first, proof second: only who has a good token can fill the store of used proofs. */
 function admit(
   config: AccessTokenConfig,
-  establishment: Establishment,
+  establishment: Establishing,
   req: IncomingMessage,
   { token, scheme }: GivenCredentials,
 ): Admitted | Promise<Admitted> {

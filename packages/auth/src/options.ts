@@ -15,11 +15,12 @@ import {
   standardSchema,
   string,
 } from '@scale/core'
-import { type Algorithm, algorithms, isSymmetric } from './algorithms.js'
+import { type Algorithm, algorithms, isSupported, isSymmetric } from './algorithms.js'
 import { type ChallengeParameters, quotable } from './challenge.js'
 import type { AccessTokenClaims } from './claims.js'
 import type { ClientCertificate } from './client-certificate.js'
 import type { Dpop } from './dpop/dpop.js'
+import type { Introspection } from './introspection/introspection.js'
 import type { KeySet } from './keys/key-set.js'
 import type { Revocation } from './revocation.js'
 
@@ -44,7 +45,15 @@ export interface TrustedIssuer {
 }
 
 /** What `accessToken` takes. */
-export interface AccessTokenOptions<Claims extends object = AccessTokenClaims> extends TrustedIssuer {
+export interface AccessTokenOptions<Claims extends object = AccessTokenClaims>
+  extends Omit<TrustedIssuer, 'keys'> {
+  /** Its keys, as with the other issuers: required, unless there is `introspection` */
+  keys?: KeySet
+  /**
+   * Asks the issuer about its tokens, which then need not be JWTs: `introspection(endpoint, …)` (RFC 7662), in the place of `keys`.
+   * Default none
+   */
+  introspection?: Introspection
   /** More authorization servers, each with keys of its own. Default none */
   otherIssuers?: readonly TrustedIssuer[]
   /**
@@ -116,6 +125,8 @@ const trusted: OptionChecks<TrustedIssuer> = {
 
 const checks: OptionChecks<AccessTokenOptions> = {
   ...trusted,
+  introspection: (value) =>
+    typeof (value as Partial<Introspection> | null)?.ask === 'function' ? undefined : '`introspection(…)`',
   otherIssuers: arrayOf(() => undefined),
   type: oneOf('at+jwt', 'jwt'),
   clockToleranceMs: durationMs(0, 300_000),
@@ -142,9 +153,18 @@ export interface IssuerConfig {
   readonly keys: KeySet
 }
 
+/** An issuer that is asked about its tokens. */
+export interface IntrospectedConfig extends Pick<IssuerConfig, 'issuer' | 'audience' | 'clientId'> {
+  readonly introspection: Introspection
+  /** `jwt`: it need not say what kind of token it is. */
+  readonly type: 'at+jwt' | 'jwt'
+}
+
 /** What every part of the resource server works with. */
 export interface AccessTokenConfig {
   readonly issuers: ReadonlyMap<string, IssuerConfig>
+  /** There is no key then, and no other issuer. */
+  readonly introspected: IntrospectedConfig | undefined
   readonly type: 'at+jwt' | 'jwt'
   readonly clockToleranceMs: number
   readonly maxTokenBytes: number
@@ -158,7 +178,7 @@ export interface AccessTokenConfig {
   readonly clock: () => number
 }
 
-const required = ['issuer', 'audience', 'keys'] as const
+const required = ['issuer', 'audience'] as const
 
 /** @throws {InvalidOption} */
 export function resolveAccessTokenOptions<Claims extends object>(
@@ -167,14 +187,20 @@ export function resolveAccessTokenOptions<Claims extends object>(
   const given = options as unknown as AccessTokenOptions
   const resolved = resolveOptions('accessToken', given, { checks, defaults: accessTokenDefaults, required })
   const others = (resolved.otherIssuers ?? []).map((other) =>
-    resolveOptions('accessToken: otherIssuers', other, { checks: trusted, defaults: {}, required }),
+    resolveOptions('accessToken: otherIssuers', other, {
+      checks: trusted,
+      defaults: {},
+      required: [...required, 'keys'],
+    }),
   )
-  const issuers = [resolved, ...others].map(issuerConfig)
+  const introspected = introspectedConfig(resolved)
+  const issuers = introspected === undefined ? [resolved, ...others].map(issuerConfig) : []
   const byName = new Map(issuers.map((one) => [one.issuer, one]))
   if (byName.size < issuers.length) throw new InvalidOption('accessToken: two issuers have the same name.')
   const { realm, resourceMetadata, dpop } = resolved
   return {
     issuers: byName,
+    introspected,
     type: resolved.type,
     clockToleranceMs: resolved.clockToleranceMs,
     maxTokenBytes: resolved.maxTokenBytes,
@@ -189,10 +215,32 @@ export function resolveAccessTokenOptions<Claims extends object>(
   }
 }
 
-function issuerConfig({ issuer, audience, clientId, keys, ...given }: TrustedIssuer): IssuerConfig {
+function introspectedConfig({
+  introspection,
+  ...given
+}: Pick<AccessTokenOptions, 'introspection' | 'keys' | 'algorithms' | 'otherIssuers' | 'type'> & Trust):
+  | IntrospectedConfig
+  | undefined {
+  if (introspection === undefined) return undefined
+  if ([given.keys, given.algorithms, given.otherIssuers].some((one) => one !== undefined)) {
+    throw new InvalidOption(
+      'accessToken: with `introspection`, the provider vouches for its tokens: `keys`, `algorithms` and `otherIssuers` have no place.',
+    )
+  }
+  return { ...trustOf(given), introspection, type: given.type ?? 'at+jwt' }
+}
+
+function issuerConfig({ keys, ...given }: Omit<TrustedIssuer, 'keys'> & { keys?: KeySet }): IssuerConfig {
+  if (keys === undefined) throw new InvalidOption('accessToken: `keys` is required, or `introspection`.')
   const algorithms = given.algorithms ?? keys.algorithms
   if (algorithms === undefined)
     throw new InvalidOption('accessToken: `algorithms` is required with these keys.')
+  const missing = algorithms.find((one) => !isSupported(one))
+  if (missing !== undefined) {
+    throw new InvalidOption(
+      `accessToken: \`algorithms\` has ${missing}, which Node ${process.version} does not: 24.7 or later does.`,
+    )
+  }
   if (algorithms.some(isSymmetric) && !algorithms.every(isSymmetric)) {
     throw new InvalidOption(
       'accessToken: `algorithms` mixes HMAC and public keys: a token could then be signed with a public key as the secret.',
@@ -203,6 +251,12 @@ function issuerConfig({ issuer, audience, clientId, keys, ...given }: TrustedIss
       `accessToken: \`algorithms\` has none of those that the keys are for (${keys.algorithms.join(', ')}): every token would be refused.`,
     )
   }
+  return { ...trustOf(given), algorithms, keys }
+}
+
+type Trust = Pick<TrustedIssuer, 'issuer' | 'audience' | 'clientId'>
+
+function trustOf({ issuer, audience, clientId }: Trust): Omit<IssuerConfig, 'algorithms' | 'keys'> {
   if (audience === false && clientId === undefined) {
     throw new InvalidOption(
       'accessToken: `audience: false` needs `clientId`: else the tokens of every client would do.',
@@ -212,8 +266,6 @@ function issuerConfig({ issuer, audience, clientId, keys, ...given }: TrustedIss
     issuer,
     audience: audience === false ? undefined : listOf(audience),
     clientId: clientId === undefined ? undefined : listOf(clientId),
-    algorithms,
-    keys,
   }
 }
 

@@ -2,7 +2,7 @@ import { challengeOf, type Scheme } from './challenge.js'
 import { refusedChannel } from './channels.js'
 import { type AccessTokenClaims, boundTo, refusalByTime, scopesOf } from './claims.js'
 import { InvalidToken, wordsOf } from './errors.js'
-import { type Established, type Establishment, Refusal } from './establishment.js'
+import { type Established, type Establishing, Refusal } from './established.js'
 import type { AccessTokenConfig } from './options.js'
 
 /** What a good token says. Requests with one token share its claims, so they are frozen. */
@@ -30,11 +30,11 @@ export interface Presentation {
  * @param presented  how it came
  * @returns no promise if everything is at hand
  * @throws {InvalidToken} with the challenge for the client
- * @throws {KeysUnavailable} @throws {VerificationBusy} @throws the store's error, if revocation could not be asked
+ * @throws {KeysUnavailable} @throws {IntrospectionUnavailable} @throws {VerificationBusy} @throws the store's error, if revocation could not be asked
  */
 export function verify(
   config: AccessTokenConfig,
-  establishment: Establishment,
+  establishment: Establishing,
   token: string,
   presented: Presentation,
 ): Auth<object> | Promise<Auth<object>> {

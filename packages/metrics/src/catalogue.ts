@@ -172,7 +172,12 @@ export const packageCatalogue: Catalogue<
   | 'clusterReloads'
   | 'shutdownForced',
   'redisBreakersOpen' | 'overloadLimit' | 'clusterWorkers' | 'clusterHeld' | 'clusterReady',
-  'redisOperation' | 'cacheLoads' | 'authKeySet' | 'clusterReloadDuration' | 'shutdownDuration'
+  | 'redisOperation'
+  | 'cacheLoads'
+  | 'authKeySet'
+  | 'authIntrospection'
+  | 'clusterReloadDuration'
+  | 'shutdownDuration'
 > = {
   redisOperation: histogram(
     'scale_redis_operation_duration_seconds',
@@ -290,6 +295,12 @@ export const packageCatalogue: Catalogue<
     ['url', 'outcome'],
     durationBounds,
     'Requests to a provider for its keys: loaded or failed.',
+  ),
+  authIntrospection: histogram(
+    'scale_auth_introspection_duration_seconds',
+    ['url', 'outcome'],
+    durationBounds,
+    'Questions to a provider about tokens: active, inactive or failed.',
   ),
   authIssued: counter('scale_auth_issued_total', [], 'Sign-ins that were given tokens.'),
   authRefreshed: counter(

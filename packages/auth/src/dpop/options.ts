@@ -14,7 +14,7 @@ import {
   string,
 } from '@scale/core'
 import { keyPrefix, type RedisClient, redisClient } from '@scale/redis'
-import { type Algorithm, algorithms, isSymmetric } from '../algorithms.js'
+import { type Algorithm, algorithms, isMlDsa, isSymmetric } from '../algorithms.js'
 import type { ReplayStore } from '../replay-store.js'
 import { memoryReplayStore } from '../stores/memory-replay.js'
 import { redisReplayStore } from '../stores/redis-replay.js'
@@ -97,7 +97,7 @@ function baseAddress(value: unknown): string | undefined {
 
 const checks: OptionChecks<DpopOptions> = {
   mode: oneOf('required', 'accepted'),
-  algorithms: arrayOf(oneOf(...algorithms.filter((one) => !isSymmetric(one))), 1),
+  algorithms: arrayOf(oneOf(...algorithms.filter((one) => !isSymmetric(one) && !isMlDsa(one))), 1),
   maxAgeMs: durationMs(1_000, 600_000),
   clockToleranceMs: durationMs(0, 300_000),
   nonceSecrets: arrayOf(string(32, 1_024), 1),

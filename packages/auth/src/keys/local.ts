@@ -15,7 +15,7 @@ export function localKeys(keys: Jwk | readonly Jwk[] | Jwks): KeySet {
     if (key !== undefined) return key
     throw new InvalidOption(
       `localKeys: key ${index + 1} cannot verify signatures: its type or curve is unknown, its \`alg\` or \`use\` says ` +
-        'otherwise, or it is too small (RSA: 2,048 bits; HMAC: as long as the hash).',
+        'otherwise, or it is too small (RSA: 2,048 bits; HMAC: as long as the hash). ML-DSA needs Node 24.7.',
     )
   })
   if (usable.length === 0) throw new InvalidOption('localKeys: at least one key is needed.')

@@ -169,7 +169,8 @@ function privateKeyOf(key: string | Jwk): KeyObject | undefined {
   }
 }
 
-const PUBLIC_MEMBERS = ['crv', 'e', 'kty', 'n', 'x', 'y'] as const
+/** `alg` is a member of the key itself only with ML-DSA (draft-ietf-cose-dilithium). */
+const PUBLIC_MEMBERS = ['alg', 'crv', 'e', 'kty', 'n', 'pub', 'x', 'y'] as const
 
 function publicPartOf(key: KeyObject): Jwk {
   const jwk = key.export({ format: 'jwk' }) as Jwk

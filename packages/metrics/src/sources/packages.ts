@@ -131,6 +131,8 @@ function auth(m: Instruments): Part<'auth'> {
     'scale:auth:refused': ({ reason }) => m.authRefused.with(reason).add(),
     'scale:auth:key-set': ({ url, outcome, durationMs }) =>
       m.authKeySet.with(url, outcome).observe(durationMs / 1_000),
+    'scale:auth:introspection': ({ url, outcome, durationMs }) =>
+      m.authIntrospection.with(url, outcome).observe(durationMs / 1_000),
     'scale:auth:issued': () => m.authIssued.with().add(),
     'scale:auth:refreshed': ({ repeated }) => m.authRefreshed.with(String(repeated)).add(),
     'scale:auth:reuse': () => m.authReuse.with().add(),

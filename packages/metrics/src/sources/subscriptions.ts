@@ -50,6 +50,7 @@ interface Messages {
   'scale:overload:limit': { admission: string; limit: number }
   'scale:auth:refused': Reason
   'scale:auth:key-set': Outcome & { url: string; durationMs: number }
+  'scale:auth:introspection': Outcome & { url: string; durationMs: number }
   'scale:auth:issued': object
   'scale:auth:refreshed': { repeated: boolean }
   'scale:auth:reuse': object

@@ -189,6 +189,18 @@ describe('each channel is counted', () => {
         'url="https://a.example/jwks",outcome="failed"': 1,
       },
     ],
+    [
+      'auth:introspection',
+      [
+        { url: 'https://a.example/introspect', outcome: 'active', durationMs: 20 },
+        { url: 'https://a.example/introspect', outcome: 'failed', durationMs: 3_000, error: 1 },
+      ],
+      'scale_auth_introspection_duration_seconds',
+      {
+        'url="https://a.example/introspect",outcome="active"': 1,
+        'url="https://a.example/introspect",outcome="failed"': 1,
+      },
+    ],
     ['auth:issued', [{ id: 'a', userId: 'b' }], 'scale_auth_issued_total', { '': 1 }],
     [
       'auth:refreshed',
