@@ -1,6 +1,6 @@
 import { type Channel, channel } from '@scale/core'
-import type { ProofRefusal } from './dpop/proof.js'
 import type { TokenRefusal } from './errors.js'
+import type { ProofRefusal } from './http/dpop/proof.js'
 
 /** A token was presented and refused, or the proof that came with it. */
 export interface RefusedMessage {

@@ -1,5 +1,5 @@
 import { ScaleError } from '@scale/core'
-import type { ProofRefusal } from './dpop/proof.js'
+import type { ProofRefusal } from './http/dpop/proof.js'
 
 /**
  * Why a token was refused.

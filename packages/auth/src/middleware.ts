@@ -1,11 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { contract, type MiddlewareContract, type Next, prefetch, requestSlot } from '@scale/core'
-import { type Credentials, credentialsOf } from './authorization.js'
-import { type ChallengeParameters, challengeOf, type Scheme } from './challenge.js'
 import { refusedChannel } from './channels.js'
-import type { AccessTokenClaims } from './claims.js'
-import { certificateOf } from './client-certificate.js'
-import type { ProofOutcome } from './dpop/dpop.js'
 import {
   AuthMisuse,
   errorOfProof,
@@ -14,11 +9,16 @@ import {
   TokenRequired,
   wordsOfProof,
 } from './errors.js'
-import type { Establishing } from './established.js'
-import { Establishment } from './establishment.js'
-import { Introspected } from './introspection/introspected.js'
+import { type Credentials, credentialsOf } from './http/authorization.js'
+import { type ChallengeParameters, challengeOf, type Scheme } from './http/challenge.js'
+import { certificateOf } from './http/client-certificate.js'
+import type { ProofOutcome } from './http/dpop/dpop.js'
 import { type AccessTokenConfig, type AccessTokenOptions, resolveAccessTokenOptions } from './options.js'
-import { type Auth, verify } from './verifier.js'
+import type { AccessTokenClaims } from './verification/claims.js'
+import type { Establishing } from './verification/established.js'
+import { Establishment } from './verification/establishment.js'
+import { Introspected } from './verification/introspection/introspected.js'
+import { type Auth, verify } from './verification/verifier.js'
 
 /** The middleware, and what can be done with tokens outside a request. */
 export interface AccessTokens<Claims extends object = AccessTokenClaims> {

@@ -15,14 +15,14 @@ import {
   standardSchema,
   string,
 } from '@scale/core'
-import { type Algorithm, algorithms, isSupported, isSymmetric } from './algorithms.js'
-import { type ChallengeParameters, quotable } from './challenge.js'
-import type { AccessTokenClaims } from './claims.js'
-import type { ClientCertificate } from './client-certificate.js'
-import type { Dpop } from './dpop/dpop.js'
-import type { Introspection } from './introspection/introspection.js'
+import { type ChallengeParameters, quotable } from './http/challenge.js'
+import type { ClientCertificate } from './http/client-certificate.js'
+import type { Dpop } from './http/dpop/dpop.js'
 import type { KeySet } from './keys/key-set.js'
-import type { Revocation } from './revocation.js'
+import { type Algorithm, algorithms, isSupported, isSymmetric } from './verification/algorithms.js'
+import type { AccessTokenClaims } from './verification/claims.js'
+import type { Introspection } from './verification/introspection/introspection.js'
+import type { Revocation } from './verification/revocation.js'
 
 /** An authorization server whose tokens are accepted. */
 export interface TrustedIssuer {

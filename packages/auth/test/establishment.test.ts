@@ -14,7 +14,7 @@ import {
   revocation,
   VerificationBusy,
 } from '../src/index.js'
-import { Remembered } from '../src/remembered.js'
+import { Remembered } from '../src/verification/remembered.js'
 import { listen } from './app.js'
 import { startProvider } from './keys/provider.js'
 import { type Changes, key, mint, NOW, NOW_MS, options, part, testKey } from './tokens.js'

@@ -3,7 +3,7 @@ import { createRedis, slotOf, whenReady } from '@scale/redis'
 import { type RedisCluster, startRedisCluster } from '@scale/redis/testing'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { signingKeys, type TokenIssuer, type TokenResponse, tokenIssuer } from '../src/index.js'
-import { userTag } from '../src/refresh-token.js'
+import { userTag } from '../src/issuer/refresh-token.js'
 import { testKey } from './tokens.js'
 
 let cluster: RedisCluster

@@ -1,5 +1,5 @@
-import { isSymmetric } from '../algorithms.js'
 import { UnusableKeySet } from '../errors.js'
+import { isSymmetric } from '../verification/algorithms.js'
 import { type Asking, fetchObject } from './fetch-object.js'
 import { type Jwk, type VerificationKey, verificationKey } from './key-set.js'
 import { providerUrl } from './remote-options.js'

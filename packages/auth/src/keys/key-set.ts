@@ -1,5 +1,5 @@
 import { createPublicKey, createSecretKey, type JsonWebKey, type KeyObject } from 'node:crypto'
-import { type Algorithm, algorithms, fits, isNamedFor } from '../algorithms.js'
+import { type Algorithm, algorithms, fits, isNamedFor } from '../verification/algorithms.js'
 
 /** The keys that verify the tokens of one issuer. */
 export interface KeySet {

@@ -8,8 +8,8 @@ import {
   resolveOptions,
   string,
 } from '@scale/core'
-import { type Algorithm, isSymmetric } from '../algorithms.js'
 import { AuthMisuse } from '../errors.js'
+import { type Algorithm, isSymmetric } from '../verification/algorithms.js'
 import { type Jwk, type Jwks, type KeySet, pick, type VerificationKey, verificationKey } from './key-set.js'
 
 /** A private key, and from when on it signs. */

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import { AuthMisuse, PasswordsBusy } from '../errors.js'
-import { turns } from '../turns.js'
+import { turns } from '../verification/turns.js'
 import { type PasswordsOptions, resolvePasswordsOptions } from './options.js'
 import { labelled, type Pepper, pepperOf, unlabelled } from './peppers.js'
 import { matchesScrypt } from './scrypt.js'

@@ -1,5 +1,5 @@
-import type { Family, FamilyStore } from '../family-store.js'
-import type { FamilyRef } from '../refresh-token.js'
+import type { FamilyRef } from '../issuer/refresh-token.js'
+import type { Family, FamilyStore } from './family-store.js'
 
 /** Options of `memoryFamilyStore`. */
 export interface MemoryFamilyStoreOptions {

@@ -1,5 +1,5 @@
 import { ScaleError } from '@scale/core'
-import type { ReplayStore } from '../replay-store.js'
+import type { ReplayStore } from './replay-store.js'
 
 /** Options of `memoryReplayStore`. */
 export interface MemoryReplayStoreOptions {

@@ -1,4 +1,4 @@
-import type { RevocationStore } from '../revocation-store.js'
+import type { RevocationStore } from './revocation-store.js'
 
 /** Options of `memoryRevocationStore`. */
 export interface MemoryRevocationStoreOptions {

@@ -6,14 +6,14 @@ import {
   type Script,
   storeGuard,
 } from '@scale/redis'
-import type { FamilyStore, ListedFamily, RotateOutcome } from '../family-store.js'
-import { createFamilyScript } from '../lua/create-family.lua.js'
-import { endFamiliesScript } from '../lua/end-families.lua.js'
-import { endFamilyScript } from '../lua/end-family.lua.js'
-import { listFamiliesScript } from '../lua/list-families.lua.js'
-import { listIdsScript } from '../lua/list-ids.lua.js'
-import { rotateFamilyScript } from '../lua/rotate-family.lua.js'
-import type { FamilyRef } from '../refresh-token.js'
+import type { FamilyRef } from '../issuer/refresh-token.js'
+import type { FamilyStore, ListedFamily, RotateOutcome } from './family-store.js'
+import { createFamilyScript } from './lua/create-family.lua.js'
+import { endFamiliesScript } from './lua/end-families.lua.js'
+import { endFamilyScript } from './lua/end-family.lua.js'
+import { listFamiliesScript } from './lua/list-families.lua.js'
+import { listIdsScript } from './lua/list-ids.lua.js'
+import { rotateFamilyScript } from './lua/rotate-family.lua.js'
 
 /** Options of `redisFamilyStore`. */
 export interface RedisFamilyStoreOptions {

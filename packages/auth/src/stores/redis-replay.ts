@@ -1,5 +1,5 @@
 import { keyspace, type OperationOptions, type RedisClient, storeGuard } from '@scale/redis'
-import type { ReplayStore } from '../replay-store.js'
+import type { ReplayStore } from './replay-store.js'
 
 /** Options of `redisReplayStore`. */
 export interface RedisReplayStoreOptions {

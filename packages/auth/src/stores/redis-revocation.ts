@@ -1,6 +1,6 @@
 import { keyspace, type OperationOptions, type RedisClient, storeGuard } from '@scale/redis'
-import { raiseMarkScript } from '../lua/raise-mark.lua.js'
-import type { RevocationStore } from '../revocation-store.js'
+import { raiseMarkScript } from './lua/raise-mark.lua.js'
+import type { RevocationStore } from './revocation-store.js'
 
 /** Options of `redisRevocationStore`. */
 export interface RedisRevocationStoreOptions {

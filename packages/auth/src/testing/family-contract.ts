@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import type { FamilyRotation, FamilyStore, NewFamily, RotateOutcome } from '../family-store.js'
 import {
   digestOf,
   type FamilyRef,
@@ -8,7 +7,8 @@ import {
   refOf,
   successorOf,
   userTag,
-} from '../refresh-token.js'
+} from '../issuer/refresh-token.js'
+import type { FamilyRotation, FamilyStore, NewFamily, RotateOutcome } from '../stores/family-store.js'
 import { type ContractRunner, unique } from './runner.js'
 
 /** A store of families, and the clock that it reads. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { ReplayStore } from '../replay-store.js'
+import type { ReplayStore } from '../stores/replay-store.js'
 import { type ContractRunner, unique } from './runner.js'
 
 /** A store of used proofs, and the clock that it reads. */

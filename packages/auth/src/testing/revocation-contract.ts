@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { Mark, RevocationStore } from '../revocation-store.js'
+import type { Mark, RevocationStore } from '../stores/revocation-store.js'
 import { type ContractRunner, unique } from './runner.js'
 
 /** A store of marks, and the clock that it reads. */

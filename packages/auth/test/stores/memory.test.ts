@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { digestOf, newRefreshToken, refOf } from '../../src/refresh-token.js'
+import { digestOf, newRefreshToken, refOf } from '../../src/issuer/refresh-token.js'
 import { memoryFamilyStore } from '../../src/stores/memory-family.js'
 import { memoryRevocationStore } from '../../src/stores/memory-revocation.js'
 import { familyStoreContract, revocationStoreContract } from '../../src/testing/index.js'

@@ -1,6 +1,6 @@
 import { createHmac, createSecretKey } from 'node:crypto'
 import { CompactSign } from 'jose'
-import { credentialsOf } from '../../src/authorization.js'
+import { credentialsOf } from '../../src/http/authorization.js'
 import {
   type AccessTokenOptions,
   accessToken,

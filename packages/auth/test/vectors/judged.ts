@@ -1,7 +1,7 @@
 import { InvalidOption } from '@scale/core'
-import { isCanonical, readHeader } from '../../src/compact.js'
 import { accessToken, type Jwk, type Jwks, localKeys } from '../../src/index.js'
-import { isSignedBy } from '../../src/signature.js'
+import { isCanonical, readHeader } from '../../src/verification/compact.js'
+import { isSignedBy } from '../../src/verification/signature.js'
 
 /**
  * `good`, or at which of the steps that the middleware takes a JWS fails, whatever its payload is. What an algorithm is trusted

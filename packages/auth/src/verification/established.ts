@@ -1,5 +1,5 @@
+import type { TokenRefusal } from '../errors.js'
 import type { AccessTokenClaims } from './claims.js'
-import type { TokenRefusal } from './errors.js'
 
 /** A token of which everything is good that no time and no list can change. */
 export interface Established {

@@ -1,7 +1,7 @@
 import { createPublicKey, hash, type JsonWebKey, type KeyObject } from 'node:crypto'
-import { type Algorithm, fits } from '../algorithms.js'
-import { isCanonical, readPart } from '../compact.js'
-import { isSignedBy } from '../signature.js'
+import { type Algorithm, fits } from '../../verification/algorithms.js'
+import { isCanonical, readPart } from '../../verification/compact.js'
+import { isSignedBy } from '../../verification/signature.js'
 import { normalizedUrl } from './address.js'
 import type { KnownKey, KnownKeys } from './known-keys.js'
 

@@ -10,11 +10,11 @@ import {
   type ProblemContract,
   resolveOptions,
 } from '@scale/core'
+import { InsufficientAuthentication, InsufficientScope, TokenRequired } from '../errors.js'
+import { authOf, type Presented } from '../middleware.js'
+import type { AccessTokenClaims } from '../verification/claims.js'
+import type { Auth } from '../verification/verifier.js'
 import { challengeOf, quotable, scopeToken } from './challenge.js'
-import type { AccessTokenClaims } from './claims.js'
-import { InsufficientAuthentication, InsufficientScope, TokenRequired } from './errors.js'
-import { authOf, type Presented } from './middleware.js'
-import type { Auth } from './verifier.js'
 
 /** A middleware that comes after `accessToken()`. */
 export interface Guard {

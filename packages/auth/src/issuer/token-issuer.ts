@@ -1,16 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { string } from '@scale/core'
 import { SignJWT } from 'jose'
-import { scopeToken } from './challenge.js'
-import { issuedChannel, refreshedChannel, reuseChannel, revokedChannel } from './channels.js'
-import { isThumbprint } from './claims.js'
-import { AuthMisuse, InvalidGrant } from './errors.js'
-import type { Family } from './family-store.js'
-import {
-  resolveTokenIssuerOptions,
-  type TokenIssuerConfig,
-  type TokenIssuerOptions,
-} from './issuer-options.js'
+import { issuedChannel, refreshedChannel, reuseChannel, revokedChannel } from '../channels.js'
+import { AuthMisuse, InvalidGrant } from '../errors.js'
+import { scopeToken } from '../http/challenge.js'
+import type { Family } from '../stores/family-store.js'
+import { isThumbprint } from '../verification/claims.js'
+import { resolveTokenIssuerOptions, type TokenIssuerConfig, type TokenIssuerOptions } from './options.js'
 import {
   digestOf,
   type FamilyRef,

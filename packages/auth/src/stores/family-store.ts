@@ -1,4 +1,4 @@
-import type { FamilyRef } from './refresh-token.js'
+import type { FamilyRef } from '../issuer/refresh-token.js'
 
 /** What a family is made with. */
 export interface NewFamily {

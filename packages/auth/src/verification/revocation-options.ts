@@ -10,9 +10,9 @@ import {
   resolveOptions,
 } from '@scale/core'
 import { keyPrefix, type RedisClient, redisClient } from '@scale/redis'
-import type { RevocationStore } from './revocation-store.js'
-import { memoryRevocationStore } from './stores/memory-revocation.js'
-import { redisRevocationStore } from './stores/redis-revocation.js'
+import { memoryRevocationStore } from '../stores/memory-revocation.js'
+import { redisRevocationStore } from '../stores/redis-revocation.js'
+import type { RevocationStore } from '../stores/revocation-store.js'
 
 /** What `revocation` takes. */
 export interface RevocationOptions {

@@ -1,4 +1,4 @@
-import type { TokenRefusal } from './errors.js'
+import type { TokenRefusal } from '../errors.js'
 
 /** The claims of an access token (RFC 9068 §2.2). Others are there as they came; a schema gives them types. */
 export interface AccessTokenClaims {

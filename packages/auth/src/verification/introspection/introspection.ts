@@ -1,6 +1,6 @@
-import { introspectionChannel } from '../channels.js'
-import { IntrospectionUnavailable, UnusableAnswer, VerificationBusy } from '../errors.js'
-import { fetchObject } from '../keys/fetch-object.js'
+import { introspectionChannel } from '../../channels.js'
+import { IntrospectionUnavailable, UnusableAnswer, VerificationBusy } from '../../errors.js'
+import { fetchObject } from '../../keys/fetch-object.js'
 import { turns } from '../turns.js'
 import { questionAbout } from './client-authentication.js'
 import {

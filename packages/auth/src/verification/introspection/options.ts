@@ -11,8 +11,8 @@ import {
   resolveOptions,
   string,
 } from '@scale/core'
-import { providerUrl } from '../keys/remote-options.js'
-import type { SigningKeys } from '../keys/signing.js'
+import { providerUrl } from '../../keys/remote-options.js'
+import type { SigningKeys } from '../../keys/signing.js'
 
 /** What `introspection` takes beside the address. */
 export interface IntrospectionOptions {

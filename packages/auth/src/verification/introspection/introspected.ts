@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
+import type { IntrospectedConfig } from '../../options.js'
 import { type AccessTokenClaims, refusalByContent } from '../claims.js'
 import { deeplyFrozen, type Established, type Establishing, Refusal } from '../established.js'
-import type { IntrospectedConfig } from '../options.js'
 import { Remembered } from '../remembered.js'
 
 /** What was learnt of a token, until when it counts by a clock that nobody sets. */

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import { revocationFailureChannel, revokedChannel } from './channels.js'
+import { revocationFailureChannel, revokedChannel } from '../channels.js'
 import type { AccessTokenClaims } from './claims.js'
 import { type RevocationOptions, resolveRevocationOptions } from './revocation-options.js'
 

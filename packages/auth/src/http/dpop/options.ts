@@ -14,10 +14,10 @@ import {
   string,
 } from '@scale/core'
 import { keyPrefix, type RedisClient, redisClient } from '@scale/redis'
-import { type Algorithm, algorithms, isMlDsa, isSymmetric } from '../algorithms.js'
-import type { ReplayStore } from '../replay-store.js'
-import { memoryReplayStore } from '../stores/memory-replay.js'
-import { redisReplayStore } from '../stores/redis-replay.js'
+import { memoryReplayStore } from '../../stores/memory-replay.js'
+import { redisReplayStore } from '../../stores/redis-replay.js'
+import type { ReplayStore } from '../../stores/replay-store.js'
+import { type Algorithm, algorithms, isMlDsa, isSymmetric } from '../../verification/algorithms.js'
 import { type BaseUrl, normalizedUrl } from './address.js'
 import { type Nonces, nonces } from './nonces.js'
 

@@ -13,11 +13,11 @@ import {
   string,
 } from '@scale/core'
 import { keyPrefix, type RedisClient, redisClient } from '@scale/redis'
-import type { FamilyStore } from './family-store.js'
-import type { SigningKeys } from './keys/signing.js'
-import type { Revocation } from './revocation.js'
-import { memoryFamilyStore } from './stores/memory-family.js'
-import { redisFamilyStore } from './stores/redis-family.js'
+import type { SigningKeys } from '../keys/signing.js'
+import type { FamilyStore } from '../stores/family-store.js'
+import { memoryFamilyStore } from '../stores/memory-family.js'
+import { redisFamilyStore } from '../stores/redis-family.js'
+import type { Revocation } from '../verification/revocation.js'
 
 /** What `tokenIssuer` takes. */
 export interface TokenIssuerOptions {

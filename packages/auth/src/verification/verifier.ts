@@ -1,9 +1,9 @@
-import { challengeOf, type Scheme } from './challenge.js'
-import { refusedChannel } from './channels.js'
+import { refusedChannel } from '../channels.js'
+import { InvalidToken, wordsOf } from '../errors.js'
+import { challengeOf, type Scheme } from '../http/challenge.js'
+import type { AccessTokenConfig } from '../options.js'
 import { type AccessTokenClaims, boundTo, refusalByTime, scopesOf } from './claims.js'
-import { InvalidToken, wordsOf } from './errors.js'
 import { type Established, type Establishing, Refusal } from './established.js'
-import type { AccessTokenConfig } from './options.js'
 
 /** What a good token says. Requests with one token share its claims, so they are frozen. */
 export interface Auth<Claims extends object = AccessTokenClaims> {
