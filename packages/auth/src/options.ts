@@ -47,7 +47,7 @@ export interface TrustedIssuer {
 /** What `accessToken` takes. */
 export interface AccessTokenOptions<Claims extends object = AccessTokenClaims>
   extends Omit<TrustedIssuer, 'keys'> {
-  /** Its keys, as with the other issuers: required, unless there is `introspection` */
+  /** Its keys, as with the other issuers; required, unless there is `introspection`. Default none */
   keys?: KeySet
   /**
    * Asks the issuer about its tokens, which then need not be JWTs: `introspection(endpoint, …)` (RFC 7662), in the place of `keys`.

@@ -22,7 +22,7 @@ export interface IntrospectionOptions {
   clientSecret?: string
   /** Its keys, for `private_key_jwt`: `signingKeys(…)`. Default none */
   clientKeys?: SigningKeys
-  /** How it says who it is: `basic`, `post`, or `private_key_jwt`. Default `basic` with a secret, `private_key_jwt` with keys */
+  /** How it says who it is: `basic`, `post`, or `private_key_jwt`. Default: the first with a secret, the last with keys */
   clientAuthentication?: 'basic' | 'post' | 'private_key_jwt'
   /** How long a token that is active is not asked for again, unless it ends before, in ms. 0–3,600,000. Default 60,000 (1 min) */
   maxActiveMs?: number
