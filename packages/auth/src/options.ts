@@ -19,7 +19,7 @@ import { type ChallengeParameters, quotable } from './http/challenge.js'
 import type { ClientCertificate } from './http/client-certificate.js'
 import type { Dpop } from './http/dpop/dpop.js'
 import type { KeySet } from './keys/key-set.js'
-import { type Algorithm, algorithms, isSupported, isSymmetric } from './verification/algorithms.js'
+import { type Algorithm, isSymmetric, algorithms as known, mlDsa } from './verification/algorithms.js'
 import type { AccessTokenClaims } from './verification/claims.js'
 import type { Introspection } from './verification/introspection/introspection.js'
 import type { Revocation } from './verification/revocation.js'
@@ -119,7 +119,7 @@ const trusted: OptionChecks<TrustedIssuer> = {
   issuer: string(1, 1_024),
   audience: anyOf(string(1, 1_024), arrayOf(string(1, 1_024), 1), none),
   clientId: anyOf(string(1, 256), arrayOf(string(1, 256), 1)),
-  algorithms: arrayOf(oneOf(...algorithms), 1),
+  algorithms: arrayOf(oneOf(...new Set([...known, ...mlDsa])), 1),
   keys: keySet,
 }
 
@@ -235,7 +235,7 @@ function issuerConfig({ keys, ...given }: Omit<TrustedIssuer, 'keys'> & { keys?:
   const algorithms = given.algorithms ?? keys.algorithms
   if (algorithms === undefined)
     throw new InvalidOption('accessToken: `algorithms` is required with these keys.')
-  const missing = algorithms.find((one) => !isSupported(one))
+  const missing = algorithms.find((one) => !known.includes(one))
   if (missing !== undefined) {
     throw new InvalidOption(
       `accessToken: \`algorithms\` has ${missing}, which Node ${process.version} does not: 24.7 or later does.`,

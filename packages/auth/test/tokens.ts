@@ -32,6 +32,7 @@ export function testKey(alg: string, kid: string = alg): TestKey {
 function pairOf(alg: string): { privateKey: KeyObject; publicKey: KeyObject } {
   const curves: Record<string, string> = { ES256: 'P-256', ES384: 'P-384', ES512: 'P-521' }
   if (alg === 'EdDSA' || alg === 'Ed25519') return generateKeyPairSync('ed25519')
+  if (alg.startsWith('ML-DSA')) return generateKeyPairSync(alg.toLowerCase() as 'ed25519')
   if (curves[alg] !== undefined) return generateKeyPairSync('ec', { namedCurve: curves[alg] })
   return generateKeyPairSync('rsa', { modulusLength: 2_048 })
 }

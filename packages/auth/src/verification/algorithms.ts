@@ -20,11 +20,28 @@ export type Algorithm =
   | 'ML-DSA-65'
   | 'ML-DSA-87'
 
-/** Every {@link Algorithm}. */
+/** Bytes of an ML-DSA-44 public key (FIPS 204, table 2), any of which are one. */
+const ML_DSA_44_BYTES = 1_312
+
+/** Node has it from 24.7 on. */
+function hasMlDsa(): boolean {
+  const pub = Buffer.alloc(ML_DSA_44_BYTES).toString('base64url')
+  try {
+    createPublicKey({ key: { kty: 'AKP', alg: 'ML-DSA-44', pub } as JsonWebKey, format: 'jwk' })
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Those that have keys and signatures of kilobytes. */
+export const mlDsa: readonly Algorithm[] = Object.freeze(['ML-DSA-44', 'ML-DSA-65', 'ML-DSA-87'] as const)
+
+/** Every {@link Algorithm} that this version of Node has. */
 export const algorithms: readonly Algorithm[] = Object.freeze([
   ...(['HS256', 'HS384', 'HS512', 'RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'] as const),
   ...(['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'] as const),
-  ...(['ML-DSA-44', 'ML-DSA-65', 'ML-DSA-87'] as const),
+  ...(hasMlDsa() ? mlDsa : []),
 ])
 
 const CURVE_OF: Partial<Record<Algorithm, string>> = {
@@ -41,32 +58,6 @@ export function isSymmetric(algorithm: Algorithm): boolean {
   return algorithm.startsWith('HS')
 }
 
-/** Bytes of an ML-DSA-44 public key (FIPS 204, table 2), any of which are one. */
-const ML_DSA_44_BYTES = 1_312
-
-/** Whether this version of Node has an algorithm. */
-export function isSupported(algorithm: Algorithm): boolean {
-  return !isMlDsa(algorithm) || hasMlDsa()
-}
-
-/** Whether an algorithm has keys and signatures of kilobytes. */
-export function isMlDsa(algorithm: Algorithm): boolean {
-  return algorithm.startsWith('ML-DSA')
-}
-
-let mlDsa: boolean | undefined
-function hasMlDsa(): boolean {
-  const pub = Buffer.alloc(ML_DSA_44_BYTES).toString('base64url')
-  try {
-    mlDsa ??=
-      createPublicKey({ key: { kty: 'AKP', alg: 'ML-DSA-44', pub } as JsonWebKey, format: 'jwk' }) !==
-      undefined
-  } catch {
-    mlDsa = false
-  }
-  return mlDsa
-}
-
 /** Two names of one algorithm: the older one leaves the curve to the key (RFC 9864 §2.2). */
 function isEd25519(algorithm: string): boolean {
   return algorithm === 'EdDSA' || algorithm === 'Ed25519'
@@ -77,6 +68,14 @@ export function isNamedFor(named: string | undefined, algorithm: Algorithm): boo
   return named === undefined || named === algorithm || (isEd25519(named) && isEd25519(algorithm))
 }
 
+/** With an exponent of 1, a message is its own signature. */
+function isSafeRsa({
+  modulusLength = 0,
+  publicExponent = 0n,
+}: KeyObject['asymmetricKeyDetails'] = {}): boolean {
+  return modulusLength >= MIN_RSA_BITS && publicExponent > 2n
+}
+
 /** Whether a key is of the kind that an algorithm takes, and large enough for it (RFC 7518 §3.2, §3.3). */
 export function fits(key: KeyObject, algorithm: Algorithm): boolean {
   if (isSymmetric(algorithm)) {
@@ -84,7 +83,7 @@ export function fits(key: KeyObject, algorithm: Algorithm): boolean {
   }
   switch (key.asymmetricKeyType) {
     case 'rsa':
-      return /^[RP]S/.test(algorithm) && (key.asymmetricKeyDetails?.modulusLength ?? 0) >= MIN_RSA_BITS
+      return /^[RP]S/.test(algorithm) && isSafeRsa(key.asymmetricKeyDetails)
     case 'ec':
       return CURVE_OF[algorithm] === key.asymmetricKeyDetails?.namedCurve && CURVE_OF[algorithm] !== undefined
     case 'ed25519':

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { Agent, type IncomingMessage, request } from 'node:http'
 import { type FaultProxy, startFaultProxy } from '@scale/redis/testing'
 import express from 'express'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { accessToken, remoteKeys } from '../../src/index.js'
 import { listen, type RunningApp } from '../app.js'
 import { key, mint, options } from '../tokens.js'
@@ -31,7 +31,8 @@ beforeEach(async () => {
     cooldownMs: 100,
     backoffMs: 50,
   })
-  await keys.ready()
+  // The first answer may be late on a busy machine.
+  await vi.waitFor(() => keys.ready(), 20_000)
   const tokens = accessToken(options({ keys }))
   app = await listen(express().get('/orders', tokens, (_req, res) => void res.sendStatus(204)))
   agent = new Agent({ keepAlive: true, maxSockets: AT_ONCE })

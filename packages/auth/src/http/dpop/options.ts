@@ -17,7 +17,7 @@ import { keyPrefix, type RedisClient, redisClient } from '@scale/redis'
 import { memoryReplayStore } from '../../stores/memory-replay.js'
 import { redisReplayStore } from '../../stores/redis-replay.js'
 import type { ReplayStore } from '../../stores/replay-store.js'
-import { type Algorithm, algorithms, isMlDsa, isSymmetric } from '../../verification/algorithms.js'
+import { type Algorithm, algorithms, isSymmetric, mlDsa } from '../../verification/algorithms.js'
 import { type BaseUrl, normalizedUrl } from './address.js'
 import { type Nonces, nonces } from './nonces.js'
 
@@ -97,7 +97,7 @@ function baseAddress(value: unknown): string | undefined {
 
 const checks: OptionChecks<DpopOptions> = {
   mode: oneOf('required', 'accepted'),
-  algorithms: arrayOf(oneOf(...algorithms.filter((one) => !isSymmetric(one) && !isMlDsa(one))), 1),
+  algorithms: arrayOf(oneOf(...algorithms.filter((one) => !isSymmetric(one) && !mlDsa.includes(one))), 1),
   maxAgeMs: durationMs(1_000, 600_000),
   clockToleranceMs: durationMs(0, 300_000),
   nonceSecrets: arrayOf(string(32, 1_024), 1),

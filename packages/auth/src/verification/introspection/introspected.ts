@@ -69,7 +69,8 @@ function outcomeOf(
   // A refresh token is active too, and providers answer about it though they are asked for access tokens.
   if (!isAccessToken(tokenType, type)) return new Refusal('type', issuer)
   // The provider need not name itself, nor the client twice (RFC 7662 §2.2, RFC 9068 §2.2).
-  const claims = { iss: issuer, sub: said.client_id, ...said }
+  const client = said.client_id === undefined ? {} : { sub: said.client_id }
+  const claims = { iss: issuer, ...client, ...said }
   const reason = refusalByContent(claims, { issuer, audience, clientId, type: 'jwt' })
   if (reason !== undefined) return new Refusal(reason, issuer)
   const known = deeplyFrozen(claims) as AccessTokenClaims
