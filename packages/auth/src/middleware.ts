@@ -179,7 +179,7 @@ function refusalOf(
   return optional ? undefined : new TokenRequired(challengeOf(challenge))
 }
 
-function contractOf({ optional, dpop }: AccessTokenConfig): MiddlewareContract {
+function contractOf({ optional, dpop, introspected }: AccessTokenConfig): MiddlewareContract {
   const schemes = dpop === undefined ? (['bearer'] as const) : (['bearer', 'dpop'] as const)
   return {
     security: schemes.map((scheme) => ({ scheme, optional })),
@@ -188,7 +188,11 @@ function contractOf({ optional, dpop }: AccessTokenConfig): MiddlewareContract {
       { status: 401, code: 'ERR_SCALE_TOKEN_INVALID' },
       ...(optional ? [] : [{ status: 401, code: 'ERR_SCALE_TOKEN_REQUIRED' }]),
       ...(dpop === undefined ? [] : [{ status: 401, code: 'ERR_SCALE_DPOP_PROOF' }]),
-      { status: 503, code: 'ERR_SCALE_KEYS_UNAVAILABLE' },
+      {
+        status: 503,
+        code:
+          introspected === undefined ? 'ERR_SCALE_KEYS_UNAVAILABLE' : 'ERR_SCALE_INTROSPECTION_UNAVAILABLE',
+      },
     ],
   }
 }
