@@ -51,6 +51,7 @@ export {
 export { randomText } from './random.js'
 export { type CutCause, cutConnection } from './request/connection.js'
 export { type RequestContext, requestContext, runInRequestContext } from './request/context.js'
+export { requestDeadline } from './request/deadline.js'
 export type { Ending } from './request/ending.js'
 export { type RequestRecord, requestRecord } from './request/record.js'
 export { type RoutedRequest, routeTemplate } from './request/route-template.js'

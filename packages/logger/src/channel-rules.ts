@@ -75,6 +75,25 @@ export const channelRules: Readonly<Record<`scale:${string}:${string}`, ChannelR
     message: 'concurrency limit changed',
     fields: picked(message, ['admission', 'limit', 'inFlight', 'waiting']),
   }),
+  // One per call would be a second line per request; they are counted.
+  'scale:resilience:call': () => undefined,
+  'scale:resilience:breaker': (message) => ({
+    level: message.state === 'open' ? 'warn' : 'info',
+    message: 'breaker of an upstream changed',
+    fields: picked(message, ['policy', 'state', 'calls', 'failures']),
+  }),
+  'scale:resilience:stale-failure': warning('store of stale values failed', 'policy', 'operation', 'error'),
+  // They are counted.
+  'scale:workers:task': () => undefined,
+  'scale:workers:utilization': () => undefined,
+  'scale:workers:thread': (message) =>
+    message.event === 'died'
+      ? { level: 'error', message: 'thread died', fields: picked(message, ['pool', 'thread', 'error']) }
+      : {
+          level: 'debug',
+          message: 'thread of a pool changed',
+          fields: picked(message, ['pool', 'thread', 'event']),
+        },
   'scale:cache:load': (message) =>
     message.outcome === 'failed'
       ? {

@@ -166,12 +166,23 @@ export const packageCatalogue: Catalogue<
   | 'validateRejected'
   | 'validateResponses'
   | 'overloadRequests'
+  | 'workersTasks'
+  | 'workersThreads'
+  | 'resilienceCalls'
+  | 'resilienceRepetitions'
+  | 'resilienceStaleFailures'
   | 'clusterRestarts'
   | 'clusterChecks'
   | 'clusterWarnings'
   | 'clusterReloads'
   | 'shutdownForced',
-  'redisBreakersOpen' | 'overloadLimit' | 'clusterWorkers' | 'clusterHeld' | 'clusterReady',
+  | 'redisBreakersOpen'
+  | 'overloadLimit'
+  | 'workersUtilization'
+  | 'resilienceBreakersOpen'
+  | 'clusterWorkers'
+  | 'clusterHeld'
+  | 'clusterReady',
   | 'redisOperation'
   | 'cacheLoads'
   | 'authKeySet'
@@ -355,6 +366,43 @@ export const packageCatalogue: Catalogue<
     ['admission'],
     'sum',
     'How many requests may run at once, by the last change.',
+  ),
+  workersTasks: counter(
+    'scale_workers_tasks_total',
+    ['pool', 'outcome'],
+    'Tasks of a pool of threads: ok, failed, crashed, timeout, busy, aborted or closed.',
+  ),
+  workersThreads: counter(
+    'scale_workers_threads_total',
+    ['pool', 'event'],
+    'Threads that became ready, were stopped together with their task, or died.',
+  ),
+  workersUtilization: gauge(
+    'scale_workers_utilization',
+    ['pool', 'thread'],
+    'max',
+    'Share of the time that a thread was busy, the highest of all processes.',
+  ),
+  resilienceCalls: counter(
+    'scale_resilience_calls_total',
+    ['policy', 'outcome', 'fallback'],
+    'Calls to other services: ok, failed, timeout, open, busy or aborted; and whether a fallback was given.',
+  ),
+  resilienceRepetitions: counter(
+    'scale_resilience_repetitions_total',
+    ['policy', 'kind'],
+    'Calls that were sent again after a failure (retry), or because an answer took long (hedge).',
+  ),
+  resilienceBreakersOpen: gauge(
+    'scale_resilience_breaker_open',
+    ['policy'],
+    'sum',
+    'Processes in which the breaker of a policy is open or half-open.',
+  ),
+  resilienceStaleFailures: counter(
+    'scale_resilience_stale_failures_total',
+    ['policy', 'operation'],
+    'Failures of a store of stale values.',
   ),
   clusterWorkers: gauge('scale_cluster_workers', ['state'], 'sum', 'Worker processes by state.'),
   clusterRestarts: counter(

@@ -1,4 +1,4 @@
-import { type Next, requestSlot, resolveOptions } from '@scale/core'
+import { type Next, requestDeadline, requestSlot, resolveOptions } from '@scale/core'
 import type { Request, RequestHandler, Response } from 'express'
 import type { Refusal } from './errors.js'
 import { Gate, type Treatment } from './gate.js'
@@ -8,7 +8,6 @@ import type { LimitAlgorithm } from './limits/limit.js'
 import { type AdmissionOptions, admissionChecks, admissionDefaults } from './options.js'
 import type { Priority } from './queue/waiting-room.js'
 import { Refusals } from './refusals.js'
-import { requestTimeoutMs } from './request-timeout.js'
 
 /** What `admission` returns: middleware that can be asked how it stands. */
 export interface Admission extends RequestHandler {
@@ -91,13 +90,12 @@ function treatment(
   const { priority, partition, deadlineMs } = options
   const ownMs = typeof deadlineMs === 'function' ? deadlineMs : () => deadlineMs
   return (req) => {
-    const timeoutMs = Math.min(positive(attempt(ownMs, req)), requestTimeoutMs(req.headers) ?? Infinity)
     const importance = priority && attempt(priority, req)
     const owner = partition && attempt(partition, req)
     return {
       priority: importance === 0 || importance === 2 || importance === 3 ? importance : USUAL,
       partition: typeof owner === 'string' ? owner : ALL,
-      deadlineAt: timeoutMs === Infinity ? Infinity : performance.now() + timeoutMs,
+      deadlineAt: requestDeadline(req, positive(attempt(ownMs, req))),
     }
   }
 }

@@ -62,6 +62,8 @@ function listenersFor(metrics: Instruments): Listeners {
     ...logger(metrics),
     ...requests(metrics),
     ...overload(metrics),
+    ...resilience(metrics),
+    ...workers(metrics),
     ...cluster(metrics),
   }
 }
@@ -160,6 +162,30 @@ function overload(m: Instruments): Part<'overload'> {
     'scale:overload:admission': ({ admission, priority, refusal = 'admitted' }) =>
       m.overloadRequests.with(admission, String(priority), refusal).add(),
     'scale:overload:limit': ({ admission, limit }) => m.overloadLimit.with(admission).set(limit),
+  }
+}
+
+function resilience(m: Instruments): Part<'resilience'> {
+  return {
+    'scale:resilience:call': ({ policy, outcome, fallback, tries, hedges }) => {
+      m.resilienceCalls.with(policy, outcome, String(fallback)).add()
+      if (hedges > 0) m.resilienceRepetitions.with(policy, 'hedge').add(hedges)
+      const retries = tries - hedges - 1
+      if (retries > 0) m.resilienceRepetitions.with(policy, 'retry').add(retries)
+    },
+    'scale:resilience:breaker': ({ policy, state }) =>
+      m.resilienceBreakersOpen.with(policy).set(state === 'closed' ? 0 : 1),
+    'scale:resilience:stale-failure': ({ policy, operation }) =>
+      m.resilienceStaleFailures.with(policy, operation).add(),
+  }
+}
+
+function workers(m: Instruments): Part<'workers'> {
+  return {
+    'scale:workers:task': ({ pool, outcome }) => m.workersTasks.with(pool, outcome).add(),
+    'scale:workers:thread': ({ pool, event }) => m.workersThreads.with(pool, event).add(),
+    'scale:workers:utilization': ({ pool, thread, utilization }) =>
+      m.workersUtilization.with(pool, String(thread)).set(utilization),
   }
 }
 

@@ -48,6 +48,12 @@ interface Messages {
   'scale:validate:response-failure': { mode: string }
   'scale:overload:admission': { admission: string; priority: number; refusal: string | undefined }
   'scale:overload:limit': { admission: string; limit: number }
+  'scale:workers:task': Outcome & { pool: string }
+  'scale:workers:thread': { pool: string; event: string }
+  'scale:workers:utilization': { pool: string; thread: number; utilization: number }
+  'scale:resilience:call': Outcome & { policy: string; fallback: boolean; tries: number; hedges: number }
+  'scale:resilience:breaker': { policy: string; state: string }
+  'scale:resilience:stale-failure': Operation & { policy: string }
   'scale:auth:refused': Reason
   'scale:auth:key-set': Outcome & { url: string; durationMs: number }
   'scale:auth:introspection': Outcome & { url: string; durationMs: number }

@@ -277,6 +277,57 @@ describe('each channel is counted', () => {
       { 'admission="app"': 7 },
     ],
     [
+      'workers:task',
+      [{ pool: 'reports', task: 'render', outcome: 'ok', waitedMs: 0, durationMs: 1 }],
+      'scale_workers_tasks_total',
+      { 'pool="reports",outcome="ok"': 1 },
+    ],
+    [
+      'workers:thread',
+      [{ pool: 'reports', thread: 0, event: 'died' }],
+      'scale_workers_threads_total',
+      { 'pool="reports",event="died"': 1 },
+    ],
+    [
+      'workers:utilization',
+      [{ pool: 'reports', thread: 1, utilization: 0.5 }],
+      'scale_workers_utilization',
+      { 'pool="reports",thread="1"': 0.5 },
+    ],
+    [
+      'resilience:call',
+      [
+        { policy: 'api', outcome: 'ok', fallback: false, tries: 3, hedges: 1, durationMs: 1 },
+        { policy: 'api', outcome: 'open', fallback: true, tries: 0, hedges: 0, durationMs: 1 },
+      ],
+      'scale_resilience_calls_total',
+      {
+        'policy="api",outcome="ok",fallback="false"': 1,
+        'policy="api",outcome="open",fallback="true"': 1,
+      },
+    ],
+    [
+      'resilience:call',
+      [{ policy: 'sql', outcome: 'ok', fallback: false, tries: 4, hedges: 1, durationMs: 1 }],
+      'scale_resilience_repetitions_total',
+      { 'policy="sql",kind="hedge"': 1, 'policy="sql",kind="retry"': 2 },
+    ],
+    [
+      'resilience:breaker',
+      [
+        { policy: 'api', state: 'open', calls: 20, failures: 20 },
+        { policy: 'sql', state: 'closed', calls: 0, failures: 0 },
+      ],
+      'scale_resilience_breaker_open',
+      { 'policy="api"': 1, 'policy="sql"': 0 },
+    ],
+    [
+      'resilience:stale-failure',
+      [{ policy: 'api', operation: 'get' }],
+      'scale_resilience_stale_failures_total',
+      { 'policy="api",operation="get"': 1 },
+    ],
+    [
       'validate:response-failure',
       [{ mode: 'strip', status: 200 }],
       'scale_validate_response_failures_total',

@@ -1,4 +1,26 @@
-import type { IncomingHttpHeaders } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
+import { slotAt } from './slot.js'
+
+// Registered, so that two copies of this package share one deadline.
+const deadlines = slotAt<number>(Symbol.for('@scale/request-deadline'))
+
+/**
+ * When a request is no longer worth working on: the client has then given up, by its own word, or the server has.
+ *
+ * Who asks first, starts the client's time: ask as soon as the request is there.
+ *
+ * @param ownMs  shortens it to so many ms from now
+ * @returns on the clock of `performance.now()`; `Infinity` if nobody has said anything
+ */
+export function requestDeadline(req: IncomingMessage, ownMs: number = Number.POSITIVE_INFINITY): number {
+  const known = deadlines.get(req)
+  if (known !== undefined && ownMs === Number.POSITIVE_INFINITY) return known
+  const nowMs = performance.now()
+  const told = known ?? nowMs + (requestTimeoutMs(req.headers) ?? Number.POSITIVE_INFINITY)
+  const deadlineAt = Math.min(told, nowMs + ownMs)
+  deadlines.set(req, deadlineAt)
+  return deadlineAt
+}
 
 const SECONDS = /^\d{1,8}(?:\.\d{1,6})?$/
 const GRPC = /^(\d{1,8})([HMSmun])$/

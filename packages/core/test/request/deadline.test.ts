@@ -1,6 +1,7 @@
+import type { IncomingMessage } from 'node:http'
 import fc from 'fast-check'
-import { expect, it } from 'vitest'
-import { requestTimeoutMs } from '../src/request-timeout.js'
+import { describe, expect, it } from 'vitest'
+import { requestDeadline, requestTimeoutMs } from '../../src/request/deadline.js'
 
 it.each<[headers: Record<string, string>, ms: number | undefined]>([
   [{}, undefined],
@@ -32,4 +33,26 @@ it('is a number of at least 0 or nothing, whatever a client sends (generated)', 
       expect(ms === undefined || (Number.isFinite(ms) && ms >= 0)).toBe(true)
     }),
   )
+})
+
+describe('the deadline of a request', () => {
+  const request = (headers: Record<string, string>): IncomingMessage =>
+    ({ headers, rawHeaders: [] }) as unknown as IncomingMessage
+
+  it('is none if nobody says anything', () => {
+    expect(requestDeadline(request({}))).toBe(Number.POSITIVE_INFINITY)
+  })
+
+  it('counts from when it was first asked for, and can only be shortened', () => {
+    const req = request({ 'request-timeout': '2' })
+    const before = performance.now()
+    const first = requestDeadline(req)
+    expect(first).toBeGreaterThanOrEqual(before + 2_000)
+    expect(first).toBeLessThanOrEqual(performance.now() + 2_000)
+    expect(requestDeadline(req)).toBe(first)
+    expect(requestDeadline(req, 60_000)).toBe(first)
+    const shortened = requestDeadline(req, 100)
+    expect(shortened).toBeLessThan(first)
+    expect(requestDeadline(req)).toBe(shortened)
+  })
 })
