@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { type AddressInfo, createServer as createTcpServer } from 'node:net'
@@ -6,9 +6,11 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { scaleSlo } from '../../src/slo-kit/cli.js'
-import { unpackPrometheus } from '../support/prometheus.js'
+import { type Prometheus, unpackPrometheus } from '../support/prometheus.js'
 import { listen } from '../support/server.js'
 
+let prometheus: Prometheus | undefined
+let child: ChildProcess | undefined
 let url: string
 let folder: string
 
@@ -40,7 +42,7 @@ async function freePort(): Promise<number> {
 }
 
 beforeAll(async () => {
-  const prometheus = await unpackPrometheus()
+  prometheus = await unpackPrometheus()
   folder = prometheus.folder
   await writeFile(join(folder, 'history.om'), history())
   await prometheus.promtool(['tsdb', 'create-blocks-from', 'openmetrics', 'history.om', 'data'])
@@ -51,12 +53,7 @@ beforeAll(async () => {
     '--storage.tsdb.path=data',
     `--web.listen-address=${new URL(url).host}`,
   ]
-  const child = spawn(prometheus.program, args, { cwd: folder, env: prometheus.env, stdio: 'ignore' })
-  // Before its folder goes: what is set up last is taken down first.
-  afterAll(async () => {
-    child.kill('SIGKILL')
-    await once(child, 'exit')
-  })
+  child = spawn(prometheus.program, args, { cwd: folder, env: prometheus.env, stdio: 'ignore' })
   const isReady = (): Promise<boolean> =>
     fetch(`${url}/-/ready`).then(
       ({ status }) => status === 200,
@@ -64,6 +61,11 @@ beforeAll(async () => {
     )
   await vi.waitUntil(isReady, { timeout: 60_000, interval: 100 })
 }, 300_000)
+// A hook that is set up inside of another is never called.
+afterAll(async () => {
+  if (child?.kill('SIGKILL')) await once(child, 'exit')
+  await prometheus?.remove()
+})
 
 /** Runs the program. */
 async function gate(

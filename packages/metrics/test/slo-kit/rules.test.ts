@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import express from 'express'
 import { Registry } from 'prom-client'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { fleet, httpMetrics, metricsHandler, packageMetrics, poolMetrics } from '../../src/index.js'
 import {
   grafanaDashboard,
@@ -16,12 +16,14 @@ import {
 import { type Prometheus, unpackPrometheus } from '../support/prometheus.js'
 import { ask, listen } from '../support/server.js'
 
+let remove: Prometheus['remove']
 let promtool: Prometheus['promtool']
 let folder: string
 
 beforeAll(async () => {
-  ;({ promtool, folder } = await unpackPrometheus())
+  ;({ promtool, folder, remove } = await unpackPrometheus())
 }, 300_000)
+afterAll(() => remove())
 
 const of = (selector: string, more: object = {}): readonly Objective[] => [
   { name: 'own', target: 0.99, selector, ...more },
