@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -285,8 +286,14 @@ row('RFC 9111 §4', 'MAY', 'collapse requests that are under way for one key', a
     await gate.promise
     return { headers: FRESH }
   })
+  let arrived = 0
+  const arrives = (): void => {
+    arrived++
+  }
+  subscribe('http.server.request.start', arrives)
   const asked = Array.from({ length: 10 }, () => s.get('/a'))
-  await delay(100)
+  await until(() => arrived >= 10)
+  unsubscribe('http.server.request.start', arrives)
   gate.resolve()
   const answers = await Promise.all(asked)
   expect(new Set(answers.map(({ body }) => body))).toEqual(new Set(['body 1']))
