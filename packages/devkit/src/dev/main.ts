@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { redisOnPath } from '../redis-server.js'
+import { redisOnPath } from '../redis-program.js'
 
 // Runs the example from the sources of the packages. A folder copied out of the repository runs by its own `dev` script, which
 // does the same but for this: a Redis server that can be had without installing it is put on its PATH.
