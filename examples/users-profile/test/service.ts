@@ -7,7 +7,7 @@ import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 
 const main = fileURLToPath(new URL('../src/main.ts', import.meta.url))
-const dataFolder = fileURLToPath(new URL('../.data/test', import.meta.url))
+const dataFolder = fileURLToPath(new URL(`../.data/test-${process.env.VITEST_POOL_ID ?? 1}`, import.meta.url))
 
 /** One running copy of the service, as `pnpm dev` starts it. */
 export interface Service {
@@ -29,7 +29,7 @@ export function logOf(service: Service): Record<string, unknown>[] {
   return lines.map((line) => JSON.parse(line) as Record<string, unknown>)
 }
 
-/** Starts a copy and waits until it is ready. Its embedded PostgreSQL is shared by all copies of the tests. */
+/** Starts a copy and waits until it is ready. Its embedded PostgreSQL is shared by the copies of a file of tests, and not with files beside it. */
 export async function startService(env: Record<string, string> = {}): Promise<Service> {
   const [port, adminPort] = [await freePort(), await freePort()]
   const child = run({ PORT: String(port), ADMIN_PORT: String(adminPort), HOST: '127.0.0.1', ...env })

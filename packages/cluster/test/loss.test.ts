@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { wrk } from '../bench/processes.js'
 import { type AppProcess, freePort, startApp, temporaryFolder } from './app-process.js'
 import { Load, type LoadResult } from './load.js'
-import { inTestTime, rounds, shippedDefaults } from './time.js'
+import { inTestTime, isSoak, rounds, shippedDefaults } from './time.js'
 
 // What is lost of everything that clients of all kinds send, while workers come and go, at the defaults. Nothing is sent twice.
 
@@ -21,14 +21,16 @@ const everyKind = {
 }
 
 describe('under load', { timeout: 60_000 + rounds(30) * inTestTime(90_000) }, () => {
-  test('reloads', async () => {
-    const { app, load } = await loaded(everyKind)
-    for (let round = 1; round <= rounds(30); round++) {
-      process.kill(app.pid, 'SIGHUP')
-      await app.said('reload', { state: 'done', replaced: 2 }, round)
-    }
-    expectNothingLost(await load.stop(), 'reloads')
-  })
+  // In the short form `reload.test.ts` has the same: this one is of all kinds of clients, and long.
+  if (isSoak)
+    test('reloads', async () => {
+      const { app, load } = await loaded(everyKind)
+      for (let round = 1; round <= rounds(30); round++) {
+        process.kill(app.pid, 'SIGHUP')
+        await app.said('reload', { state: 'done', replaced: 2 }, round)
+      }
+      expectNothingLost(await load.stop(), 'reloads')
+    })
 
   test('reloads, seen by wrk', async () => {
     const { app, url } = await loaded({})

@@ -26,21 +26,26 @@ const bodies: [name: string, schema: Schema, body: object][] = [
   ['a pattern', z.object({ text: z.string().regex(/^\d+$/) }), { text: letters(BYTES) }],
 ]
 
-/** By the quickest of many turns, as others use this machine too: until the bound holds, at most 3,000. */
-it.each(bodies)('a refused body of 98 KB costs at most 5 × parse and schema: %s', (_name, schema, body) => {
-  const text = JSON.stringify(body)
-  let base = Number.POSITIVE_INFINITY
-  let report = Number.POSITIVE_INFINITY
-  for (let turn = 0; turn < 100 || (turn < 3_000 && base + report > 5 * base); turn++) {
-    const start = performance.now()
-    const received: unknown = JSON.parse(text)
-    const result = schema['~standard'].validate(received) as { issues: [] }
-    const between = performance.now()
-    const { errors } = reportIssues([{ part: 'body', issues: result.issues, received, schema }], 20)
-    report = Math.min(report, performance.now() - between)
-    base = Math.min(base, between - start)
-    expect(errors).toHaveLength(1)
-    expect(errors[0]!.detail).not.toBe('Not valid.')
-  }
-  expect((base + report) / base).toBeLessThanOrEqual(5)
-})
+/** By the quickest of many turns, as others use this machine too, and its caches: until the bound holds, at most for 25 s. */
+it.each(bodies)(
+  'a refused body of 98 KB costs at most 5 × parse and schema: %s',
+  (_name, schema, body) => {
+    const text = JSON.stringify(body)
+    let base = Number.POSITIVE_INFINITY
+    let report = Number.POSITIVE_INFINITY
+    const endsAt = performance.now() + 25_000
+    for (let turn = 0; turn < 100 || (base + report > 5 * base && performance.now() < endsAt); turn++) {
+      const start = performance.now()
+      const received: unknown = JSON.parse(text)
+      const result = schema['~standard'].validate(received) as { issues: [] }
+      const between = performance.now()
+      const { errors } = reportIssues([{ part: 'body', issues: result.issues, received, schema }], 20)
+      report = Math.min(report, performance.now() - between)
+      base = Math.min(base, between - start)
+      expect(errors).toHaveLength(1)
+      expect(errors[0]!.detail).not.toBe('Not valid.')
+    }
+    expect((base + report) / base).toBeLessThanOrEqual(5)
+  },
+  60_000,
+)

@@ -242,7 +242,7 @@ describe('a message that holds something received', () => {
           }
         },
       ),
-      { numRuns: 1_000 },
+      { numRuns: 1_000, examples: [[{ c: true, b: false, a: 'b' }, (text) => text, '']] },
     )
   })
 

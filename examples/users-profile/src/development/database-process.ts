@@ -1,7 +1,9 @@
+import { once } from 'node:events'
 import { createServer, type Socket } from 'node:net'
 import { PGlite } from '@electric-sql/pglite'
 import { PGLiteSocketServer } from '@electric-sql/pglite-socket'
 import { GREETING } from './embedded-database.js'
+import { inTurns } from './turns.js'
 
 // The process that owns the files of the embedded PostgreSQL. Started by `embeddedDatabase`, never by hand.
 
@@ -47,11 +49,13 @@ ready.catch(() => process.exit(1))
 
 async function startDatabase(): Promise<number> {
   const engine = await PGlite.create(folder!)
-  const port = await freePort()
-  const server = new PGLiteSocketServer({ db: engine, host: '127.0.0.1', port, maxConnections: 200 })
+  const inner = await freePort()
+  const server = new PGLiteSocketServer({ db: engine, host: '127.0.0.1', port: inner, maxConnections: 200 })
   await server.start()
   database = { engine, server }
-  return port
+  const outer = inTurns(inner).listen(0, '127.0.0.1')
+  await once(outer, 'listening')
+  return (outer.address() as { port: number }).port
 }
 
 function freePort(): Promise<number> {

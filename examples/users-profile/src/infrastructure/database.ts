@@ -49,8 +49,11 @@ export function connectDatabase(url: string): Database {
         client.release()
         return result
       } catch (error) {
-        // Closed, and not reused: the server rolls back what it may have begun.
-        client.release(true)
+        await ask('ROLLBACK').then(
+          () => client.release(),
+          // Closed, and not reused: the server rolls back what it may have begun.
+          () => client.release(true),
+        )
         throw error
       }
     },

@@ -67,7 +67,8 @@ export function usersRepository(query: Query, options: { profileLookupMs: number
     // One statement: there is never a user without the identity, nor two users of one.
     insertWithIdentity: ({ name, email }, { issuer, subject }) =>
       oneUnlessTaken(
-        `WITH joined AS (INSERT INTO users (id, name, email) VALUES ($1, $2, $3) RETURNING *),
+        `WITH joined AS (INSERT INTO users (id, name, email) VALUES ($1, $2, $3)
+              ON CONFLICT DO NOTHING RETURNING *),
               identity AS (INSERT INTO identities (issuer, subject, user_id) SELECT $4, $5, id FROM joined)
          SELECT ${COLUMNS} FROM joined`,
         [randomUUID(), name, email, issuer, subject],

@@ -76,7 +76,6 @@ export class Primary {
     this.url = admin?.url
     const { decision } = this
     const message = `${decision.workers} workers (${[decision.reason, ...flags].join(', ')}), primary pid ${process.pid}`
-    this.emit({ type: 'decided', level: 'info', message, decision, adminUrl: this.url })
     onStopOrder(
       (order, signal) => void this.stop(order, signal),
       () => this.killAll(exitCodes.forced),
@@ -88,6 +87,8 @@ export class Primary {
     })
     onOrder('SIGTTIN', () => void this.scale((workers) => workers + 1))
     onOrder('SIGTTOU', () => void this.scale((workers) => Math.max(1, workers - 1)))
+    // Whoever reads it may order from then on.
+    this.emit({ type: 'decided', level: 'info', message, decision, adminUrl: this.url })
     this.supervisor.addPlaces(decision.workers)
     const startedAt = performance.now()
     await this.supervisor.booted

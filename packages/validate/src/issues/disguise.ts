@@ -24,6 +24,8 @@ export function disguised(value: unknown, texts: ReadonlySet<string>): unknown {
     const member = disguised((value as Record<string, unknown>)[name], texts)
     const other = texts.has(name) ? otherText(name) : name
     if (other === '__proto__') throw new Error('a name that an assignment obeys')
+    // The one would take the other's place, with what may be the value of before.
+    if (Object.hasOwn(copy, other)) throw new Error('two members of one name')
     copy[other] = member
   }
   return copy
