@@ -1,6 +1,5 @@
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { RecycleFloor, recycleReason } from '../src/primary/recycle.js'
 import { decideWorkers, heapFlags } from '../src/process/decision.js'
@@ -229,13 +228,14 @@ describe.concurrent('a thread of the watchdog that something ends', () => {
       () => app.of('warning').filter(({ message }) => String(message).includes('stays off')).length === 2,
       'thread that stays off in each worker',
     )
-    const blocked = fetch(`${url}/block`).catch(() => {})
+    const blocked = fetch(`${url}/block`).then(
+      () => 'answered',
+      () => 'cut off',
+    )
     const { pid } = await app.said('request', { path: '/block' })
     process.kill(app.pid, 'SIGKILL')
-    const deadline = performance.now() + inTestTime(60_000) + 20_000
-    while (isAlive(pid as number) && performance.now() < deadline) await sleep(100)
-    expect(isAlive(pid as number)).toBe(false)
-    await blocked
+    await expect.poll(() => isAlive(pid as number), { timeout: inTestTime(60_000) + 20_000 }).toBe(false)
+    expect(await blocked).toBe('cut off')
   })
 })
 
