@@ -34,7 +34,10 @@ export {
   type OldSession,
   type OldSessionKey,
   type SessionMigration,
+  type SharedOptions,
+  type SharedSessions,
 } from './migration/connect-redis.js'
+export type { SharedStoreSetting } from './migration/shared/store.js'
 export {
   type EncryptionKey,
   type EncryptionOptions,

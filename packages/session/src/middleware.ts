@@ -68,8 +68,9 @@ export function session<Data extends object = SessionData>(options?: SessionOpti
     load: async (headers: IncomingHttpHeaders) => {
       const opening = await lookedUp(config, await open(config, headers))
       if (opening.kind === 'failed' && config.onStoreError === 'reject') throw opening.error
-      const exchange = new Exchange(config.transports)
-      return exchange.attach(new RequestSession(config, exchange, opening)) as unknown as Session<Data>
+      const one = configFor(config, opening)
+      const exchange = new Exchange(one.transports)
+      return exchange.attach(new RequestSession(one, exchange, opening)) as unknown as Session<Data>
     },
     of: (user: string | Pick<Session, 'id' | 'userId'>) => {
       const { userId, id } = typeof user === 'string' ? { userId: user, id: undefined } : user
@@ -112,9 +113,16 @@ function enter(
     next(opening.error)
     return
   }
-  const exchange = new Exchange(config.transports, req, answer, next)
-  exchange.attach(new RequestSession(config, exchange, opening))
+  const one = configFor(config, opening)
+  const exchange = new Exchange(one.transports, req, answer, next)
+  exchange.attach(new RequestSession(one, exchange, opening))
   next()
+}
+
+/** While sessions are shared with another package, all are, except for those that were taken over already. */
+function configFor(config: SessionConfig, opening: Found): SessionConfig {
+  const isOwn = opening.kind === 'opened' && opening.via !== config.shared?.transports[0]
+  return isOwn ? config : (config.shared ?? config)
 }
 
 /** A session of another package becomes one of ours, where its cookie can be sent. */

@@ -18,8 +18,9 @@ import { keyPrefix, type RedisClient, redisClient } from '@scale/redis'
 import { type Codec, plainCodec } from './data/codec.js'
 import { keyBytes, sealedCodec } from './data/encryption.js'
 import { keysOf } from './data/schema-keys.js'
-import type { SessionMigration } from './migration/connect-redis.js'
+import type { SessionMigration, SharedSessions } from './migration/connect-redis.js'
 import { PlaceMarks } from './request/place-marks.js'
+import { type Places, sharedPlaces, tokenPlaces } from './request/places.js'
 import type { SessionQuota, SessionStore } from './store.js'
 import { memoryStore } from './stores/memory.js'
 import { redisStore } from './stores/redis.js'
@@ -175,7 +176,11 @@ export interface SessionConfig {
   readonly store: SessionStore
   readonly transports: readonly Transport[]
   readonly marks: PlaceMarks
+  /** Where new sessions are stored. */
+  readonly places: Places
   readonly migration: SessionMigration | undefined
+  /** For sessions that are shared with another package: the same with its store and its cookie. */
+  readonly shared: SessionConfig | undefined
   readonly codec: Codec
   readonly schema: Schema<object> | undefined
   readonly idleTimeoutMs: number
@@ -215,9 +220,11 @@ export function resolveSessionOptions<Data extends object>(
   const marks = new PlaceMarks(store)
   // An answer that does not wait needs it at hand; if it is not, it waits.
   if (resolved.save === 'background') marks.key().catch(() => {})
-  return {
+  const config: SessionConfig = {
     store,
     marks,
+    places: tokenPlaces(marks),
+    shared: undefined,
     transports,
     migration: resolved.migrateFrom,
     codec: codecOf(resolved.encryption),
@@ -234,6 +241,37 @@ export function resolveSessionOptions<Data extends object>(
     maxPerUser: resolved.maxPerUser,
     clientInfo: resolved.clientInfo,
     maxDataBytes: resolved.maxDataBytes,
+  }
+  const shared = resolved.migrateFrom?.shared
+  return shared === undefined ? config : { ...config, shared: sharedConfig(config, shared, resolved.prefix) }
+}
+
+/** What works with sessions of express-session where they are: nothing that its copies could not read or would not keep. */
+function sharedConfig(config: SessionConfig, shared: SharedSessions, prefix: string): SessionConfig {
+  const refused =
+    config.maxPerUser !== undefined
+      ? '`maxPerUser`'
+      : !config.codec.isPlain
+        ? '`encryption`'
+        : config.transports.some(({ issue }) => issue === undefined)
+          ? 'a transport without a cookie'
+          : undefined
+  if (refused !== undefined) {
+    throw new InvalidOption(
+      `session: sessions that are \`shared\` with express-session cannot have ${refused}: add it when \`shared\` is gone.`,
+    )
+  }
+  const { store: taken, idleTimeoutMs, absoluteTimeoutMs } = config
+  const store = shared.store({ taken, prefix, idleTimeoutMs, absoluteTimeoutMs })
+  const marks = new PlaceMarks(store)
+  return {
+    ...config,
+    store,
+    marks,
+    places: sharedPlaces,
+    transports: [shared.transport],
+    migration: undefined,
+    renewAfterMs: false,
   }
 }
 

@@ -47,8 +47,12 @@ export function userSessions(
   userId: string,
   currentId: string | undefined,
 ): UserSessions {
-  const { store } = config
+  const stores = config.shared === undefined ? [config.store] : [config.store, config.shared.store]
   const tag = userTag(userId)
+  const endAll = async (keepId?: string): Promise<number> => {
+    const counts = await Promise.all(stores.map((store) => store.endAll(tag, keepId)))
+    return counts.reduce((sum, count) => sum + count, 0)
+  }
   const report = (by: 'one' | 'others' | 'all', count: number): number => {
     if (count > 0 && revokedChannel.hasSubscribers) revokedChannel.publish({ userId, by, count })
     return count
@@ -58,12 +62,14 @@ export function userSessions(
       if (!Number.isInteger(limit) || limit < 1 || limit > 10_000) {
         throw new SessionMisuse('list: `limit` must be an integer from 1 to 10,000.')
       }
-      const sessions = await store.list(tag, limit)
-      return sessions.map((session) => infoOf(config, session, currentId))
+      const sessions = (await Promise.all(stores.map((store) => store.list(tag, limit)))).flat()
+      if (stores.length > 1) sessions.sort((a, b) => b.record.lastSeenAt - a.record.lastSeenAt)
+      return sessions.slice(0, limit).map((session) => infoOf(config, session, currentId))
     },
     revoke: async (id) => {
       if (!isSessionId(id)) return false
-      const ended = await store.end({ tag, id })
+      const all = await Promise.all(stores.map((store) => store.end({ tag, id })))
+      const ended = all.find((session) => session !== undefined)
       return report('one', ended?.record.userId === userId && ended.listed ? 1 : 0) === 1
     },
     revokeOthers: async () => {
@@ -72,9 +78,9 @@ export function userSessions(
           'revokeOthers: say which is the current one, as `sessions.of(req.session)` does.',
         )
       }
-      return report('others', await store.endAll(tag, currentId))
+      return report('others', await endAll(currentId))
     },
-    revokeAll: async () => report('all', await store.endAll(tag)),
+    revokeAll: async () => report('all', await endAll()),
   }
 }
 

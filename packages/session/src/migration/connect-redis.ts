@@ -1,9 +1,13 @@
 import { createHmac } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
-import { anyOf, arrayOf, func, resolveOptions, string } from '@scale/core'
+import { anyOf, arrayOf, func, object, resolveOptions, string } from '@scale/core'
 import { type RedisClient, redisClient, storeGuard } from '@scale/redis'
+import type { SessionStore } from '../store.js'
 import { sameDigest } from '../stores/token.js'
-import { readCookie } from '../transports/cookie.js'
+import { type CookieOptions, cookie, readCookie } from '../transports/cookie.js'
+import type { Transport } from '../transports/transport.js'
+import { OURS, parseBlob } from './shared/blob.js'
+import { SharedStore, type SharedStoreSetting } from './shared/store.js'
 
 /** Sessions of another package, which become ours at their next use. */
 export interface SessionMigration {
@@ -17,6 +21,16 @@ export interface SessionMigration {
    * @returns false if it was not there any more, or had gone already
    */
   moved(key: OldSessionKey, to: string, ttlMs: number): Promise<boolean>
+  /** Sessions stay where they are, for copies of the other package to use as well. Absent: they are taken over */
+  readonly shared?: SharedSessions | undefined
+}
+
+/** Sessions of another package, used where they are. */
+export interface SharedSessions {
+  /** How their ids travel. */
+  readonly transport: Transport
+  /** Keeps them. */
+  store(setting: SharedStoreSetting): SessionStore
 }
 
 /** An old session's data; or where it has gone, if it was taken over. */
@@ -41,10 +55,20 @@ export interface ConnectRedisOptions {
   cookieName?: string
   /** `prefix` of connect-redis. Default `sess:` */
   prefix?: string
+  /**
+   * For a rolling deploy: sessions stay where connect-redis keeps them, and in its form, and new ones begin there, so that copies
+   * of express-session and of `session()` serve the same sessions side by side. Default none: they are taken over
+   */
+  shared?: SharedOptions
 }
 
-/** Names the field that says where a session has gone. The rest is an empty session to those who do not know it. */
-const MOVED = '@scale/session'
+/** What is needed to begin sessions that copies of express-session can use. */
+export interface SharedOptions {
+  /** Puts the user into a session's data, where the old copies and `userIdOf` look. */
+  withUserId: (data: Record<string, unknown>, userId: string) => Record<string, unknown>
+  /** `cookie` of express-session, so that both set the same one. Default: that of `cookie()`, with the name of the old one */
+  cookie?: Omit<CookieOptions, 'name'>
+}
 
 /**
  * Reads the sessions of express-session with connect-redis, for `session({ migrateFrom })`: nobody has to log in again.
@@ -60,6 +84,7 @@ export function connectRedis(options: ConnectRedisOptions): SessionMigration {
       userIdOf: func,
       cookieName: string(1, 128),
       prefix: string(0, 64),
+      shared: object,
     },
     defaults: { cookieName: 'connect.sid', prefix: 'sess:' },
     required: ['redis', 'secrets', 'userIdOf'],
@@ -80,16 +105,63 @@ export function connectRedis(options: ConnectRedisOptions): SessionMigration {
     read: async ({ sid }) => {
       const text = (await guard.call('get', [prefix + sid])) as string | null
       if (text === null) return undefined
-      const { cookie: _, [MOVED]: movedTo, ...data } = JSON.parse(text) as Record<string, unknown>
-      return typeof movedTo === 'string' ? { movedTo } : { data, userId: userIdOf(data) }
+      const { data, movedTo } = parseBlob(text)
+      return movedTo === undefined ? { data, userId: userIdOf(data) } : { movedTo }
     },
     moved: async ({ sid }, to, ttlMs) => {
-      const marker = JSON.stringify({ cookie: { originalMaxAge: null }, [MOVED]: to })
+      const marker = JSON.stringify({ cookie: { originalMaxAge: null }, [OURS]: to })
       const args = [prefix + sid, marker, 'XX', 'GET', 'PX', Math.max(1, ttlMs)]
       const before = (await guard.call('set', args)) as string | null
-      return before !== null && !(MOVED in (JSON.parse(before) as object))
+      return before !== null && parseBlob(before).movedTo === undefined
     },
+    shared: resolved.shared && sharedSessions({ ...resolved, shared: resolved.shared, secrets }),
   }
+}
+
+interface SharedConfig {
+  readonly redis: RedisClient
+  readonly prefix: string
+  readonly cookieName: string
+  readonly secrets: readonly string[]
+  readonly userIdOf: ConnectRedisOptions['userIdOf']
+  readonly shared: SharedOptions
+}
+
+function sharedSessions({
+  redis,
+  prefix,
+  cookieName,
+  secrets,
+  userIdOf,
+  shared,
+}: SharedConfig): SharedSessions {
+  const { withUserId, cookie: attributes } = resolveOptions('connectRedis: shared', shared, {
+    checks: { withUserId: func, cookie: object },
+    defaults: {},
+    required: ['withUserId'],
+  })
+  const carrier = cookie({ ...attributes, name: cookieName })
+  return {
+    transport: {
+      ...carrier,
+      read: () => [],
+      issue: (res, sid, ...more) => carrier.issue!(res, signed(sid, secrets[0]!), ...more),
+    },
+    store: (setting) =>
+      new SharedStore(
+        { redis, prefix, userIdOf, withUserId, attributes: { ...carrier.attributes } },
+        setting,
+      ),
+  }
+}
+
+/** As express-session signs an id in its cookie. */
+function signed(sid: string, secret: string): string {
+  return encodeURIComponent(`s:${sid}.${signatureOf(sid, secret)}`)
+}
+
+function signatureOf(sid: string, secret: string): string {
+  return createHmac('sha256', secret).update(sid).digest('base64').replace(/=+$/, '')
 }
 
 /** `s:{sid}.{HMAC-SHA256 of it in base64 without padding}`, percent-encoded. */
@@ -100,8 +172,7 @@ function signedBy(value: string, secrets: readonly string[]): OldSessionKey | un
   if (signature === undefined) return undefined
   const sid = match[1]!
   const secret = secrets.find((candidate) => {
-    const wanted = createHmac('sha256', candidate).update(sid).digest('base64').replace(/=+$/, '')
-    return sameDigest(wanted, signature)
+    return sameDigest(signatureOf(sid, candidate), signature)
   })
   return secret === undefined ? undefined : { sid, secret }
 }

@@ -7,6 +7,7 @@ import { type LoadedSession, refusalOf } from '../stores/record.js'
 import { digestOf, isToken, refOf, type SessionRef } from '../stores/token.js'
 import type { Transport } from '../transports/transport.js'
 import { reportFailure } from './failures.js'
+import { sharedPlace } from './places.js'
 
 /** A token that opened a session. */
 export interface Opened {
@@ -47,6 +48,28 @@ const MOST_TRIED = 4
  * of the answer. Answers in the same tick where the store is not asked, or answers at once.
  */
 export function open(config: SessionConfig, headers: IncomingHttpHeaders): Opening | Promise<Opening> {
+  const key = config.shared && config.migration!.find(headers)
+  return key === undefined ? openOwn(config, headers) : openShared(config, headers, key)
+}
+
+/** A session that stays where another package keeps it; otherwise one of ours. */
+async function openShared(
+  config: SessionConfig,
+  headers: IncomingHttpHeaders,
+  { sid }: OldSessionKey,
+): Promise<Opening> {
+  const { store, transports } = config.shared!
+  const { ref, token } = sharedPlace(sid)
+  try {
+    const loaded = await store.load(ref)
+    if (typeof loaded !== 'object') return openOwn(config, headers)
+    return { kind: 'opened', token, via: transports[0]!, ref, digest: digestOf(token), loaded }
+  } catch (error) {
+    return failed(error)
+  }
+}
+
+function openOwn(config: SessionConfig, headers: IncomingHttpHeaders): Opening | Promise<Opening> {
   const candidates: Candidate[] = []
   const malformed: Transport[] = []
   for (const via of config.transports) {
@@ -122,7 +145,9 @@ export function openToken(
 async function readOld(config: SessionConfig, key: OldSessionKey, outcome: Opening): Promise<Opening> {
   try {
     const old = await config.migration!.read(key)
-    return old === undefined ? outcome : { kind: 'old', key, old }
+    if (old === undefined) return outcome
+    // One that is shared is not taken over: there was none just now, so it began a moment ago, or it ends.
+    return config.shared === undefined || 'movedTo' in old ? { kind: 'old', key, old } : outcome
   } catch (error) {
     return failed(error)
   }

@@ -151,7 +151,7 @@ export class RequestSession implements Session<Record<string, unknown>> {
 
   /** Whether the middleware of these options has made it. */
   isOf(config: SessionConfig): boolean {
-    return this.#life.config === config
+    return this.#life.config === config || this.#life.config === config.shared
   }
 
   /** @throws {SessionRequired} nobody is logged in @throws the store's error, if it gave no answer */

@@ -13,7 +13,7 @@ import type { SessionConfig } from '../options.js'
 import type { IssuedToken, LoginOptions } from '../session.js'
 import type { Rotation } from '../store.js'
 import { elevatedAt, type LoadedSession, refusalOf, type StoredValue } from '../stores/record.js'
-import { digestOf, newNonce, newRef, newToken, type SessionRef, successorOf } from '../stores/token.js'
+import { digestOf, newNonce, type SessionRef, successorOf } from '../stores/token.js'
 import type { Transport } from '../transports/transport.js'
 import { clientInfo } from './client-info.js'
 import type { Exchange } from './exchange.js'
@@ -21,11 +21,10 @@ import { reportFailure } from './failures.js'
 import { type Held, heldOf } from './held.js'
 import { lifetimeOf, type ToldLifetime, toldLifetime } from './lifetime.js'
 import type { Opened, Opening } from './opening.js'
+import type { Place } from './places.js'
 
 /** A session that is to be stored for the first time. */
-interface Wanted {
-  readonly ref: SessionRef
-  readonly token: string
+interface Wanted extends Place {
   readonly userId: string | undefined
   readonly options: LoginOptions
   readonly replaces?: string
@@ -49,7 +48,7 @@ export class SessionLife {
   /** By `cookie.maxAge`, and not written yet. */
   told: ToldLifetime | undefined
   /** Where a session will be stored whose cookie is on its way already. */
-  #reserved: { ref: SessionRef; token: string } | undefined
+  #reserved: Place | undefined
   /** Began in this request, and its client has nothing of it yet. */
   isUndelivered = false
   /** A save failed: it is not tried again unless the app asks. */
@@ -144,8 +143,8 @@ export class SessionLife {
   }
 
   #renewed(by: Renewal, nonce: string, isFirst: boolean): void {
-    const { ref, userId, lastSeenAt, ...held } = this.held!
-    const token = successorOf(held.token, nonce)
+    const { userId, lastSeenAt, ...held } = this.held!
+    const { ref, token } = this.config.places.successor(held, nonce)
     const authenticatedAt = by === 'elevate' ? elevatedAt(held, lastSeenAt) : held.authenticatedAt
     const openedWhen = authenticatedAt ?? 0
     this.held = {
@@ -187,10 +186,11 @@ export class SessionLife {
     const keeps = keepData === true || (keepData === 'anonymous' && isOwn)
     if (!keeps) this.#data = this.#dataOf()
     const seen = this.stored.seen()
-    const ref = newRef(userId, await this.config.marks.key())
+    const place = await this.config.places.make(userId)
+    const { ref } = place
     const isSameTag = before?.ref.tag === ref.tag
     const replaces = isSameTag ? { replaces: before.ref.id } : {}
-    let ended = await this.#create({ ref, token: newToken(ref), userId, options, ...replaces })
+    let ended = await this.#create({ ...place, userId, options, ...replaces })
     try {
       if (before !== undefined) {
         if (!isSameTag) ended = await this.config.store.end(before.ref)
@@ -228,8 +228,7 @@ export class SessionLife {
     let place = this.#reserved
     if (place === undefined) {
       this.#exchange.refuseLate()
-      const ref = newRef(undefined, await this.config.marks.key())
-      place = { ref, token: newToken(ref) }
+      place = await this.config.places.make(undefined)
     }
     await this.#create({ ...place, userId: undefined, options: {} })
     this.#publishCreated('data')
@@ -331,12 +330,11 @@ export class SessionLife {
   reserve(): boolean {
     if (this.held !== undefined || this.#reserved !== undefined || this.#opening.kind === 'failed')
       return true
-    const { known } = this.config.marks
-    if (known === undefined) return false
-    const ref = newRef(undefined, known.key)
-    this.#reserved = { ref, token: newToken(ref) }
+    const place = this.config.places.makeNow()
+    if (place === undefined) return false
+    this.#reserved = place
     const { absoluteTimeoutMs, persistent } = lifetimeOf(this.config, {}, this.told)
-    this.#exchange.issue(this.#reserved.token, absoluteTimeoutMs, persistent)
+    this.#exchange.issue(place.token, absoluteTimeoutMs, persistent)
     return true
   }
 
