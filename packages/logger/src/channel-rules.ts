@@ -84,6 +84,11 @@ export const channelRules: Readonly<Record<`scale:${string}:${string}`, ChannelR
   }),
   'scale:resilience:stale-failure': warning('store of stale values failed', 'policy', 'operation', 'error'),
   // They are counted.
+  'scale:config:reload': (message) => ({
+    level: message.outcome === 'ok' ? 'info' : 'warn',
+    message: 'secrets changed',
+    fields: picked(message, ['outcome', 'changed', 'error']),
+  }),
   'scale:workers:task': () => undefined,
   'scale:workers:utilization': () => undefined,
   'scale:workers:thread': (message) =>

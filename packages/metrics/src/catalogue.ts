@@ -166,6 +166,7 @@ export const packageCatalogue: Catalogue<
   | 'validateRejected'
   | 'validateResponses'
   | 'overloadRequests'
+  | 'configReloads'
   | 'workersTasks'
   | 'workersThreads'
   | 'resilienceCalls'
@@ -366,6 +367,11 @@ export const packageCatalogue: Catalogue<
     ['admission'],
     'sum',
     'How many requests may run at once, by the last change.',
+  ),
+  configReloads: counter(
+    'scale_config_reloads_total',
+    ['outcome'],
+    'Secrets that changed while a process ran: ok, invalid (the old ones go on), failed (a listener threw).',
   ),
   workersTasks: counter(
     'scale_workers_tasks_total',

@@ -64,6 +64,7 @@ function listenersFor(metrics: Instruments): Listeners {
     ...overload(metrics),
     ...resilience(metrics),
     ...workers(metrics),
+    ...config(metrics),
     ...cluster(metrics),
   }
 }
@@ -187,6 +188,10 @@ function workers(m: Instruments): Part<'workers'> {
     'scale:workers:utilization': ({ pool, thread, utilization }) =>
       m.workersUtilization.with(pool, String(thread)).set(utilization),
   }
+}
+
+function config(m: Instruments): Part<'config'> {
+  return { 'scale:config:reload': ({ outcome }) => m.configReloads.with(outcome).add() }
 }
 
 function cluster(m: Instruments): Part<'cluster'> {

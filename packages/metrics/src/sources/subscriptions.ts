@@ -48,6 +48,7 @@ interface Messages {
   'scale:validate:response-failure': { mode: string }
   'scale:overload:admission': { admission: string; priority: number; refusal: string | undefined }
   'scale:overload:limit': { admission: string; limit: number }
+  'scale:config:reload': Outcome
   'scale:workers:task': Outcome & { pool: string }
   'scale:workers:thread': { pool: string; event: string }
   'scale:workers:utilization': { pool: string; thread: number; utilization: number }

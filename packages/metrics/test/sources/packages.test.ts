@@ -277,6 +277,15 @@ describe('each channel is counted', () => {
       { 'admission="app"': 7 },
     ],
     [
+      'config:reload',
+      [
+        { outcome: 'ok', changed: ['PASSWORD'], error: undefined },
+        { outcome: 'invalid', changed: ['PASSWORD'], error: new Error('too short') },
+      ],
+      'scale_config_reloads_total',
+      { 'outcome="ok"': 1, 'outcome="invalid"': 1 },
+    ],
+    [
       'workers:task',
       [{ pool: 'reports', task: 'render', outcome: 'ok', waitedMs: 0, durationMs: 1 }],
       'scale_workers_tasks_total',

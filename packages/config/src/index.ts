@@ -1,0 +1,6 @@
+export { type ReloadMessage, reloadChannel } from './channels.js'
+export { type ConfigFault, InvalidConfig } from './errors.js'
+export { type Config, loadConfig, type Reload } from './load-config.js'
+export type { ConfigOptions } from './options.js'
+export type { Variables } from './sources/variables.js'
+export { toBoolean, toBytes, toMs } from './units.js'
