@@ -321,11 +321,23 @@ describe.each(frameworks)('requestLogger under %s', (_, framework) => {
       const [line] = await untilLines(lines, 1)
       const { headers, context } = JSON.parse(text)
       expect(headers).toEqual({
-        traceparent: `00-${TRACE}-${line!.span_id}-01`,
+        traceparent: expect.stringMatching(`^00-${TRACE}-(?!${line!.span_id})[0-9a-f]{16}-01$`),
         tracestate: 'foo=1,bar=2',
         'x-request-id': line!.request_id,
       })
       expect(context).toMatchObject({ traceId: TRACE, spanId: line!.span_id, requestId: line!.request_id })
+    })
+
+    it('has a parent id of its own for each call', async () => {
+      const { port } = await serve((app) => {
+        app.get('/', (_req, res) => {
+          res.json(Array.from({ length: 100 }, () => traceHeaders().traceparent))
+        })
+      })
+      const { text } = await ask(port, '/', { traceparent })
+      const sent = JSON.parse(text) as string[]
+      expect(new Set(sent).size).toBe(100)
+      expect(sent.every((one) => one.startsWith(`00-${TRACE}-`))).toBe(true)
     })
 
     it('is begun, not sampled and random, where none came', async () => {

@@ -10,6 +10,8 @@ export interface DecisionMessage {
   /** The limiter only watches: the request went on in any case. */
   shadow: boolean
   decision: Decision
+  /** From the question to the answer, ms; in `compose` others are asked meanwhile. */
+  durationMs: number
 }
 
 /** The store gave no decision, or could not correct one. */

@@ -143,7 +143,8 @@ export function rateLimit<Request extends IncomingMessage = LimitedRequest>(
   }
 
   function ask(req: Request): Asked {
-    const made: Asked = { spending: undefined, decision: SKIPPED, decided: undefined }
+    const startedAt = decisionChannel.hasSubscribers ? performance.now() : undefined
+    const made: Asked = { spending: undefined, decision: SKIPPED, decided: undefined, startedAt }
     const skipped = skips(req)
     if (isPending(skipped)) {
       made.decision = skipped.then((isSkipped) => (isSkipped ? SKIPPED : decide(made, req)))
@@ -176,7 +177,11 @@ export function rateLimit<Request extends IncomingMessage = LimitedRequest>(
       return
     }
     const refused = !decision.allowed
-    if (decisionChannel.hasSubscribers) decisionChannel.publish({ limiter: name, refused, shadow, decision })
+    if (decisionChannel.hasSubscribers) {
+      const nowMs = performance.now()
+      const durationMs = nowMs - (made.startedAt ?? nowMs)
+      decisionChannel.publish({ limiter: name, refused, shadow, decision, durationMs })
+    }
     if (typeof settle === 'function' && !refused) settleAtEnd(settle, decision, req, res)
     if (!shadow && made.spending !== undefined) announcer.announce(res, decision, made.spending.policies)
     if (refused && !shadow) next(refusal(decision, announcer.refuse(res, decision)))
@@ -254,6 +259,8 @@ interface Asked {
   decision: Decision | Promise<Decision>
   /** Set once the middleware has acted on it. */
   decided: Decision | undefined
+  /** `undefined` if nobody listened. */
+  readonly startedAt: number | undefined
 }
 
 /** Of a request that is not counted. */

@@ -241,6 +241,7 @@ describe('rateLimit', () => {
         ['watch', false, true],
         ['watch', true, true],
       ])
+      expect(seen.every(({ durationMs }) => durationMs >= 0 && durationMs < 30_000)).toBe(true)
     } finally {
       stop()
     }

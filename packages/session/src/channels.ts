@@ -89,6 +89,14 @@ export interface FailureMessage {
   error: unknown
 }
 
+/** The tokens of a request were looked at; those that have none are not told of. */
+export interface OpenedMessage {
+  /** `opened`: one of them opened a session; `refused`: none did; `failed`: the store gave no answer. */
+  outcome: 'opened' | 'refused' | 'failed'
+  /** From the question to the answer, ms; in `compose` others are asked meanwhile. */
+  durationMs: number
+}
+
 /** `scale:session:created` */
 export const createdChannel: Channel<CreatedMessage> = channel('scale:session:created')
 /** `scale:session:renewed` */
@@ -103,5 +111,7 @@ export const refusedChannel: Channel<RefusedMessage> = channel('scale:session:re
 export const unreadableChannel: Channel<UnreadableMessage> = channel('scale:session:unreadable')
 /** `scale:session:conflict` */
 export const conflictChannel: Channel<ConflictMessage> = channel('scale:session:conflict')
+/** `scale:session:opened`: one message per request with a token. */
+export const openedChannel: Channel<OpenedMessage> = channel('scale:session:opened')
 /** `scale:session:failure` */
 export const failureChannel: Channel<FailureMessage> = channel('scale:session:failure')

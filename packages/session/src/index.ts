@@ -8,6 +8,8 @@ export {
   destroyedChannel,
   type FailureMessage,
   failureChannel,
+  type OpenedMessage,
+  openedChannel,
   type RefusalReason,
   type RefusedMessage,
   type RenewedMessage,

@@ -9,6 +9,8 @@ import {
   destroyedChannel,
   failureChannel,
   memoryStore,
+  type OpenedMessage,
+  openedChannel,
   refusedChannel,
   renewedChannel,
   requireSession,
@@ -81,6 +83,26 @@ describe('channels', () => {
     ])
     const text = JSON.stringify(messages)
     for (const { token } of [first, second, third]) expect(text).not.toContain(token.slice(36))
+  })
+
+  it('say what came of the tokens of a request, and how long it took', async () => {
+    const inner = memoryStore({ clock: () => nowMs })
+    const sessions = session<Record<string, unknown>>({
+      store: { ...inner, load: async (ref, use) => inner.load(ref, use) },
+    })
+    const one = await sessions.load({})
+    const { token } = await one.login('ann')
+    const opened: OpenedMessage[] = []
+    stops.push(openedChannel.subscribe((message) => opened.push(message)))
+    await sessions.load({})
+    await sessions.load(headers(token))
+    await sessions.load(headers('x'))
+    expect(opened).toEqual([
+      { outcome: 'opened', durationMs: expect.any(Number) },
+      { outcome: 'refused', durationMs: expect.any(Number) },
+    ])
+    expect(JSON.stringify(opened)).not.toContain('ann')
+    expect(opened.every(({ durationMs }) => durationMs >= 0)).toBe(true)
   })
 
   it('say why a token opens nothing', async () => {

@@ -221,7 +221,8 @@ class Pool {
       const nowMs = performance.now()
       const startedAt = task.startedAt ?? nowMs
       const times = { waitedMs: startedAt - task.askedAt, durationMs: nowMs - startedAt }
-      taskChannel.publish({ pool: this.name, task: task.order.name, outcome, ...times })
+      const message = { pool: this.name, task: task.order.name, outcome, ...times }
+      task.asker.runInAsyncScope(() => taskChannel.publish(message))
     }
     // When the place of the task is free too.
     if (this.#onEmpty !== undefined) queueMicrotask(this.#checkEmpty)

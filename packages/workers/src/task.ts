@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { requestDeadline } from '@scale/core'
 import type { Priority } from './queue/task-queue.js'
@@ -28,6 +29,8 @@ export class Task {
   readonly askedAt: number = performance.now()
   readonly promise: Promise<unknown>
   startedAt: number | undefined
+  /** Whoever asked: a thread answers, and a timer ends, outside of every request. */
+  readonly asker: AsyncResource = new AsyncResource('scale.task')
   readonly #options: TaskOptions
   readonly #onGone: (task: Task, gone: Gone) => void
   #settle!: { resolve: (value: unknown) => void; reject: (error: unknown) => void }

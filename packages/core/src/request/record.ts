@@ -69,7 +69,8 @@ class Record implements RequestRecord {
       const { socket } = req
       this.isWhole = !socket?.destroyed && !socket?.errored
     })
-    res.on('close', () => this.end())
+    // Before others that end with the response read the record.
+    res.prependListener('close', () => this.end())
   }
 
   get error(): unknown {

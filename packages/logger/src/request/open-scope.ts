@@ -1,8 +1,16 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { RequestRules } from '../options.js'
+import { requestSpan } from './active-span.js'
 import { RequestScope } from './request-scope.js'
-import { parseTraceparent, parseTracestate, RANDOM, randomHex, type TraceParent } from './trace-context.js'
+import {
+  newSpanId,
+  parseTraceparent,
+  parseTracestate,
+  RANDOM,
+  randomHex,
+  type TraceParent,
+} from './trace-context.js'
 
 /** A request of Express, as far as its ids are concerned. */
 export type IdentifiedRequest = IncomingMessage & { app?: { get(name: string): unknown } }
@@ -11,14 +19,28 @@ const TRACE_ID_BYTES = 16
 const SPAN_ID_BYTES = 8
 const SPAN_ID_DIGITS = 2 * SPAN_ID_BYTES
 
-/** Finds out, or decides, under which ids a request is known. */
+/** Finds out, or decides, under which ids a request is known: those of OpenTelemetry's span, if there is one. */
 export function openScope(req: IdentifiedRequest, { logger, trace }: RequestRules): RequestScope {
   const { headers } = req
   const caller = parseTraceparent(header(headers.traceparent))
   const requestId = acceptedRequestId(req) ?? randomUUID()
+  const span = requestSpan()
+  if (span !== undefined) {
+    const linked = caller?.traceId === span.traceId ? undefined : caller?.traceId
+    return new RequestScope(
+      logger,
+      requestId,
+      span.traceId,
+      span.spanId,
+      span.flags,
+      span.tracestate,
+      linked,
+      true,
+    )
+  }
   if (caller === undefined || trace === 'restart') return restarted(logger, requestId, caller)
   const tracestate = parseTracestate(header(headers.tracestate))
-  const spanId = randomHex(SPAN_ID_BYTES)
+  const spanId = newSpanId()
   return new RequestScope(logger, requestId, caller.traceId, spanId, caller.flags, tracestate, undefined)
 }
 

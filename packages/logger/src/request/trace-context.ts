@@ -89,6 +89,13 @@ export function randomHex(bytes: number): string {
   return hex.startsWith('0000') && isZero(hex) ? randomHex(bytes) : hex
 }
 
+const SPAN_ID_BYTES = 8
+
+/** 16 random hex digits. */
+export function newSpanId(): string {
+  return randomHex(SPAN_ID_BYTES)
+}
+
 /**
  * Decides by the trace id, so that every service that is asked decides alike: the last 56 bits as a number, compared
  * with a threshold.

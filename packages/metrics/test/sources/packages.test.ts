@@ -427,6 +427,7 @@ describe('no channel of any package is forgotten', () => {
     'scale:cluster:scaled': 'the gauge of workers shows it',
     'scale:cluster:heartbeat': 'each process measures itself',
     'scale:cluster:stopping': 'the end of the drain is counted',
+    'scale:session:opened': 'operations of Redis are timed by their names, and refusals are counted',
   }
   const packages = fileURLToPath(new URL('../../..', import.meta.url))
   const sources = readdirSync(packages, { recursive: true, encoding: 'utf8' }).filter((file) =>

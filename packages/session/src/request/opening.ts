@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import { type RefusalReason, refusedChannel, revokedChannel } from '../channels.js'
+import { openedChannel, type RefusalReason, refusedChannel, revokedChannel } from '../channels.js'
 import type { OldSession, OldSessionKey } from '../migration/connect-redis.js'
 import type { SessionConfig } from '../options.js'
 import type { Loading } from '../store.js'
@@ -48,6 +48,23 @@ const MOST_TRIED = 4
  * of the answer. Answers in the same tick where the store is not asked, or answers at once.
  */
 export function open(config: SessionConfig, headers: IncomingHttpHeaders): Opening | Promise<Opening> {
+  if (!openedChannel.hasSubscribers) return find(config, headers)
+  const startedAt = performance.now()
+  const found = find(config, headers)
+  if (!(found instanceof Promise)) return reported(found, startedAt)
+  return found.then((opening) => reported(opening, startedAt))
+}
+
+function reported(opening: Opening, startedAt: number): Opening {
+  const { kind } = opening
+  if (kind !== 'none') {
+    const outcome = kind === 'old' ? 'opened' : kind
+    openedChannel.publish({ outcome, durationMs: performance.now() - startedAt })
+  }
+  return opening
+}
+
+function find(config: SessionConfig, headers: IncomingHttpHeaders): Opening | Promise<Opening> {
   const key = config.shared && config.migration!.find(headers)
   return key === undefined ? openOwn(config, headers) : openShared(config, headers, key)
 }
