@@ -89,6 +89,18 @@ export const channelRules: Readonly<Record<`scale:${string}:${string}`, ChannelR
     message: 'secrets changed',
     fields: picked(message, ['outcome', 'changed', 'error']),
   }),
+  'scale:jobs:run': (message) =>
+    message.outcome === 'ok'
+      ? undefined
+      : {
+          level: message.outcome === 'dead' ? 'error' : 'warn',
+          message: message.outcome === 'dead' ? 'job failed for good' : 'job failed and will be tried again',
+          fields: picked(message, ['queue', 'id', 'attempt', 'error']),
+        },
+  'scale:jobs:relay': (message) =>
+    message.error === undefined
+      ? undefined
+      : { level: 'warn', message: 'outbox could not be relayed', fields: picked(message, ['error']) },
   'scale:workers:task': () => undefined,
   'scale:workers:utilization': () => undefined,
   'scale:workers:thread': (message) =>

@@ -167,6 +167,8 @@ export const packageCatalogue: Catalogue<
   | 'validateResponses'
   | 'overloadRequests'
   | 'configReloads'
+  | 'jobsRelayed'
+  | 'jobsRelayFailures'
   | 'workersTasks'
   | 'workersThreads'
   | 'resilienceCalls'
@@ -186,6 +188,7 @@ export const packageCatalogue: Catalogue<
   | 'clusterReady',
   | 'redisOperation'
   | 'cacheLoads'
+  | 'jobsRuns'
   | 'authKeySet'
   | 'authIntrospection'
   | 'clusterReloadDuration'
@@ -372,6 +375,18 @@ export const packageCatalogue: Catalogue<
     'scale_config_reloads_total',
     ['outcome'],
     'Secrets that changed while a process ran: ok, invalid (the old ones go on), failed (a listener threw).',
+  ),
+  jobsRuns: histogram(
+    'scale_jobs_run_duration_seconds',
+    ['queue', 'outcome'],
+    slowBounds,
+    'Runs of jobs: ok, retry (failed, and will be run again) or dead (failed for good).',
+  ),
+  jobsRelayed: counter('scale_jobs_relayed_total', [], 'Jobs that went from an outbox to their queues.'),
+  jobsRelayFailures: counter(
+    'scale_jobs_relay_failures_total',
+    [],
+    'Times that a relay could not read its outbox, or not reach a queue.',
   ),
   workersTasks: counter(
     'scale_workers_tasks_total',

@@ -65,6 +65,7 @@ function listenersFor(metrics: Instruments): Listeners {
     ...resilience(metrics),
     ...workers(metrics),
     ...config(metrics),
+    ...jobs(metrics),
     ...cluster(metrics),
   }
 }
@@ -192,6 +193,17 @@ function workers(m: Instruments): Part<'workers'> {
 
 function config(m: Instruments): Part<'config'> {
   return { 'scale:config:reload': ({ outcome }) => m.configReloads.with(outcome).add() }
+}
+
+function jobs(m: Instruments): Part<'jobs'> {
+  return {
+    'scale:jobs:run': ({ queue, outcome, durationMs }) =>
+      m.jobsRuns.with(queue, outcome).observe(durationMs / 1_000),
+    'scale:jobs:relay': ({ moved, error }) => {
+      if (error === undefined) m.jobsRelayed.with().add(moved)
+      else m.jobsRelayFailures.with().add()
+    },
+  }
 }
 
 function cluster(m: Instruments): Part<'cluster'> {

@@ -49,6 +49,8 @@ interface Messages {
   'scale:overload:admission': { admission: string; priority: number; refusal: string | undefined }
   'scale:overload:limit': { admission: string; limit: number }
   'scale:config:reload': Outcome
+  'scale:jobs:run': Outcome & { queue: string; durationMs: number }
+  'scale:jobs:relay': { moved: number; error?: unknown }
   'scale:workers:task': Outcome & { pool: string }
   'scale:workers:thread': { pool: string; event: string }
   'scale:workers:utilization': { pool: string; thread: number; utilization: number }

@@ -286,6 +286,32 @@ describe('each channel is counted', () => {
       { 'outcome="ok"': 1, 'outcome="invalid"': 1 },
     ],
     [
+      'jobs:run',
+      [
+        {
+          queue: 'mails',
+          id: '1',
+          outcome: 'retry',
+          attempt: 1,
+          durationMs: 12,
+          error: new Error('no route'),
+        },
+        { queue: 'mails', id: '1', outcome: 'ok', attempt: 2, durationMs: 12, error: undefined },
+      ],
+      'scale_jobs_run_duration_seconds',
+      { 'queue="mails",outcome="retry"': 1, 'queue="mails",outcome="ok"': 1 },
+    ],
+    [
+      'jobs:relay',
+      [
+        { moved: 3, error: undefined },
+        { moved: 0, error: new Error('away') },
+      ],
+      'scale_jobs_relayed_total',
+      { '': 3 },
+    ],
+    ['jobs:relay', [{ moved: 0, error: new Error('away') }], 'scale_jobs_relay_failures_total', { '': 1 }],
+    [
       'workers:task',
       [{ pool: 'reports', task: 'render', outcome: 'ok', waitedMs: 0, durationMs: 1 }],
       'scale_workers_tasks_total',

@@ -1,0 +1,6 @@
+export type { JobStore, NewJob, StoredDeadJob, StorePolicy, StoreWorker, TakenJob } from '../store.js'
+export { BullmqJobStore } from '../stores/bullmq.js'
+export { MemoryJobStore } from '../stores/memory.js'
+export { type OutboxUnderTest, outboxContract } from './outbox-contract.js'
+export type { ContractRunner } from './runner.js'
+export { jobStoreContract } from './store-contract.js'
