@@ -59,6 +59,9 @@ export const storeErrorChannel: Channel<CacheStoreErrorMessage> = channel('scale
 /** `scale:cache:invalidation` */
 export const invalidationChannel: Channel<CacheInvalidationMessage> = channel('scale:cache:invalidation')
 
+/** Caches of this process that were said to be without Redis. */
+const warned = new Set<string>()
+
 /** What a cache says of itself on its channels; no work where nobody listens. */
 export class Reports {
   readonly #cache: string
@@ -83,7 +86,23 @@ export class Reports {
     if (corruptChannel.hasSubscribers) corruptChannel.publish({ cache: this.#cache, reason, error })
   }
 
+  /** The store cannot be asked: nothing was tried, so that nothing failed. */
+  storeAway(): void {
+    this.#warnOff('it is not connected')
+  }
+
   storeError(operation: CacheStoreErrorMessage['operation'], error: unknown): void {
+    this.#warnOff(error instanceof Error ? error.message : 'unknown error')
     if (storeErrorChannel.hasSubscribers) storeErrorChannel.publish({ cache: this.#cache, operation, error })
+  }
+
+  #warnOff(why: string): void {
+    if (warned.has(this.#cache)) return
+    warned.add(this.#cache)
+    process.emitWarning(
+      `The cache \`${this.#cache}\` has no answer from Redis (${why}): until it has, what is not in this process is loaded anew each ` +
+        'time. See docs/troubleshooting.md. Said once; further ones are on the diagnostics channel scale:cache:store-error.',
+      { code: 'SCALE_CACHE_STORE' },
+    )
   }
 }

@@ -7,6 +7,7 @@ import type { ResolvedRateLimitOptions } from './options.js'
 import { costFor, type PolicyCosts } from './request/costs.js'
 import { Lookups, UNDECIDED } from './request/lookups.js'
 import { assertCost, type Spending, Spendings, type Subject } from './request/spending.js'
+import { warnUnprotected } from './request/warnings.js'
 import { type Decision, toDecision } from './response/decision.js'
 import type { Balance, Charge, QuotaStore, StoreReply } from './store.js'
 import { type Fleet, fleetOf } from './stores/fleet.js'
@@ -218,6 +219,7 @@ function reporter({
   onStoreError,
 }: Pick<RateLimitStoreErrorMessage, 'onStoreError'> & { name: string }): Report {
   return (operation, error) => {
+    if (operation !== 'lookup') warnUnprotected(name, onStoreError, error)
     if (storeErrorChannel.hasSubscribers)
       storeErrorChannel.publish({ limiter: name, operation, onStoreError, error })
   }

@@ -98,6 +98,19 @@ describe('the check of `trust proxy`', () => {
     expect(message).not.toContain('secret')
   })
 
+  it('says that a proxy names no client, unless one request had a name, or came from outside', () => {
+    const unnamed = { ip: '10.0.0.5', headers: {} }
+    const [message, ...others] = warnings(1, Array(40).fill(unnamed))
+    expect(message).toMatch(
+      /none of 20 requests that came from 10\.0\.0\.5 had `X-Forwarded-For`.*docs\/guides\/nginx\.md/,
+    )
+    expect(others).toEqual([])
+    expect(warnings(1, Array(19).fill(unnamed))).toEqual([])
+    expect(warnings(undefined, Array(40).fill(unnamed))).toEqual([])
+    const named = { ip: '203.0.113.9', headers: { 'x-forwarded-for': '203.0.113.9' } }
+    expect(warnings(1, [named, ...Array(40).fill(unnamed)])).toEqual([])
+  })
+
   it('ends after the first requests', () => {
     const fine = { ip: '203.0.113.9', headers: {} }
     expect(warnings(false, [...Array(100).fill(fine), forwarded])).toEqual([])

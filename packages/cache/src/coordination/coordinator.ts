@@ -137,7 +137,10 @@ export class Coordinator {
    */
   async look(want: Want, rejectedId: string | undefined): Promise<Found | undefined> {
     const { key, tags, tagLifetimeMs } = want
-    if (!this.entries.store.available(key)) return undefined
+    if (!this.entries.store.available(key)) {
+      this.reports.storeAway()
+      return undefined
+    }
     try {
       return await this.entries.load(key, { tags, tagLifetimeMs, rejectedId })
     } catch (error) {

@@ -39,7 +39,10 @@ export function prometheusRuleTests(ruleFile: string, options?: SloOptions): Rul
   const alerts = rules.filter((rule): rule is AlertRule => 'alert' in rule)
   const expected: Expect = (name, labels) => {
     const rule = alerts.find(({ alert, labels: own }) => alert === name && own.slo === labels.slo)!
-    const description = rule.annotations.description.replace('{{ $labels.metric }}', labels.metric ?? '')
+    const description = rule.annotations.description.replaceAll(
+      /\{\{ \$labels\.(\w+) \}\}/g,
+      (_, name: string) => labels[name] ?? '',
+    )
     return {
       exp_labels: { ...rule.labels, ...labels },
       exp_annotations: { ...rule.annotations, description },
@@ -176,7 +179,8 @@ function requests(
 
 function serviceTest({ labels }: Slo, expected: Expect): RuleTest {
   const { missing, overflow } = selfCatalogue
-  const { redisBreakersOpen, clusterRestarts } = packageCatalogue
+  const { redisBreakersOpen, redisOperation, rateLimitStoreErrors, cacheStoreErrors, clusterRestarts } =
+    packageCatalogue
   const own = selectorOf(labels)
   const delay = `${runtimeCatalogue.loopDelay.name}_bucket{${own},instance="i"`
   const alert = (eval_time: string, alertname: string, more?: Labels) => ({
@@ -190,6 +194,17 @@ function serviceTest({ labels }: Slo, expected: Expect): RuleTest {
     input_series: [
       { series: `${missing.name}{${own}}`, values: '0x45 1x100' },
       { series: `${redisBreakersOpen.name}{${own}}`, values: '0x45 2x100' },
+      {
+        series: `${redisOperation.name}_count{${own},operation="o",outcome="denied"}`,
+        values: '0x45 5+5x100',
+      },
+      { series: `${redisOperation.name}_count{${own},operation="o",outcome="ok"}`, values: '0+5x145' },
+      {
+        series: `${rateLimitStoreErrors.name}{${own},limiter="l",operation="consume"}`,
+        values: '0x45 5+5x100',
+      },
+      { series: `${rateLimitStoreErrors.name}{${own},limiter="l",operation="lookup"}`, values: '0+5x145' },
+      { series: `${cacheStoreErrors.name}{${own},cache="c",operation="load"}`, values: '0x45 5+5x100' },
       { series: `${clusterRestarts.name}{${own},reason="run"}`, values: '0x45 1+1x100' },
       { series: `${clusterRestarts.name}{${own},reason="recycle"}`, values: '0+5x145' },
       { series: `${overflow.name}{${own},metric="m"}`, values: '0x45 5+5x100' },
@@ -201,12 +216,18 @@ function serviceTest({ labels }: Slo, expected: Expect): RuleTest {
       ...[
         'ScaleWorkersSilent',
         'ScaleRedisBreakerOpen',
+        'ScaleRedisRefusing',
+        'ScaleQuotaNotShared',
+        'ScaleCacheOff',
         'ScaleWorkersRestarting',
         'ScaleMetricOverflow',
         'ScaleEventLoopSlow',
       ].map((name) => alert('30m', name)),
       alert('1h30m', 'ScaleWorkersSilent', {}),
       alert('1h30m', 'ScaleRedisBreakerOpen', {}),
+      alert('1h30m', 'ScaleRedisRefusing', { operation: 'o' }),
+      alert('1h30m', 'ScaleQuotaNotShared', { limiter: 'l' }),
+      alert('1h30m', 'ScaleCacheOff', { cache: 'c' }),
       alert('1h30m', 'ScaleWorkersRestarting', { reason: 'run' }),
       alert('1h30m', 'ScaleMetricOverflow', { metric: 'm' }),
       alert('1h30m', 'ScaleEventLoopSlow', { instance: 'i' }),

@@ -196,6 +196,39 @@ function serviceAlerts({ by, service }: Slo): AlertRule[] {
       },
     },
     {
+      alert: 'ScaleRedisRefusing',
+      expr: `sum by (${[...by, 'operation'].join(', ')}) (rate(${packageCatalogue.redisOperation.name}_count${braces(service, 'outcome=~"refused|denied"')}[5m])) > 0`,
+      for: '1m',
+      labels: { severity: 'page' },
+      annotations: {
+        summary: 'Redis answers, and refuses.',
+        description:
+          'It has no memory left, is a replica, or its user may not run {{ $labels.operation }}: docs/troubleshooting.md.',
+      },
+    },
+    {
+      alert: 'ScaleQuotaNotShared',
+      expr: `sum by (${[...by, 'limiter'].join(', ')}) (rate(${packageCatalogue.rateLimitStoreErrors.name}${braces(service, 'operation!="lookup"')}[5m])) > 0`,
+      for: '1m',
+      labels: { severity: 'ticket' },
+      annotations: {
+        summary: 'A limiter is without its store.',
+        description:
+          'The limiter {{ $labels.limiter }} does what its onStoreError says: docs/troubleshooting.md.',
+      },
+    },
+    {
+      alert: 'ScaleCacheOff',
+      expr: `sum by (${[...by, 'cache'].join(', ')}) (rate(${packageCatalogue.cacheStoreErrors.name}${own}[5m])) > 0`,
+      for: '1m',
+      labels: { severity: 'ticket' },
+      annotations: {
+        summary: 'A cache is without Redis.',
+        description:
+          'What {{ $labels.cache }} does not have in the process is loaded anew: docs/troubleshooting.md.',
+      },
+    },
+    {
       alert: 'ScaleWorkersRestarting',
       expr: `increase(${packageCatalogue.clusterRestarts.name}${braces(service, 'reason=~"boot|run"')}[15m]) > 3`,
       labels: { severity: 'page' },

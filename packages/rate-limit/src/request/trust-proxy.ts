@@ -3,6 +3,8 @@ import type { LimitedRequest } from './partition.js'
 
 /** How many requests are looked at: a wrong setting shows in the first ones. */
 const LOOKS = 100
+/** After how many requests from inside of which none names a client it is said that the proxy does not. */
+const SILENT = 20
 
 interface App {
   get(setting: string): unknown
@@ -17,12 +19,16 @@ const said = new WeakMap<object, Set<string>>()
  */
 export function trustProxyDoctor(): (req: LimitedRequest) => void {
   let looked = 0
+  let unnamed = 0
   return (req) => {
     if (looked >= LOOKS) return
     looked++
     const app = req.app as App | undefined
     if (typeof app?.get !== 'function') return
-    const problem = problemOf(req, app.get('trust proxy'))
+    const setting = app.get('trust proxy')
+    if (!isUnnamed(req)) unnamed = Number.NEGATIVE_INFINITY
+    else if (setting) unnamed++
+    const problem = unnamed === SILENT ? silentProxy(req) : problemOf(req, setting)
     if (problem === undefined || hasBeenSaid(app, problem.kind)) return
     process.emitWarning(problem.message, { code: 'SCALE_TRUST_PROXY' })
   }
@@ -82,6 +88,21 @@ function problemOf(req: LimitedRequest, setting: unknown): { kind: string; messa
     }
   }
   return undefined
+}
+
+/** Whether it came from inside, and nothing says who is behind it. */
+function isUnnamed({ headers, socket }: LimitedRequest): boolean {
+  const fields = ['x-forwarded-for', ...OTHER_FIELDS]
+  return isInside(socket.remoteAddress) && fields.every((field) => headers[field] === undefined)
+}
+
+function silentProxy({ socket }: LimitedRequest): { kind: string; message: string } {
+  return {
+    kind: 'a silent proxy',
+    message:
+      `\`trust proxy\` is set, and none of ${SILENT} requests that came from ${socket.remoteAddress} had \`X-Forwarded-For\`: if that ` +
+      'is your proxy, all its visitors are counted as one client. Let it write the field, as docs/guides/nginx.md and docs/guides/haproxy.md do.',
+  }
 }
 
 /**

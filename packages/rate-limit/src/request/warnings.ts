@@ -7,6 +7,23 @@ export function warnOnce(code: string, message: string, name = ''): void {
   process.emitWarning(message, { code })
 }
 
+const MEANWHILE = {
+  local: 'each process keeps a share of the quota by itself',
+  open: 'no quota is kept, and every request passes',
+  closed: 'every request is refused with 503',
+}
+
+/** The store gave no answer: quotas are not what they say. */
+export function warnUnprotected(name: string, onStoreError: keyof typeof MEANWHILE, error: unknown): void {
+  warnOnce(
+    'SCALE_RATE_LIMIT_STORE',
+    `The limiter \`${name}\` has no answer from its store (${error instanceof Error ? error.message : 'unknown error'}): ` +
+      `until it has, ${MEANWHILE[onStoreError]}. See docs/troubleshooting.md. Said once; further ones are on the diagnostics ` +
+      'channel scale:rate-limit:store-error.',
+    name,
+  )
+}
+
 /** The same limiter met a request again. */
 export function warnTwice(name: string): void {
   warnOnce(

@@ -66,6 +66,7 @@ export function sidOf(nonce: string): string {
 
 /** How many writers one writer may meet at one session before it gives up. */
 const MOST_TRIES = 100
+const LONG = Object.freeze({ patience: 'long' as const })
 const INDEX_TTL_MS = 2_592_000_000
 const MOST_NOTED = 10_000
 
@@ -96,7 +97,7 @@ export class SharedStore implements SessionStore {
     const { loaded } = found
     const { userId } = loaded.record
     if (refusalOf(loaded, digestOf(sid)) !== undefined) {
-      await this.#call('del', this.#key(sid))
+      await this.#guard.call('del', [this.#key(sid)], LONG)
       return undefined
     }
     if (userId !== undefined) await this.#note(userId, sid)
@@ -164,7 +165,7 @@ export class SharedStore implements SessionStore {
     const sid = await this.#sidOf(ref)
     if (sid === undefined) return undefined
     const found = await this.#read(sid)
-    await this.#call('del', this.#key(sid))
+    await this.#guard.call('del', [this.#key(sid)], LONG)
     if (found === undefined) return undefined
     // A copy that has gone further took it over meanwhile: a logout holds there as well.
     const { movedTo } = found.blob
@@ -201,12 +202,8 @@ export class SharedStore implements SessionStore {
     return this.#options.prefix + sid
   }
 
-  #call(command: string, ...args: (string | number)[]): Promise<unknown> {
-    return this.#guard.call(command, args, { patience: 'long' })
-  }
-
   async #now(sid: string): Promise<{ nowMs: number; ttlMs: number; text: string | null }> {
-    const reply = await this.#guard.run(readSharedScript, [this.#key(sid)], [], { patience: 'long' })
+    const reply = await this.#guard.run(readSharedScript, [this.#key(sid)], [], LONG)
     const [nowMs, ttlMs, text] = reply as [number, number, string | null]
     return { nowMs, ttlMs, text }
   }
@@ -226,14 +223,14 @@ export class SharedStore implements SessionStore {
 
   async #replace(sid: string, before: string, after: string, ttlMs: number): Promise<boolean> {
     const args = [before, after, Math.ceil(ttlMs)]
-    return (await this.#guard.run(replaceSharedScript, [this.#key(sid)], args, { patience: 'long' })) === 1
+    return (await this.#guard.run(replaceSharedScript, [this.#key(sid)], args, LONG)) === 1
   }
 
   /** The old id is dead when the new one is there; who has written in between is not overwritten. */
   async #rename(sid: string, before: string, next: string, after: string, ttlMs: number): Promise<boolean> {
     if (!(await this.#replace(sid, before, after, ttlMs))) return false
     await this.#replace(next, '', after, ttlMs)
-    await this.#call('del', this.#key(sid))
+    await this.#guard.call('del', [this.#key(sid)], LONG)
     return true
   }
 
@@ -245,7 +242,10 @@ export class SharedStore implements SessionStore {
     const noted = `${sid} ${userId}`
     if (this.#noted.has(noted)) return
     const index = this.#indexOf(userTag(userId))
-    await Promise.all([this.#call('sadd', index, sid), this.#call('pexpire', index, INDEX_TTL_MS)])
+    await Promise.all([
+      this.#guard.call('sadd', [index, sid], LONG),
+      this.#guard.call('pexpire', [index, INDEX_TTL_MS], LONG),
+    ])
     if (this.#noted.size >= MOST_NOTED) this.#noted.clear()
     this.#noted.add(noted)
   }
@@ -257,14 +257,14 @@ export class SharedStore implements SessionStore {
 
   /** A user's sessions that there still are; the others leave the index. */
   async #ofUser(tag: string): Promise<{ sid: string; loaded: LoadedSession }[]> {
-    const sids = (await this.#call('smembers', this.#indexOf(tag))) as string[]
+    const sids = (await this.#guard.call('smembers', [this.#indexOf(tag)], LONG)) as string[]
     const found: { sid: string; loaded: LoadedSession }[] = []
     await Promise.all(
       sids.map(async (sid) => {
         const read = await this.#read(sid)
         const userId = read?.blob.movedTo === undefined ? read?.loaded.record.userId : undefined
         if (userId !== undefined && userTag(userId) === tag) found.push({ sid, loaded: read!.loaded })
-        else await this.#call('srem', this.#indexOf(tag), sid)
+        else await this.#guard.call('srem', [this.#indexOf(tag), sid], LONG)
       }),
     )
     return found
