@@ -64,6 +64,7 @@ const config: ViteUserConfig = defineConfig({
         return folder.startsWith('examples/users-profile') ? withRedisOnPath(suite) : suite
       }),
       project('packages/devkit', 'check:rules', 'rules/**/*.test.ts'),
+      project('packages/devkit', 'check:site', 'site/**/*.test.ts'),
       packed('check:packed', 'packed/**/*.test.ts'),
       // By itself, at night: every tool that loads a package.
       packed('check:matrix', 'matrix/**/*.test.ts'),

@@ -31,7 +31,7 @@ it('`pnpm test` runs every test file of every package and example, each once', a
   expect([program, command]).toEqual(['vitest', 'run'])
   const config = args.filter((arg) => !/^--(reporter|outputFile)/.test(arg))
   const files = (await collected(config)).map(({ file }) => file)
-  const wanted = onDisk.filter((path) => !/^packages\/devkit\/(rules|packed|matrix)\//.test(path))
+  const wanted = onDisk.filter((path) => !/^packages\/devkit\/(rules|site|packed|matrix)\//.test(path))
   expect(files.sort()).toEqual(wanted.sort())
 })
 

@@ -29,6 +29,7 @@ export const steps: readonly Step[] = [
     run: () => tool('knip/bin/knip.js', '--no-progress', '--no-config-hints'),
   },
   { name: 'repository rules', run: () => vitest('check:rules') },
+  { name: 'site', run: () => vitest('check:site') },
   { name: 'packed consumers', run: () => vitest('check:packed') },
 ]
 
