@@ -228,6 +228,10 @@ describe('names decide', () => {
     'x-api-key',
     'clientSecret',
     'passport',
+    'accountPin',
+    'discount_otp',
+    'totalPassword',
+    'versionKey',
   ])('%s is secret, a number too', (name) => {
     expect(safeFields()({ [name]: 'word', a: { [name]: 482913 } })).toEqual({
       [name]: '[redacted]',
@@ -250,6 +254,10 @@ describe('names decide', () => {
     'tokens',
     'maxTokens',
     'tokenCount',
+    'token_limit_per_user',
+    'passwordMaxAge',
+    'tokenExpiresAt',
+    'apiKeys',
   ])('%s is not', (name) => {
     expect(safeFields()({ [name]: 7 })).toEqual({ [name]: 7 })
   })

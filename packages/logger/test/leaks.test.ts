@@ -3,12 +3,15 @@ import { type AddressInfo, createServer } from 'node:net'
 import { channel } from '@scale/core'
 import { errorHandler, notFound } from '@scale/errors'
 import express from 'express'
+import fc from 'fast-check'
 import { Redis } from 'ioredis'
 import { jwtVerify, SignJWT } from 'jose'
 import pg from 'pg'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { z } from 'zod'
-import { type AppLogger, log, logChannels, requestLogger } from '../src/index.js'
+import { type AppLogger, errorFields, log, logChannels, requestLogger } from '../src/index.js'
+import { redactQuery, scrubPath, scrubText } from '../src/redaction/redact.js'
+import { safeFields } from '../src/redaction/safe-fields.js'
 import type { Lines } from './support/lines.js'
 import { secrets } from './support/secrets.js'
 import { ask, listen, recorded, untilLines } from './support/server.js'
@@ -340,4 +343,66 @@ it('ids, names and words stay readable', () => {
   logger.flushSync()
   expect(lines.all[0]).toMatchObject({ ...fields, msg: 'a message about 12 tokens of 3 kinds' })
   expect(lines.text).not.toContain('[redacted]')
+})
+
+describe('random words that are no secret stay readable, in messages, paths and queries', () => {
+  const hex = (length: number) =>
+    fc.string({ unit: fc.constantFrom(...'0123456789abcdef'), minLength: length, maxLength: length })
+  const of = (alphabet: string, length: number) =>
+    fc.string({ unit: fc.constantFrom(...alphabet), minLength: length, maxLength: length })
+  const lower = 'abcdefghijklmnopqrstuvwxyz'
+  const base62 = `0123456789${lower}${lower.toUpperCase()}`
+  const pod = 'bcdfghjklmnpqrstvwxz2456789'
+  const kinds: [name: string, words: fc.Arbitrary<string>][] = [
+    ['a commit', hex(40)],
+    ['a digest of SHA-256, an image', hex(64)],
+    ['a trace id', hex(32)],
+    ['a nanoid', of(`${base62}_-`, 21)],
+    ['a KSUID', of(base62, 27)],
+    ['a ULID', of('0123456789ABCDEFGHJKMNPQRSTVWXYZ', 26)],
+    ['a UUID', fc.uuid()],
+    ['a pod', fc.tuple(of(pod, 10), of(pod, 5)).map(([set, own]) => `users-profile-api-${set}-${own}`)],
+    [
+      'an id of Stripe',
+      fc
+        .tuple(
+          fc.constantFrom('cus', 'pi', 'ch', 'in', 'sub', 'price', 'prod', 'evt', 'seti', 're', 'acct'),
+          of(base62, 24),
+        )
+        .map(([kind, id]) => `${kind}_${id}`),
+    ],
+    ['a checkout of Stripe', of(base62, 58).map((id) => `cs_live_${id}`)],
+    ['a host of AWS', hex(16).map((id) => `ip-10-0-${id}.eu-west-1.compute.internal`)],
+    ['a long name', fc.constant('findOneOrThrowNotFoundExceptionUnlessCachedByRepositoryFactory')],
+    ['a file of a package', fc.constant('node_modules/.pnpm/@scope+package-name@12.3.4_typescript@5.9.2')],
+  ]
+
+  it.each(kinds)('%s', (_, words) => {
+    fc.assert(
+      fc.property(words, (word) => {
+        // Ids that begin like a key of somebody are taken for one.
+        fc.pre(scrubText(word) === word)
+        const message = `Order ${word} was not found, signature unknown (${word})`
+        expect(errorFields(new Error(message)).message).toBe(message)
+        expect(scrubPath(`/v1/orders/${word}/items`)).toBe(`/v1/orders/${word}/items`)
+        expect(redactQuery(`after=${word}&q=1`)).toBe(`after=${word}&q=1`)
+        expect(safeFields()({ commit: word, url: `/a/${word}` })).toEqual({ commit: word, url: `/a/${word}` })
+      }),
+    )
+  })
+
+  it.each([
+    ['a key of AWS', of(base62, 40)],
+    ['a session of ours', of(`${base62}_-`, 79)],
+    ['32 bytes', of(`${base62}_-`, 43)],
+  ])('%s does not', (_, words) => {
+    fc.assert(
+      fc.property(words, (word) => {
+        fc.pre(/\d/.test(word) && /[a-z]/.test(word) && /[A-Z]/.test(word) && /^\w.*\w$/.test(word))
+        expect(errorFields(new Error(`cannot use ${word} here`)).message).not.toContain(word)
+        expect(scrubPath(`/v1/${word}`)).not.toContain(word)
+        expect(redactQuery(`q=${word}`)).not.toContain(word)
+      }),
+    )
+  })
 })

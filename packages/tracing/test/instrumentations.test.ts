@@ -1,9 +1,9 @@
 import http from 'node:http'
-import { trace } from '@opentelemetry/api'
+import { type DiagLogger, diag, trace } from '@opentelemetry/api'
 import { log, requestLogger, traceHeaders } from '@scale/logger'
 import { httpMetrics } from '@scale/metrics'
 import { Registry } from 'prom-client'
-import { expect, it, vi } from 'vitest'
+import { expect, it, onTestFinished, vi } from 'vitest'
 import { tracing } from '../src/index.js'
 import { instrumented } from './support/instrumented.js'
 import { recorded } from './support/lines.js'
@@ -31,6 +31,24 @@ it('its span of the request is used, and there is no second one', async () => {
   expect(new Set(layers.map(({ parentSpanContext }) => parentSpanContext?.spanId))).toEqual(
     new Set([span.spanContext().spanId]),
   )
+})
+
+it('it is ended by who has begun it, and mounted twice it is told once', async () => {
+  vi.spyOn(console, 'error').mockImplementation(() => {})
+  const warn = vi.fn()
+  const quiet = { error: warn, warn, info: () => {}, debug: () => {}, verbose: () => {} }
+  diag.setLogger(quiet satisfies DiagLogger)
+  onTestFinished(() => diag.disable())
+  const app = express()
+  app.use(tracing(), tracing())
+  app.get('/', () => {
+    throw new TypeError('no')
+  })
+  await ask(await listen(app), '/', headers)
+  const { events } = await server()
+  expect(events.map(({ name }) => name)).toEqual(['exception'])
+  // Whoever ends or changes an ended span is told so by the SDK.
+  expect(warn.mock.calls).toEqual([])
 })
 
 it('an error, and the route where it knows none, are told to it', async () => {

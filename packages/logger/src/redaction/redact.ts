@@ -17,6 +17,10 @@ const KEY_NAME = /(?:[a-z0-9]Key|[-_.]key|[-_.]KEY)$/
 const PLAIN_KEY =
   /(?:primary|foreign|partition|sort|cache|public|routing|object|idempotency|group|unique|index|row|hash|map|message|event|bucket|s3|redis|lock|job|dedup\w{0,12})[-_.]?key$/i
 
+/** Shorter than what keys are made of, and longer than ids. */
+const MIN_KEY = 40
+const KEY_WORD = /[\w~+=%-]{40,}/g
+
 /** In a query, these too: what OAuth and signed links carry. */
 const SECRET_PARAMETER = /^(?:code|state|key|hash|hmac|email|phone)$/i
 
@@ -65,12 +69,20 @@ const SHAPES: readonly [pattern: RegExp, replacement: string][] = [
     REDACTED,
   ],
   [/\b\d{8,10}:[\w-]{30,}/g, REDACTED],
+  // Twilio; the secret of one payment of Stripe, whose id stays; what signs a cookie, with what it signs.
+  [/\bSK[0-9a-f]{32}\b/g, REDACTED],
+  [/(_secret_)[A-Za-z0-9]{8,}/g, `$1${REDACTED}`],
+  [/\bs(?::|%3A)[\w-]{8,}\.[\w+/=%-]{20,}/g, REDACTED],
   [/(hooks\.slack\.com\/\w+\/|discord(?:app)?\.com\/api\/webhooks\/)[\w/-]+/gi, `$1${REDACTED}`],
   [/\b(__(?:Host|Secure)-[\w-]{1,128}=)[^\s;,"'\\]+/g, `$1${REDACTED}`],
   [/\b((?:set-)?cookie\s{0,8}:\s{0,8})[^\n]+/gi, `$1${REDACTED}`],
   // name=value, name: value, "name":"value", also in JSON inside a string. A value may stand in quotes.
   [
     /((?:pass(?:word|wd|phrase|code)|(?:\b|_)pass(?=\s{0,8}[=:])|pwd|secret|token|credential|api[-_]?key|access[-_]?key|private[-_]?key|account[-_]?key|session[-_]?id|signature|authorization)[\w.-]{0,64}\\?["']?\s{0,8}[=:]\s{0,8})(?!\[redacted)(?:\\?"(?:[^"\\]|\\[^"])*(?:\\?"|\\?$)|\\?'[^'\n]*(?:'|$|(?=\n))|[^\s"'\\,;&)}\]]+)/gi,
+    `$1${REDACTED}`,
+  ],
+  [
+    /((?<![A-Za-z0-9])(?:otp|totp|pin|cvv|cvc|iban)\\?["']?\s{0,8}[=:]\s{0,8}\\?["']?)[A-Za-z0-9]{2,34}/gi,
     `$1${REDACTED}`,
   ],
 ]
@@ -113,29 +125,22 @@ export function scrubText(text: string): string {
   )
 }
 
-/** The text without what may be a secret. For messages, and for what clients send. */
+/** The text without what may be a secret, words that look like keys included. For messages, and for what clients send. */
 export function scrubForeign(text: string): string {
   let clean = withoutQuotedJson(bounded(text))
   for (const [pattern, replacement] of QUOTES) clean = clean.replace(pattern, replacement)
-  return scrubText(clean).replace(/[\w~+=%-]{20,}/g, (word) => (isSecretWord(word) ? REDACTED : word))
+  return scrubText(clean).replace(KEY_WORD, (word) => (isKeyLike(word) ? REDACTED : word))
 }
 
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
-const OBJECT_ID = /^[0-9a-f]{24}$/i
-
 /**
- * A long word of letters and digits mixed is rather a token than text. Ids of common kinds are not (UUID, ULID,
- * ObjectId), nor are words joined by hyphens.
+ * A key as a whole word: base64 or base62 of 30 bytes and more, so capitals, small letters and digits in 40 characters or more. Ids
+ * are shorter (UUID, nanoid, KSUID), in one case (commits, digests, pods), or say what they are of (`cs_live_…`).
  */
-function isSecretWord(word: string): boolean {
-  if (word.length < 20 || UUID.test(word) || OBJECT_ID.test(word)) return false
-  if (/^[0-9A-HJKMNP-TV-Z]{26}$/.test(word)) return false
-  if (/^\d+$/.test(word)) return false
-  const parts = word.split(/[-_~+=%]+/)
-  if (parts.every((part) => /^(?:[a-z]{0,24}|[A-Z]{0,24}|[A-Z][a-z]{0,24}|\d{0,20})$/.test(part)))
-    return false
-  // camelCase words, as code has them
-  return /\d/.test(word) || !/^[A-Za-z]{1,40}$/.test(word)
+function isKeyLike(word: string): boolean {
+  if (word.length < MIN_KEY || !/\d/.test(word) || !/[a-z]/.test(word) || !/[A-Z]/.test(word)) return false
+  if (/^[a-z]{2,16}_(?:live|test)_[A-Za-z0-9]+$/.test(word)) return false
+  // Words joined, as in the names of hosts, files and packages.
+  return !word.split(/[-_~+=%]+/).every((part) => /^(?:[a-z]*|[A-Z]*|[A-Z][a-z]*|v?\d*)$/.test(part))
 }
 
 /**
@@ -145,7 +150,7 @@ function isSecretWord(word: string): boolean {
  */
 export function scrubPath(path: string, params?: Readonly<Record<string, unknown>>): string {
   const known = path.length > MAX_TEXT ? `${path.slice(0, path.lastIndexOf('/', MAX_TEXT))}/…` : path
-  let clean = /[^/]{20}|:|_|\.|eyJ|AKIA/.test(known) ? scrubSegments(known) : known
+  let clean = /[^/]{20}|[:=%_.]|eyJ|AKIA/.test(known) ? scrubSegments(known) : known
   for (const name in params) {
     const value = params[name]
     if (typeof value === 'string' && value !== '' && isSecretParameter(name)) {

@@ -135,13 +135,56 @@ function isSpent({ nodes, characters }: Walk): boolean {
   return nodes <= 0 || characters <= 0
 }
 
-/** Numbers of tokens, times of theirs. A number of any other secret name may be the secret: a code, a pin. */
-const COUNTED =
-  /tokens$|keys$|attempts$|count|total|length|size|version|limit|max|min|ttl|(?:ms|at|bytes|seconds)$/i
+/** Of a name that ends so a number may be the secret itself: a code, a pin. */
+const SECRET_NOUNS = new Set([
+  ...[
+    'otp',
+    'totp',
+    'pin',
+    'cvv',
+    'cvc',
+    'iban',
+    'pass',
+    'password',
+    'passwd',
+    'passcode',
+    'passphrase',
+    'pwd',
+  ],
+  ...['secret', 'token', 'key', 'credential', 'signature', 'cookie'],
+])
+/** Numbers of tokens, times of theirs. */
+const COUNTS = new Set([
+  ...[
+    'tokens',
+    'keys',
+    'attempts',
+    'count',
+    'total',
+    'length',
+    'size',
+    'version',
+    'limit',
+    'max',
+    'min',
+    'ttl',
+  ],
+  ...['ms', 'at', 'bytes', 'seconds'],
+])
+
+/** By its words: `tokenCount`, `max_tokens`, and not `accountPin`. */
+function isCounted(name: string): boolean {
+  const words = name
+    .slice(-128)
+    .replace(/([a-z0-9])([A-Z])/g, '$1 $2')
+    .toLowerCase()
+    .split(/[^a-z0-9]+/)
+  return !SECRET_NOUNS.has(words.at(-1)!) && words.some((word) => COUNTS.has(word))
+}
 
 /** Flags about passwords, and what is counted, are no secret. */
 function isHarmless(name: string, value: unknown): boolean {
-  return value === null || typeof value === 'boolean' || (typeof value === 'number' && COUNTED.test(name))
+  return value === null || typeof value === 'boolean' || (typeof value === 'number' && isCounted(name))
 }
 
 function read(value: object, name: string): unknown {

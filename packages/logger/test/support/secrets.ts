@@ -7,7 +7,11 @@ const base62 = (length: number): string =>
     .slice(0, length - 2)
     .concat('7q')
 const hex = (bytes: number): string => randomBytes(bytes).toString('hex')
-const url64 = (bytes: number): string => randomBytes(bytes).toString('base64url')
+/** With a digit: one in some thousands has none, and is then taken for a long name. */
+const url64 = (bytes: number): string => {
+  const text = randomBytes(bytes).toString('base64url')
+  return /\d/.test(text) ? text : url64(bytes)
+}
 const upper = (length: number): string => base62(length).toUpperCase()
 const digits = (length: number): string => `${BigInt(`0x1${hex(length)}`)}`.slice(0, length)
 const json64 = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
@@ -67,8 +71,12 @@ export const secrets: readonly { kind: string; sent: string; core: string }[] = 
     ],
     ['session token', (s) => s, url64(32)],
     ['long session token', (s) => s, url64(48)],
-    ['hexadecimal token', (s) => s, hex(16)],
-    ['long hexadecimal token', (s) => s, hex(32)],
+    // Without a name these are digests and commits.
+    ['hexadecimal token', (s) => `access_token=${s}`, hex(16)],
+    ['long hexadecimal token', (s) => `{"sessionToken": "${s}"}`, hex(32)],
+    ['one-time code', (s) => `otp: ${s}`, digits(8)],
+    ['card code as JSON', (s) => JSON.stringify({ cvv: s }), digits(6)],
+    ['secret of a payment', (s) => `pi_3MtwBwLkdIwHu7ix28a3tqPa_secret_${s}`, base62(25)],
     ['base64 secret', (s) => `${s}=`, base62(43)],
     ['signed cookie', (s) => `s:${url64(24)}.${s}`, url64(32)],
     ['bearer credentials', (s) => `Bearer ${s}`, url64(32)],

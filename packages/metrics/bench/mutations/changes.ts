@@ -19,14 +19,14 @@ const series = (name: string, file: string, from: string, to: string): Change =>
   file: `series/${file}.ts`,
   from,
   to,
-  tests: ['exposition/handler', 'http/middleware', 'fleet/merge'],
+  tests: ['exposition/handler', 'http/middleware', 'fleet/merge', 'series/family'],
 })
 const http = (name: string, file: string, from: string, to: string): Change => ({
   name: `http: ${name}`,
   file: `http/${file}.ts`,
   from,
   to,
-  tests: ['http/middleware', 'http/legacy', 'exposition/handler'],
+  tests: ['http/middleware', 'http/legacy', 'exposition/handler', 'series/family'],
 })
 const selector = (name: string, from: string, to: string): Change => ({
   name: `selector: ${name}`,

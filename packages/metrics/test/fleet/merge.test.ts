@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Accumulator, Admission } from '../../src/fleet/merge.js'
-import type { FamilySnapshot } from '../../src/series/snapshot.js'
+import type { Exemplar, FamilySnapshot } from '../../src/series/snapshot.js'
 
 const family = (over: Partial<FamilySnapshot>): FamilySnapshot => ({
   name: 'm',
@@ -35,6 +35,47 @@ it.each([
 ] as const)('a gauge that is %s', (aggregate, series) => {
   const gauges = [3, 2].map((value) => family({ type: 'gauge', aggregate, series: one([value]) }))
   expect(merged(gauges)).toEqual(series)
+})
+
+it.each([
+  ['max', [Number.NaN, 5], 5],
+  ['max', [5, Number.NaN], 5],
+  ['min', [Number.NaN, 5], 5],
+  ['min', [5, Number.NaN], 5],
+  ['min', [Number.NaN, Number.NaN], Number.NaN],
+] as const)('no number is neither: %s of %s', (aggregate, values, expected) => {
+  const gauges = values.map((value) => family({ type: 'gauge', aggregate, series: one([value]) }))
+  expect(merged(gauges)).toEqual(one([expected]))
+})
+
+describe('exemplars', () => {
+  const told = (at: number): Exemplar => ({ traceId: 'a'.repeat(32), spanId: 'b'.repeat(16), value: 1, at })
+  const histogram = (bounds: number[], exemplars: (Exemplar | undefined)[]): FamilySnapshot =>
+    family({
+      type: 'histogram',
+      bounds,
+      series: [{ labels: {}, values: new Array(bounds.length + 2).fill(0), exemplars }],
+    })
+
+  it('the newest of each bucket stays, whoever comes first', () => {
+    const parts = [histogram([1], [told(1), told(4)]), histogram([1], [told(3), told(2)])]
+    for (const order of [parts, parts.toReversed()]) {
+      expect(merged(order)[0]!.exemplars).toEqual([told(3), told(4)])
+    }
+  })
+
+  it('where one has none the other one stays', () => {
+    const parts = [histogram([1], [undefined, told(4)]), histogram([1], [told(3), undefined])]
+    for (const order of [parts, parts.toReversed()]) {
+      expect(merged(order)[0]!.exemplars).toEqual([told(3), told(4)])
+    }
+  })
+
+  it('of buckets that are gone none stays', () => {
+    const parts = [histogram([1, 2], [told(1), told(1), told(1)]), histogram([1], [told(2), told(2)])]
+    expect(merged(parts)[0]!.exemplars).toEqual([told(2), told(2)])
+    expect(merged(parts.toReversed())[0]!.exemplars).toBeUndefined()
+  })
 })
 
 describe('histograms', () => {
