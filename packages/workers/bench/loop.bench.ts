@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -36,6 +37,7 @@ app.get('/loop', (_req, res) => {
   res.end()
 })
 const server = app.listen(0, '127.0.0.1')
+await once(server, 'listening')
 const { port } = server.address() as AddressInfo
 
 // The client has a loop of its own; requests come when they come, and count from when they were due.

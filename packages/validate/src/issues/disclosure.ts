@@ -72,7 +72,10 @@ const jsonEscape = /\\(?:["\\bfnrt]|u[0-9a-f]{4})/i
 
 const tooMuch = new Error('too much to search')
 
-const TRAITS = 8_192
+/** Of a power of two of bits, the most that are kept. */
+const MAX_TRAITS = 8_192
+
+const none = new Uint8Array(0)
 
 /** Sentences that may quote something, prepared for a search by many values. */
 export class Sentences {
@@ -81,8 +84,8 @@ export class Sentences {
   readonly #hasEscape: boolean
   /** Where each run stands. */
   #runs: Map<string, number[]> | undefined
-  /** A bit of each such run, as most of what is looked up is not there. */
-  readonly #traits = new Uint8Array(TRAITS)
+  /** A mark for each such run, as most of what is looked up is not there. */
+  #traits = none
 
   constructor(sentences: Iterable<string>) {
     this.#text = folded([...sentences].join('\n'))
@@ -116,7 +119,7 @@ export class Sentences {
     const traits = this.#traits
     const last = word.length - RUN
     for (let at = 0; at <= last; at += STEP) {
-      if (traits[traitOf(word, at)] === 0) continue
+      if (traits[traitOf(word, at) & (traits.length - 1)] === 0) continue
       for (const found of this.#runs.get(word.slice(at, at + RUN)) ?? []) {
         let before = 0
         while (before < STEP && at > before && word[at - before - 1] === text[found - before - 1]) before++
@@ -130,14 +133,18 @@ export class Sentences {
 
   #collectRuns(): Map<string, number[]> {
     const text = this.#text
-    const traits = this.#traits
+    // So many that few of the others share a mark.
+    let size = 1_024
+    while (size < MAX_TRAITS && size < text.length * 128) size *= 2
+    const traits = new Uint8Array(size)
+    this.#traits = traits
     const runs = new Map<string, number[]>()
     for (let at = 0; at + RUN <= text.length; at++) {
       const run = text.slice(at, at + RUN)
       const places = runs.get(run)
       if (places === undefined) runs.set(run, [at])
       else places.push(at)
-      traits[traitOf(text, at)] = 1
+      traits[traitOf(text, at) & (size - 1)] = 1
     }
     return runs
   }
@@ -153,9 +160,7 @@ function same(a: string | undefined, b: string | undefined): boolean {
 }
 
 function traitOf(text: string, at: number): number {
-  return (
-    ((text.charCodeAt(at) << 8) ^ (text.charCodeAt(at + 1) << 4) ^ text.charCodeAt(at + 3)) & (TRAITS - 1)
-  )
+  return (text.charCodeAt(at) << 8) ^ (text.charCodeAt(at + 1) << 4) ^ text.charCodeAt(at + 3)
 }
 
 /** True if `word` stands in `sentence` with no letter or digit on either side. */

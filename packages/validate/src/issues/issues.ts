@@ -63,10 +63,7 @@ export function describeIssues(
   const wordings = new Set(issues.flatMap(wordingsOf))
   const repeated = repeatedIn(new Sentences(wordings), received)
   const texts = [...(repeated ?? [])]
-  const suspect = [...wordings].filter((words) => {
-    const sentence = new Sentences([words])
-    return repeated === undefined || texts.some((text) => sentence.repeats(text))
-  })
+  const suspect = [...wordings].filter((words) => repeated === undefined || quotesOneOf(words, texts))
   const withheld = new Set(suspect)
   const said = suspect.length > 0 && repeated && schema ? saidOfOthers(schema, received, repeated) : undefined
   return issues.map((issue) => ({
@@ -75,6 +72,12 @@ export function describeIssues(
       wordingsOf(issue).find((words) => !withheld.has(words) || said?.has(placed(issue, words))) ??
       'Not valid.',
   }))
+}
+
+function quotesOneOf(words: string, texts: readonly string[]): boolean {
+  if (texts.length === 0) return false
+  const sentence = new Sentences([words])
+  return texts.some((text) => sentence.repeats(text))
 }
 
 /** What the schema says, and where, once the values that might be quoted are others. */
