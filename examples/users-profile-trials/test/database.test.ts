@@ -1,6 +1,9 @@
+import { readdirSync, readFileSync } from 'node:fs'
 import { type PostgresServer, testPostgres } from '@scale/devkit/postgres'
+import { outbox, outboxTable, queue, type SqlQuery } from '@scale/jobs'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { z } from 'zod'
 import { isAway } from '../../users-profile/src/infrastructure/database.js'
 import { MigrationFailed, migrate } from '../../users-profile/src/infrastructure/migrations.js'
 import {
@@ -60,6 +63,42 @@ describe('migrations', () => {
     expect(await query(`SELECT 1 FROM pg_tables WHERE tablename IN ('users', 'migrations')`)).toEqual([])
     await query('DROP TABLE catalogue_items')
     expect(await migrate(url)).toContain('004-catalogue.sql')
+  })
+
+  it('take letters along that wait, and those that copies of before them go on to write', async () => {
+    const { url, query } = await database('letters')
+    const folder = new URL('../../users-profile/migrations/', import.meta.url)
+    const before = readdirSync(folder)
+      .filter((file) => file < '006')
+      .sort()
+    await query('CREATE TABLE migrations (file text PRIMARY KEY, ran_at timestamptz NOT NULL DEFAULT now())')
+    for (const file of before) {
+      await query(readFileSync(new URL(file, folder), 'utf8'))
+      await query(`INSERT INTO migrations (file) VALUES ('${file}')`)
+    }
+    const put = (recipient: string, sent = 'NULL') =>
+      query(`INSERT INTO mails (id, recipient, subject, body, sent_at)
+             VALUES (gen_random_uuid(), '${recipient}', 'Welcome', 'It is "ready"', ${sent})`)
+    await put('waiting')
+    await put('sent', 'now()')
+    expect(await migrate(url)).toContain('006-outbox.sql')
+    await put('later')
+    const pool = new pg.Pool({ connectionString: url })
+    const ask: SqlQuery = (text, values) => pool.query(text, values)
+    const letters = queue('letters', {
+      schema: z.object({ recipient: z.string(), subject: z.string(), body: z.string() }),
+    })
+    const received: string[] = []
+    letters.work(({ recipient, body }) => received.push(`${recipient}: ${body}`))
+    const relay = outbox([letters]).relay(ask)
+    await expect
+      .poll(() => received.sort(), { timeout: 20_000 })
+      .toEqual(['later: It is "ready"', 'waiting: It is "ready"'])
+    await relay.close()
+    await letters.close()
+    await pool.end()
+    expect(readFileSync(new URL('006-outbox.sql', folder), 'utf8')).toContain(outboxTable())
+    expect(await query('SELECT recipient FROM mails')).toEqual([{ recipient: 'sent' }])
   })
 
   it('take over the tables of before there were versions, with what is in them', async () => {

@@ -3,6 +3,7 @@ import { jwks } from '@scale/auth'
 import { errorHandler, notFound } from '@scale/errors'
 import { type AppLogger, requestLogger } from '@scale/logger'
 import { httpMetrics } from '@scale/metrics'
+import { admission, gradient } from '@scale/overload'
 import express, { type Express } from 'express'
 import helmet, { type HelmetOptions } from 'helmet'
 import type { Config } from './config.js'
@@ -16,6 +17,8 @@ export function createApp(config: Config, services: Services, guards: Guards, lo
   app.set('trust proxy', trustProxy(config.TRUST_PROXY))
   app.use(requestLogger({ logger }), httpMetrics())
   app.use(helmet(securityHeaders(config)))
+  // What is more than this process can answer in time is refused at once. A process whose requests mostly wait takes many.
+  app.use(admission({ limit: gradient({ initial: 100, min: 100 }) }))
   app.use(sameSite())
   app.use(express.static(fileURLToPath(new URL('../page', import.meta.url)), { maxAge: '1h' }))
   app.get('/.well-known/jwks.json', jwks(services.tokens.keys))

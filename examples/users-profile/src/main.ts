@@ -1,15 +1,20 @@
 import { type Prepared, type RunningCluster, runCluster } from '@scale/cluster'
 import { createLogger, logChannels } from '@scale/logger'
 import { dashboardHandler, metricsHandler, packageMetrics } from '@scale/metrics'
-import { type Config, InvalidConfig, readConfig } from './config.js'
+import { loadSettings } from './config.js'
 import { type Infrastructure, infrastructure } from './infrastructure/infrastructure.js'
 import { migrate } from './infrastructure/migrations.js'
-import { findSigningKey } from './infrastructure/signing-key.js'
+import { madeSigningKey } from './infrastructure/signing-key.js'
 import { startService } from './service.js'
 
 // The file runs in the primary and again in each worker. What happens once is in `prepare`.
 
-const config = readConfigOrExit()
+const settings = loadSettings(process.env, 'exit')
+const config = settings.values
+if (process.argv.includes('--config')) {
+  process.stdout.write(settings.table())
+  process.exit()
+}
 let found: Infrastructure | undefined
 // Until the first line is out, only what goes wrong is told.
 const logger = createLogger({ service: 'users-profile', level: 'warn' })
@@ -26,34 +31,28 @@ const running = await runCluster({
     found = await infrastructure(config)
     await lifecycle.add('infrastructure', { phase: 'data', stop: found.stop })
     await migrate(found.databaseUrl)
+    const made: Partial<typeof config> = {
+      REDIS_URL: found.redisUrl ?? 'none',
+      DATABASE_URL: found.databaseUrl,
+      JWT_PRIVATE_KEY: config.JWT_PRIVATE_KEY ?? madeSigningKey(config),
+    }
     return {
-      env: {
-        REDIS_URL: found.redisUrl ?? 'none',
-        DATABASE_URL: found.databaseUrl,
-        JWT_PRIVATE_KEY: findSigningKey(config),
-      },
+      // What the variables name, a worker reads as the primary did.
+      env: Object.fromEntries(
+        Object.entries(made).filter(([name]) => config[name as keyof typeof config] === undefined),
+      ) as Record<string, string>,
       ...(found.redisUrl === undefined
         ? { workers: { count: 1, reason: 'there is no Redis to share state in' } }
         : {}),
     }
   },
   // Read again: in the only process there is, `prepare` has completed the environment by now.
-  start: ({ lifecycle }) => startService(readConfig(process.env), { lifecycle, logger }),
+  start: ({ lifecycle }) => startService(loadSettings(process.env).values, { lifecycle, logger }),
   // `logChannels` has them.
   log: () => {},
 })
 if (running.role !== 'worker') process.stdout.write(`${firstLine(running, found!)}\n`)
 logger.level = config.LOG_LEVEL
-
-function readConfigOrExit(): Config {
-  try {
-    return readConfig(process.env)
-  } catch (error) {
-    if (!(error instanceof InvalidConfig)) throw error
-    process.stderr.write(`${error.message}\n`)
-    process.exit(error.exitCode)
-  }
-}
 
 function firstLine(
   { decision }: RunningCluster,

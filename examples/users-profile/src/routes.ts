@@ -2,12 +2,13 @@ import type { Cache } from '@scale/cache'
 import { compose } from '@scale/core'
 import { methodNotAllowed } from '@scale/errors'
 import { requireSession } from '@scale/session'
+import type { ThreadPool } from '@scale/workers'
 import { type RequestHandler, Router, urlencoded } from 'express'
 import { readCatalogue } from './controllers/catalogue.js'
 import { beginOidcLogin, finishOidcLogin, listLoginMethods } from './controllers/oidc.js'
 import { showOutbox } from './controllers/outbox.js'
 import { askForReset, changePassword, confirmEmail, resetPassword } from './controllers/passwords.js'
-import { readProfile, renameProfile } from './controllers/profile.js'
+import { exportProfile, readProfile, renameProfile } from './controllers/profile.js'
 import { endSession, listSessions, login, logout, logoutAll } from './controllers/sessions.js'
 import { issueTokens, readMe, refreshTokens } from './controllers/tokens.js'
 import { readUser, register } from './controllers/users.js'
@@ -39,6 +40,8 @@ export interface Services {
   profiles: Profiles
   catalogue: CatalogueRepository
   cache: Cache
+  /** Threads that make documents. */
+  documents: ThreadPool<typeof import('./threads/document.js')>
   tokens: Tokens
   /** `undefined`: mail is sent, and nobody's to see. */
   outbox: MailsRepository | undefined
@@ -48,7 +51,7 @@ export interface Services {
 
 /** Every route of the API, below `/v1`. */
 export function routes(
-  { accounts, profiles, catalogue, cache, tokens, oidc, outbox }: Services,
+  { accounts, profiles, catalogue, cache, documents, tokens, oidc, outbox }: Services,
   guards: Guards,
 ): Router {
   const router = Router()
@@ -99,6 +102,10 @@ export function routes(
     .route('/profile')
     .get(profileReads, readProfile(profiles))
     .patch(signedIn, rename, renameProfile(profiles))
+    .all(methodNotAllowed())
+  router
+    .route('/profile/export')
+    .get(profileReads, exportProfile(profiles, documents))
     .all(methodNotAllowed())
   router
     .route('/catalogue')

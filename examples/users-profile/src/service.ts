@@ -5,11 +5,12 @@ import type { Lifecycle } from '@scale/cluster'
 import type { AppLogger } from '@scale/logger'
 import { fleet, poolMetrics } from '@scale/metrics'
 import { createRedis, storeGuard, whenReady } from '@scale/redis'
+import { pool } from '@scale/workers'
 import { createApp } from './app.js'
 import type { Config } from './config.js'
 import { guards } from './guards.js'
 import { connectDatabase } from './infrastructure/database.js'
-import { mailRelay } from './infrastructure/mail-relay.js'
+import { mail, sendMail } from './infrastructure/mail.js'
 import { oidcProvider } from './infrastructure/oidc.js'
 import { catalogueRepository } from './repositories/catalogue.js'
 import { repositories } from './repositories/repositories.js'
@@ -30,7 +31,6 @@ export async function startService(
   await lifecycle.add('logs', { phase: 'logs', stop: () => logger.flush() })
   const redis = await openRedis(config, lifecycle)
   const database = connectDatabase(config.DATABASE_URL!)
-  const { pool } = database
   const cache = createCache({
     ...(redis === undefined ? { allowMemoryStore: true } : { redis }),
     name: 'profiles',
@@ -40,22 +40,24 @@ export async function startService(
     // Without it sessions, cached profiles and access tokens still answer: reported, not fatal, or all copies would leave at once.
     required: false,
     check: database.check,
-    stop: () => pool.end(),
+    stop: () => database.pool.end(),
   })
-  poolMetrics('postgres', () => ({
-    size: pool.totalCount,
-    idle: pool.idleCount,
-    waiting: pool.waitingCount,
-    max: pool.options.max,
-  }))
+  poolMetrics('postgres', () => {
+    const { totalCount, idleCount, waitingCount, options } = database.pool
+    return { size: totalCount, idle: idleCount, waiting: waitingCount, max: options.max }
+  })
   await lifecycle.add('metrics', { phase: 'telemetry', stop: () => fleet().push() })
   await lifecycle.add('cache', { phase: 'work', stop: () => cache.close() })
 
-  const kept = repositories(database, { profileLookupMs: config.PROFILE_LOOKUP_MS })
+  const file = new URL('./threads/document.js', import.meta.url)
+  const documents = pool<typeof import('./threads/document.js')>(file, { name: 'documents', threads: 1 })
+  await lifecycle.add('documents', { phase: 'work', stop: (options) => documents.close(options) })
+  const letterBox = mail(redis)
+  const kept = repositories(database, letterBox, { profileLookupMs: config.PROFILE_LOOKUP_MS })
   const { SMTP_URL: smtpUrl, MAIL_SENDER: sender } = config
   if (smtpUrl !== undefined) {
-    const relay = mailRelay(kept.mails, { smtpUrl, sender, logger })
-    await lifecycle.add('mail', { phase: 'work', stop: relay.stop })
+    const { query } = database
+    await lifecycle.add('mail', { phase: 'work', stop: sendMail(letterBox, { query, smtpUrl, sender }).stop })
   } else if (config.NODE_ENV === 'production') {
     logger.warn('SMTP_URL is not set: mail waits in the database')
   }
@@ -70,6 +72,7 @@ export async function startService(
     outbox: smtpUrl === undefined && config.NODE_ENV !== 'production' ? kept.mails : undefined,
     catalogue: catalogueRepository(database, { lookupMs: config.PROFILE_LOOKUP_MS }),
     cache,
+    documents,
     tokens: tokens(config, redis),
     oidc: config.OIDC_ISSUER === undefined ? undefined : oidcLogin(oidcProvider(config)),
   }

@@ -1,6 +1,19 @@
+import { InvalidConfig } from '@scale/config'
 import { describe, expect, it } from 'vitest'
-import { InvalidConfig, readConfig } from '../src/config.js'
+import { loadSettings } from '../src/config.js'
 import { runToEnd } from './service.js'
+
+const readConfig = (env: Record<string, string>) => loadSettings(env).values
+/** The names of what is wrong, sorted, and all that is said of it. */
+const wrongIn = (env: Record<string, string>): { names: string[]; message: string } => {
+  try {
+    readConfig(env)
+  } catch (error) {
+    if (!(error instanceof InvalidConfig)) throw error
+    return { names: error.faults.map(({ name }) => name).sort(), message: error.message }
+  }
+  return { names: [], message: '' }
+}
 
 describe('configuration', () => {
   it('has the defaults of the table in the README', () => {
@@ -20,9 +33,14 @@ describe('configuration', () => {
 
   it('names all that is wrong and repeats nothing', () => {
     const env = { PORT: '99999', PROFILE_QUOTA: 'ten', REDIS_URL: 'http://:hunter2@cache' }
-    expect(() => readConfig(env)).toThrow(InvalidConfig)
-    expect(() => readConfig(env)).toThrow(/PORT, REDIS_URL, PROFILE_QUOTA/)
-    expect(() => readConfig(env)).not.toThrow(/hunter2|99999|ten\b/)
+    const { names, message } = wrongIn(env)
+    expect(names).toEqual(['PORT', 'PROFILE_QUOTA', 'REDIS_URL'])
+    expect(message).not.toMatch(/hunter2|99999|ten\b/)
+  })
+
+  it('takes durations with their units', () => {
+    const env = { PROFILE_WINDOW_MS: '2m', PROFILE_LOOKUP_MS: '50' }
+    expect(readConfig(env)).toMatchObject({ PROFILE_WINDOW_MS: 120_000, PROFILE_LOOKUP_MS: 50 })
   })
 
   describe('of a login through a provider', () => {
@@ -37,10 +55,10 @@ describe('configuration', () => {
     it('is all or nothing', () => {
       expect(readConfig(oidc)).toMatchObject(oidc)
       for (const name of names) {
-        expect(() => readConfig({ ...oidc, [name]: '' })).toThrow(new RegExp(`used: ${name}\\.`))
+        expect(wrongIn({ ...oidc, [name]: '' }).names).toEqual([name])
         const alone = { [name]: oidc[name as keyof typeof oidc] }
         const others = names.filter((other) => other !== name)
-        expect(() => readConfig(alone)).toThrow(new RegExp(`used: ${others.join(', ')}\\.`))
+        expect(wrongIn(alone).names).toEqual(others.sort())
       }
     })
 
@@ -55,8 +73,9 @@ describe('configuration', () => {
       ['OIDC_REDIRECT_URI', 'https://users.example/v1/login/oidc/callback?a=b'],
       ['OIDC_REDIRECT_URI', 'https://users.example/v1/login/oidc/callback#a'],
     ])('%s refuses %s', (name, value) => {
-      expect(() => readConfig({ ...oidc, [name]: value })).toThrow(new RegExp(`used: ${name}\\.`))
-      expect(() => readConfig({ ...oidc, [name]: value })).not.toThrow(/hunter2/)
+      const { names, message } = wrongIn({ ...oidc, [name]: value })
+      expect(names).toEqual([name])
+      expect(message).not.toMatch(/hunter2/)
     })
 
     it.each(['http://localhost:3000', 'http://127.0.0.1:3000', 'http://[::1]:3000'])(
@@ -69,25 +88,38 @@ describe('configuration', () => {
   })
 
   it.each([
-    [{}, 'REDIS_URL, DATABASE_URL, JWT_PRIVATE_KEY'],
-    [{ REDIS_URL: 'redis://redis' }, 'DATABASE_URL, JWT_PRIVATE_KEY'],
-    [{ DATABASE_URL: 'postgres://db/users' }, 'REDIS_URL, JWT_PRIVATE_KEY'],
-    [{ REDIS_URL: 'none', DATABASE_URL: 'postgres://db/users' }, 'REDIS_URL, JWT_PRIVATE_KEY'],
+    [{}, ['DATABASE_URL', 'JWT_PRIVATE_KEY', 'REDIS_URL']],
+    [{ REDIS_URL: 'redis://redis' }, ['DATABASE_URL', 'JWT_PRIVATE_KEY']],
+    [{ DATABASE_URL: 'postgres://db/users' }, ['JWT_PRIVATE_KEY', 'REDIS_URL']],
+    [{ REDIS_URL: 'none', DATABASE_URL: 'postgres://db/users' }, ['JWT_PRIVATE_KEY', 'REDIS_URL']],
   ])('finds nothing and makes nothing in production: %j', (env, missing) => {
-    expect(() => readConfig({ NODE_ENV: 'production', ...env })).toThrow(new RegExp(`used: ${missing}\\.`))
+    expect(wrongIn({ NODE_ENV: 'production', ...env }).names).toEqual(missing)
   })
 
   it('ends the service in production before it looks for anything', async () => {
     const { code, output } = await runToEnd({ NODE_ENV: 'production' })
     expect(code).toBe(78)
-    expect(output).toMatch(/REDIS_URL, DATABASE_URL, JWT_PRIVATE_KEY/)
+    expect(output).toMatch(
+      /REDIS_URL: is missing.*\n {2}DATABASE_URL: is missing.*\n {2}JWT_PRIVATE_KEY: is missing/,
+    )
   })
 
   it('ends the service with exit code 78', async () => {
     const wrong = { PORT: 'http', DATABASE_URL: 'mysql://root:hunter2@db', OIDC_CLIENT_SECRET: 'hunter2' }
     const { code, output } = await runToEnd(wrong)
     expect(code).toBe(78)
-    expect(output).toMatch(/PORT, DATABASE_URL, OIDC_ISSUER, OIDC_CLIENT_ID, OIDC_REDIRECT_URI\./)
+    for (const name of ['PORT', 'DATABASE_URL', 'OIDC_ISSUER', 'OIDC_CLIENT_ID', 'OIDC_REDIRECT_URI'])
+      expect(output).toContain(`\n  ${name}: `)
+    expect(output).not.toContain('hunter2')
+  })
+
+  it('shows on request what is set from where, and nothing secret', async () => {
+    const env = { PORT: '3999', DATABASE_URL: 'postgres://me:hunter2@db/users', OIDC_CLIENT_SECRET: '' }
+    const { code, output } = await runToEnd(env, ['--config'])
+    expect(code).toBe(0)
+    expect(output).toMatch(/^PORT +3999 +environment$/m)
+    expect(output).toMatch(/^PROFILE_QUOTA +10 +default$/m)
+    expect(output).toMatch(/^DATABASE_URL +\*+ +environment$/m)
     expect(output).not.toContain('hunter2')
   })
 })

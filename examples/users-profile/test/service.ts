@@ -59,8 +59,9 @@ export async function startService(env: Record<string, string> = {}): Promise<Se
 /** Starts the program and gives back what it printed and how it ended. */
 export async function runToEnd(
   env: Record<string, string>,
+  args: readonly string[] = [],
 ): Promise<{ code: number | null; output: string }> {
-  const child = run(env)
+  const child = run(env, args)
   let output = ''
   child.stdout!.on('data', (data) => (output += data))
   child.stderr!.on('data', (data) => (output += data))
@@ -71,8 +72,8 @@ export async function runToEnd(
 /** Others share the address of this machine: what a test asks for is not what they have left. */
 const AMPLE = { REGISTRATION_QUOTA: '10000' }
 
-function run(env: Record<string, string>): ChildProcess {
-  return spawn(process.execPath, ['--conditions=@scale/source', '--import', 'tsx', main], {
+function run(env: Record<string, string>, args: readonly string[] = []): ChildProcess {
+  return spawn(process.execPath, ['--conditions=@scale/source', '--import', 'tsx', main, ...args], {
     // The deadline is long: other suites may keep this machine busy, and that is no outage.
     env: {
       ...process.env,

@@ -118,6 +118,23 @@ describe.each([
     })
   })
 
+  it('gives the profile as a document, made on a thread', async () => {
+    const somebody = { ...newcomer(), name: 'Ada <b>&' }
+    await call(service.url, 'POST', '/v1/users', { body: somebody })
+    const login = await call(service.url, 'POST', '/v1/login', { body: somebody })
+    const headers = { Authorization: `Bearer ${login.body.token}` }
+    const response = await fetch(`${service.url}/v1/profile/export`, { headers })
+    expect([
+      response.status,
+      response.headers.get('content-type'),
+      response.headers.get('content-disposition'),
+    ]).toEqual([200, 'text/html; charset=utf-8', 'attachment; filename=profile.html'])
+    const text = await response.text()
+    expect(text).toContain(somebody.email)
+    expect(text).toContain('Ada &#60;b&#62;&#38;')
+    expect((await fetch(`${service.url}/v1/profile/export`)).status).toBe(401)
+  })
+
   it('logs out, and the token is dead', async () => {
     expect((await call(service.url, 'POST', '/v1/logout', { token })).status).toBe(204)
     const { status, headers } = await call(service.url, 'GET', '/v1/profile', { token })

@@ -28,7 +28,7 @@ export function validated<Values extends object>(
     ...given.faults,
     ...missing(variables, demands.requiredInProduction),
     ...(demands.check?.(variables) ?? []),
-    ...(result.issues ?? []).map((issue) => faultOf(issue, variables, demands.secrets)),
+    ...(result.issues ?? []).map((issue) => faultOf(issue, given, demands.secrets)),
   ]
   if (result.issues === undefined && faults.length === 0) {
     return { values: Object.freeze({ ...result.value }) }
@@ -45,18 +45,18 @@ function missing(variables: Variables, required: readonly string[]): ConfigFault
 
 function faultOf(
   { path, message }: SchemaIssue,
-  variables: Variables,
+  { variables, sources }: Given,
   secrets: readonly string[],
 ): ConfigFault {
   const [first = '(all of them)'] = path ?? []
   const name = String(typeof first === 'object' ? first.key : first)
   const value = Object.hasOwn(variables, name) ? variables[name] : undefined
   if (path !== undefined && path.length > 0 && value === undefined) return { name, message: 'is missing' }
+  const source = sources.get(name)
+  const from = source === undefined || source === 'environment' ? '' : ` (from ${source})`
   // Some libraries repeat the value.
-  if (value === undefined || isSensitive(name, secrets) || hasCredentials(value)) {
-    return { name, message: 'cannot be used' }
-  }
-  return { name, message: message.replace(/\s+/g, ' ').slice(0, 200) }
+  const isSecret = value === undefined || isSensitive(name, secrets) || hasCredentials(value)
+  return { name, message: (isSecret ? 'cannot be used' : message.replace(/\s+/g, ' ').slice(0, 200)) + from }
 }
 
 /** One sentence a variable is enough; of a file that cannot be read, the variable is not missing as well. */

@@ -200,6 +200,18 @@ describe('secrets', () => {
     })
   })
 
+  it('that the schema does not take are told by the file that they are in', () => {
+    const Long = z.object({ PASSWORD: z.string().min(8), PORT: z.coerce.number() })
+    const [PASSWORD_FILE, envFile] = [file('secret', 'hunter2'), file('.env', 'PORT=http')]
+    const faults = faultsOf(() =>
+      loadConfig(Long, { env: { PASSWORD_FILE }, envFile, secrets: ['PASSWORD'] }),
+    )
+    expect(faults).toEqual({
+      PASSWORD: `cannot be used (from ${PASSWORD_FILE})`,
+      PORT: expect.stringMatching(/number.* \(from .*\.env\)$/),
+    })
+  })
+
   it('given twice are a fault', () => {
     const faults = faultsOf(() => load({ PASSWORD: 'x', PASSWORD_FILE: file('secret', 'x') }))
     expect(faults.PASSWORD).toContain('PASSWORD_FILE as well')

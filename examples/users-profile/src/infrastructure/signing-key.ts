@@ -7,12 +7,10 @@ import type { Config } from '../config.js'
 const dataFolder = fileURLToPath(new URL('../../.data', import.meta.url))
 
 /**
- * The private key that signs access tokens: the one that the environment names; in development else one that is made at
- * the first start and kept beside the embedded database, so that copies that share the one share the other.
+ * In development, the private key that signs access tokens: made at the first start and kept beside the embedded database, so
+ * that copies that share the one share the other.
  */
-export function findSigningKey(config: Config): string {
-  if (config.JWT_PRIVATE_KEY !== undefined) return config.JWT_PRIVATE_KEY
-  if (config.JWT_PRIVATE_KEY_FILE !== undefined) return readFileSync(config.JWT_PRIVATE_KEY_FILE, 'utf8')
+export function madeSigningKey(config: Config): string {
   const folder = config.DATA_DIR ?? dataFolder
   const path = join(folder, 'jwt-private-key.pem')
   mkdirSync(folder, { recursive: true })

@@ -1,4 +1,5 @@
 import type { Database, Query } from '../infrastructure/database.js'
+import type { Mail } from '../infrastructure/mail.js'
 import { type MailsRepository, mailsRepository } from './mails.js'
 import { type SecretsRepository, secretsRepository } from './secrets.js'
 import { type UsersRepository, usersRepository } from './users.js'
@@ -15,12 +16,13 @@ export type Together = <Result>(work: (repositories: Repositories) => Promise<Re
 
 export function repositories(
   database: Database,
+  mail: Mail,
   options: { profileLookupMs: number },
 ): Repositories & { together: Together } {
   const over = (query: Query): Repositories => ({
     users: usersRepository(query, options),
     secrets: secretsRepository(query),
-    mails: mailsRepository(query),
+    mails: mailsRepository(query, mail),
   })
   return {
     ...over(database.query),

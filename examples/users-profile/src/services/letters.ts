@@ -1,4 +1,4 @@
-import type { Letter } from '../repositories/mails.js'
+import type { Letter } from '../infrastructure/mail.js'
 
 type Person = { name: string; email: string }
 
