@@ -236,6 +236,15 @@ it('a session that is taken over keeps what both kinds of copies wrote, and noth
   expect(names.sort()).toEqual(['.cart', '.user'])
 })
 
+it('a client that missed the cookie of a copy that takes over is known at a copy that shares', async () => {
+  const browser = new Browser()
+  await browser.send('old', 'POST', '/login/pia')
+  const missed = new Browser()
+  for (const [name, value] of browser.cookies) missed.cookies.set(name, value)
+  expect(await browser.me('after')).toEqual({ user: 'pia', cart: [] })
+  expect(await missed.me('shared')).toEqual({ user: 'pia', cart: [] })
+})
+
 it('requests at once at the copies that share lose nothing', async () => {
   const browser = new Browser()
   await browser.send('shared', 'POST', '/login/dan')

@@ -487,7 +487,7 @@ export const changes: readonly Change[] = [
   {
     name: 'shared: the old id lives on after elevate()',
     file: 'migration/shared/store.ts',
-    from: "await this.#replace(next, '', after, ttlMs)\n    await this.#call('del', this.#key(sid))",
+    from: "await this.#replace(next, '', after, ttlMs)\n    await this.#guard.call('del', [this.#key(sid)], LONG)",
     to: "await this.#replace(next, '', after, ttlMs)",
     tests: ['shared'],
   },
