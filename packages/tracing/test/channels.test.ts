@@ -180,6 +180,39 @@ it('a task on a thread, a call to another service, and what failed of them', asy
   expect(JSON.stringify(below.map(({ attributes, events }) => [attributes, events]))).not.toContain('secret')
 })
 
+it("a job's run, below the span that is active there", async () => {
+  const run = channel('scale:jobs:run')
+  const job = { queue: 'mails', id: '7', outcome: 'ok', attempt: 1, durationMs: 5, error: undefined }
+  const failed = { ...job, outcome: 'retry', error: new TypeError('secret') }
+  trace.getTracer('test').startActiveSpan('worker', (worker) => {
+    run.publish(job)
+    run.publish(failed)
+    worker.end()
+  })
+  run.publish(job)
+  const [worker] = named('worker')
+  const made = named('job mails')
+  expect(made.map((span) => [parentOf(span), span.kind, span.attributes, span.status.code])).toEqual([
+    [
+      worker!.spanContext().spanId,
+      SpanKind.CONSUMER,
+      { 'scale.jobs.queue': 'mails', 'scale.jobs.outcome': 'ok', 'scale.jobs.attempt': 1 },
+      SpanStatusCode.UNSET,
+    ],
+    [
+      worker!.spanContext().spanId,
+      SpanKind.CONSUMER,
+      {
+        'scale.jobs.queue': 'mails',
+        'scale.jobs.outcome': 'retry',
+        'scale.jobs.attempt': 1,
+        'error.type': 'TypeError',
+      },
+      SpanStatusCode.ERROR,
+    ],
+  ])
+})
+
 describe('a message', () => {
   const operation = channel('scale:redis:operation')
   const message = { operation: 'get', outcome: 'ok', durationMs: 1 }
@@ -273,6 +306,8 @@ it('no channel of any package is forgotten', () => {
     'scale:workers:utilization',
     'scale:errors:fatal',
     'scale:logger:dropped',
+    'scale:config:reload',
+    'scale:jobs:relay',
   ])
   const forgotten = names.filter((name) => !(name in traceRules) && !name.startsWith('scale:cluster:'))
   expect(new Set(forgotten)).toEqual(ofTheProcess)

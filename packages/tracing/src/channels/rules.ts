@@ -124,6 +124,14 @@ export const traceRules: Rules = Object.freeze<Rules>({
     ...(outcome !== 'ok' && { errorType: outcome }),
   }),
 
+  'scale:jobs:run': ({ queue, outcome, attempt, durationMs, error }) => ({
+    name: `job ${queue}`,
+    kind: SpanKind.CONSUMER,
+    durationMs,
+    attributes: picked('jobs', { queue, outcome, attempt }, ['queue', 'outcome', 'attempt']),
+    ...(outcome !== 'ok' && { errorType: errorTypeOf(error) }),
+  }),
+
   'scale:auth:refused': event('auth', 'refused', 'reason'),
   'scale:auth:key-set': ({ url, outcome, keys, durationMs, error }) => ({
     name: 'key set',
