@@ -1,8 +1,8 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { beforeAll, describe, expect, it } from 'vitest'
-import { npmPackage } from '../src/npm-package.js'
+import { describe, expect, it } from 'vitest'
+import { yarn } from '../packed/yarn.js'
 import { tarballOf } from '../src/packing.js'
 import { type Ended, pnpm, run } from '../src/run.js'
 import { publishedPackages } from '../src/workspace.js'
@@ -10,11 +10,6 @@ import { publishedPackages } from '../src/workspace.js'
 const tarballs = Object.fromEntries(
   publishedPackages().map((project) => [project.manifest.name, `file:${tarballOf(project)}`]),
 )
-let registry: string
-beforeAll(async () => {
-  registry = (await run('npm', ['config', 'get', 'registry'])).stdout.trim()
-})
-
 interface Installer {
   installer: string
   install(folder: string): Promise<Ended>
@@ -22,20 +17,6 @@ interface Installer {
 }
 
 const node: Installer['node'] = (folder, file) => run(process.execPath, [file], { cwd: folder })
-
-async function yarn(version: 1 | 4, folder: string, ...args: string[]): Promise<Ended> {
-  const tool = version === 1 ? ['yarn', '1', 'bin/yarn.js'] : ['@yarnpkg/cli-dist', '4', 'bin/yarn.js']
-  const program = join(await npmPackage(tool[0]!, tool[1]!), tool[2]!)
-  const env: Record<string, string> = {
-    YARN_NPM_REGISTRY_SERVER: registry,
-    YARN_UNSAFE_HTTP_WHITELIST: new URL(registry).hostname,
-    YARN_ENABLE_TELEMETRY: '0',
-    YARN_ENABLE_IMMUTABLE_INSTALLS: '0',
-    YARN_ENABLE_SCRIPTS: '0',
-    npm_config_registry: registry,
-  }
-  return run(process.execPath, [program, ...args], { cwd: folder, env })
-}
 
 const installers: Installer[] = [
   {
@@ -60,16 +41,17 @@ const installers: Installer[] = [
   },
   {
     installer: 'yarn 1',
-    install: (folder) => yarn(1, folder, 'install', '--ignore-scripts', '--non-interactive', '--no-lockfile'),
+    install: (folder) =>
+      yarn(1, folder, ['install', '--ignore-scripts', '--non-interactive', '--no-lockfile']),
     node,
   },
   {
     installer: "yarn 4 with Plug'n'Play",
     install: async (folder) => {
       writeFileSync(join(folder, 'yarn.lock'), '')
-      return yarn(4, folder, 'install')
+      return yarn(4, folder, ['install'])
     },
-    node: (folder, file) => yarn(4, folder, 'node', file),
+    node: (folder, file) => yarn(4, folder, ['node', file]),
   },
 ]
 

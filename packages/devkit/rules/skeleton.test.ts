@@ -71,6 +71,9 @@ describe.each(publishedPackages())('$path', ({ name, folder, path, manifest }) =
     expect(manifest).toMatchObject({
       name: `@scale/${name}`,
       description: expect.stringMatching(/^\S.{19,}[^.\s]$/),
+      keywords: expect.arrayContaining(['scale', 'express']),
+      homepage: `https://github.com/scale-js/scale/tree/main/${path}#readme`,
+      bugs: 'https://github.com/scale-js/scale/issues',
       license: 'MIT',
       type: 'module',
       sideEffects: false,
@@ -80,6 +83,13 @@ describe.each(publishedPackages())('$path', ({ name, folder, path, manifest }) =
       scripts: { build: 'tsup' },
       publishConfig: { access: 'public', provenance: true },
     })
+  })
+
+  it('is found under at least four words, each once', () => {
+    const words = manifest.keywords as string[]
+    expect(words.length).toBeGreaterThanOrEqual(4)
+    expect(new Set(words).size).toBe(words.length)
+    expect(words.filter((word) => !/^[a-z0-9-]+$/.test(word))).toEqual([])
   })
 
   it('exports the same entries in the workspace and when published', () => {

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -13,13 +14,19 @@ const CACHE = fileURLToPath(new URL('../../../node_modules/.cache/scale/npm', im
  *
  * @param name     of the package
  * @param version  or range, such as `24`
+ * @param overrides  versions of what it depends on, by name. Default none
  * @returns its folder
  * @throws {Error} npm could not install it; the message ends with what it said
  */
-export async function npmPackage(name: string, version: string): Promise<string> {
+export async function npmPackage(
+  name: string,
+  version: string,
+  overrides: Readonly<Record<string, string>> = {},
+): Promise<string> {
   const folder = await cachedFolder(
     join(CACHE, `${name.replace('/', '+')}@${version}`),
     async (temporary) => {
+      await writeFile(join(temporary, 'package.json'), JSON.stringify({ private: true, overrides }))
       const args = [
         'install',
         '--prefix',

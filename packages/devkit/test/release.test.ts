@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { withRelease } from '../src/release/changelog.js'
-import { type Bump, nextVersion, parseChangeset } from '../src/release/changeset.js'
+import { type Bump, distTag, nextVersion, parseChangeset } from '../src/release/changeset.js'
+import { inPublishOrder } from '../src/release/publish.js'
 
 const changeset = (bump: Bump, summary = 'x') => ({ bumps: { '@scale/cache': bump }, summary })
 
@@ -29,6 +30,14 @@ it.each([
   ['1.2.3', ['patch'], '1.2.4'],
   ['1.2.3', ['minor', 'patch'], '1.3.0'],
   ['1.2.3', ['patch', 'major', 'minor'], '2.0.0'],
+  // A prerelease is followed by the next, as long as what it leads to is as far a move.
+  ['1.0.0-beta.1', ['patch'], '1.0.0-beta.2'],
+  ['1.0.0-beta.9', ['major'], '1.0.0-beta.10'],
+  ['1.1.0-rc.0', ['minor'], '1.1.0-rc.1'],
+  ['1.1.0-rc.0', ['major'], '2.0.0-rc.0'],
+  ['1.0.1-beta.1', ['minor'], '1.1.0-beta.0'],
+  ['0.4.0-beta.1', ['major'], '0.4.0-beta.2'],
+  ['1.0.0-beta', ['patch'], '1.0.0-beta.0'],
 ] as [string, Bump[], string][])('%s and %j make %s', (version, bumps, expected) => {
   expect(
     nextVersion(
@@ -36,6 +45,29 @@ it.each([
       bumps.map((bump) => changeset(bump)),
     ),
   ).toBe(expected)
+})
+
+it.each([
+  ['1.2.3', 'latest'],
+  ['1.0.0-beta.1', 'beta'],
+  ['1.0.0-rc', 'rc'],
+  ['1.0.0-3', 'next'],
+])('%s is offered as %s', (version, expected) => {
+  expect(distTag(version)).toBe(expected)
+})
+
+it('publishes what others need before them', () => {
+  const order = inPublishOrder().map(({ manifest }) => manifest)
+  expect(order[0]!.name).toBe('@scale/core')
+  order.forEach(({ dependencies = {} }, index) => {
+    const later = order.slice(index).map(({ name }) => name)
+    expect(Object.keys(dependencies).filter((name) => later.includes(name))).toEqual([])
+  })
+  const circle = order.slice(0, 2).map((manifest, index) => ({
+    ...{ name: '', folder: '', path: '' },
+    manifest: { ...manifest, dependencies: { [order[1 - index]!.name]: '*' } },
+  }))
+  expect(() => inPublishOrder(circle)).toThrow('circle')
 })
 
 describe('withRelease', () => {

@@ -1,31 +1,37 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { filesUnder, publishedPackages, root } from '../workspace.js'
+import semver from 'semver'
+import { pnpm } from '../run.js'
+import { publishedPackages, root } from '../workspace.js'
 import { withRelease } from './changelog.js'
-import { nextVersion, parseChangeset } from './changeset.js'
+import { pending } from './pending.js'
 
 // `pnpm release:version [version]`: turns the files of `.changeset` into one version for all packages and one section of
 // CHANGELOG.md, and removes them. Without a version the files decide.
 
-const files = filesUnder(join(root, '.changeset'), (path) => path.endsWith('.md'))
-const changesets = files.map((path) => parseChangeset(readFileSync(path, 'utf8'), path))
+const { files, changesets, next } = pending()
 const [wanted] = process.argv.slice(2)
-if (changesets.length === 0 && wanted === undefined) {
+if (files.length === 0 && wanted === undefined) {
   console.error('Nothing to release: no files in .changeset.')
   process.exit(1)
 }
-
-const [{ manifest }] = publishedPackages() as [ReturnType<typeof publishedPackages>[0]]
-const version = wanted ?? nextVersion(manifest.version, changesets)
-if (!/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version)) {
+const version = wanted ?? next
+if (semver.valid(version) !== version) {
   console.error(`${version} is not a version.`)
   process.exit(1)
 }
 
-for (const { folder } of publishedPackages()) {
-  const path = join(folder, 'package.json')
-  const text = readFileSync(path, 'utf8')
-  writeFileSync(path, text.replace(/^( {2}"version": )"[^"]*"/m, `$1"${version}"`))
+function change(path: string, pattern: RegExp): void {
+  const file = join(root, path)
+  writeFileSync(file, readFileSync(file, 'utf8').replace(pattern, `$1${version}"`))
+}
+for (const { path } of publishedPackages()) change(`${path}/package.json`, /^( {2}"version": ")[^"]*"/m)
+// Copied out of the repository, it asks for what was released with it.
+change('examples/users-profile/package.json', /^( {4}"@scale\/[\w-]+": "\^)[^"]*"/gm)
+const { code, output } = await pnpm(['install', '--lockfile-only', '--ignore-scripts'])
+if (code !== 0) {
+  console.error(`pnpm could not bring the lock file up to date:\n${output}`)
+  process.exit(1)
 }
 const changelog = join(root, 'CHANGELOG.md')
 const today = new Date().toISOString().slice(0, 10)
