@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs'
+import { homedir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { type Browser, chromium } from 'playwright-core'
 import { unpackDebianPackages } from './debian.js'
-
-const names = ['chromium', 'chromium-browser', 'google-chrome']
+import { findBrowser } from './find-browser.js'
 
 const args = [
   '--headless',
@@ -17,7 +17,7 @@ const args = [
 ]
 
 /**
- * Starts a Chromium without a window: the one on the PATH, else the distribution's, unpacked without root. Close it.
+ * Starts a Chromium without a window: the machine's, else the distribution's, unpacked without root. Close it.
  *
  * @throws {Error} none can be had, or it does not start
  */
@@ -31,8 +31,8 @@ export async function openBrowser(): Promise<Browser> {
 }
 
 async function findChromium(): Promise<{ program: string; env: Record<string, string> }> {
-  const folders = (process.env.PATH ?? '').split(delimiter).filter((folder) => folder !== '')
-  const installed = names.flatMap((name) => folders.map((folder) => join(folder, name))).find(existsSync)
+  const { platform, env } = process
+  const installed = findBrowser({ platform, env, home: homedir(), isProgram: existsSync })
   if (installed !== undefined) return { program: installed, env: {} }
   const unpacked = await unpackDebianPackages(['chromium'])
   // Debian's /usr/bin/chromium is a script that looks for the program at a fixed place.

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -20,8 +20,8 @@ export interface UnpackedPackages {
 }
 
 /**
- * Fetches packages of Debian or Ubuntu, with what they need and the machine lacks, and unpacks them into the
- * workspace's cache. Needs no root and changes nothing on the machine; no install script is run. Safe to be
+ * Fetches packages of Debian or Ubuntu, with what they need, and unpacks them into the workspace's cache. What is installed
+ * makes no difference, so that a machine with an unmet dependency fares like any other. Needs no root and changes nothing on the machine; no install script is run. Safe to be
  * called by many processes at once; from the second call on it costs a look at the file system.
  *
  * @param names  package names, such as `redis-server`, `nginx`, `postgresql-15`
@@ -47,11 +47,13 @@ async function fetchInto(folder: string, names: readonly string[]): Promise<void
   const archives = `${work}/cache/archives`
   await mkdir(`${work}/lists/partial`, { recursive: true })
   await mkdir(`${archives}/partial`, { recursive: true })
+  await writeFile(`${work}/status`, await bareSystem())
   const options = Object.entries({
     'Dir::State': work,
+    'Dir::State::status': `${work}/status`,
     'Dir::State::Lists': `${work}/lists`,
     'Dir::Cache': `${work}/cache`,
-    // What is installed is read from the machine, and never written: so the machine's lock is not ours to take.
+    // Nothing of the machine's is read or written: so its lock is not ours to take.
     'Debug::NoLocking': 'true',
     'APT::Sandbox::User': 'root',
     'Acquire::Languages': 'none',
@@ -64,6 +66,33 @@ async function fetchInto(folder: string, names: readonly string[]): Promise<void
   const packages = (await readdir(archives)).filter((file) => file.endsWith('.deb'))
   for (const file of packages) await run('dpkg', ['-x', `${archives}/${file}`, `${folder}/root`])
   await rm(work, { recursive: true })
+}
+
+/**
+ * What counts as installed, at whatever version: what install scripts run, which are not run here, and the C library, which has
+ * to be that of the machine's own loader. Everything else comes along, whatever the machine has, lacks, or has half
+ * configured.
+ */
+async function bareSystem(): Promise<string> {
+  const { stdout } = await run('dpkg', ['--print-architecture'])
+  const scripts = [
+    'adduser',
+    'debconf',
+    'dpkg',
+    'init-system-helpers',
+    'lsb-base',
+    'passwd',
+    'perl-base',
+    'tar',
+  ]
+  const entries = [['libc6', 'same'], ['perl', 'allowed'], ...scripts.map((name) => [name, 'foreign'])]
+  return entries
+    .map(
+      ([name, multiArch]) =>
+        `Package: ${name}\nStatus: install ok installed\nArchitecture: ${stdout.trim()}\nMulti-Arch: ${multiArch}\n` +
+        'Version: 999\nMaintainer: nobody\nDescription: of the machine\n',
+    )
+    .join('\n')
 }
 
 async function apt(args: string[]): Promise<void> {

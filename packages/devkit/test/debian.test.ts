@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
+import { basename } from 'node:path'
 import { expect, it } from 'vitest'
 import { unpackDebianPackages } from '../src/debian.js'
 
@@ -15,6 +16,12 @@ it('unpacks a program that runs, with the libraries it needs', async () => {
   const version = execFileSync(binary, ['--version'], { env: { ...process.env, ...env }, encoding: 'utf8' })
   expect(version).toMatch(/^Redis server v=\d+\./)
   expect(program('no-such-program')).toBeUndefined()
+  // Whatever the machine has of them: its libraries come along, and its C library never does.
+  const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).map((path) => basename(path))
+  expect(files).toEqual(
+    expect.arrayContaining([expect.stringMatching(/^libssl\.so/), expect.stringMatching(/^libjemalloc/)]),
+  )
+  expect(files).not.toContain('libc.so.6')
 })
 
 it('says what apt-get said', async () => {
