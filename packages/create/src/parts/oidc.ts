@@ -37,7 +37,7 @@ export const oidc: Removal = {
       /^const isCallback[\s\S]*?callback'\n/m,
       /^ {2}OIDC_.*\n/gm,
       /^\/\*\* A login through a provider.*\n.*\n\n/m,
-      /^ {2}const missing = .*\n.*\n/m,
+      /^ {2}const missing = .*\n.*\n|^ {6}const missing = .*\n.*\n|^ {8}\.\.\.wrong\.map.*\n| 'OIDC_CLIENT_SECRET',(?= )/gm,
     ],
     'src/repositories/users.ts': [
       [/ {2}\/\*\* `null`: signs in.*\n.*\n/, '  passwordHash: string\n'],
@@ -60,11 +60,11 @@ export const oidc: Removal = {
     ],
     'test/config.test.ts': [
       /^ {2}describe\('of a login through a provider'[\s\S]*?^ {2}\}\)\n\n/m,
-      [", OIDC_CLIENT_SECRET: 'hunter2' }", ' }'],
-      ['PORT, DATABASE_URL, OIDC_ISSUER, OIDC_CLIENT_ID, OIDC_REDIRECT_URI', 'PORT, DATABASE_URL'],
+      [/, OIDC_CLIENT_SECRET: '(?:hunter2)?' \}/g, ' }'],
+      /(?:, '?OIDC_(?:ISSUER|CLIENT_ID|REDIRECT_URI)'?)+/g,
     ],
     'README.md': [
-      /^\| `OIDC_.*\n/gm,
+      /^\| `OIDC_.*\n|, `OIDC_CLIENT_SECRET`/gm,
       /^\| `GET \/v1\/login.*\n/gm,
       /^## Login through a provider\n[\s\S]*?(?=^## Mail)/m,
       /^\| \[src\/services\/oidc-login.*\n/m,

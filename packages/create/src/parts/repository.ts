@@ -33,7 +33,7 @@ export const repository: Removal = {
       [/^[\s\S]*?(?=## Variables\n)/, INTRO],
       [/npx --yes pnpm dev/g, 'npm run dev'],
       [/ `pnpm dev` at the\nroot[\s\S]*?workspace's cache\.\n/, '\n'],
-      /^\| \[naive\/server\.js\].*\n/m,
+      /^\| \[naive\/server\.js\].*\n|^## From the naive version\n[\s\S]*?(?=^## |$(?![\s\S]))/gm,
     ],
     'package.json': [
       '  "license": "MIT",\n',
