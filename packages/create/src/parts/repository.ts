@@ -32,6 +32,7 @@ export const repository: Removal = {
     'README.md': [
       [/^[\s\S]*?(?=## Variables\n)/, INTRO],
       [/npx --yes pnpm dev/g, 'npm run dev'],
+      [/\(\.\.\/\.\.\/packages\//g, '(https://github.com/scale-js/scale/tree/main/packages/'],
       [/ `pnpm dev` at the\nroot[\s\S]*?workspace's cache\.\n/, '\n'],
       /^\| \[naive\/server\.js\].*\n|^## From the naive version\n[\s\S]*?(?=^## |$(?![\s\S]))/gm,
     ],
