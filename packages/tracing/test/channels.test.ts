@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { context, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
@@ -289,8 +289,14 @@ describe('a message', () => {
 
 it('no channel of any package is forgotten', () => {
   const packages = fileURLToPath(new URL('../..', import.meta.url))
-  const names = readdirSync(packages, { recursive: true, encoding: 'utf8' })
-    .filter((file) => /^[\w-]+\/src\/.*\.ts$/.test(file))
+  const names = readdirSync(packages)
+    .filter((name) => existsSync(join(packages, name, 'src')))
+    .flatMap((name) =>
+      readdirSync(join(packages, name, 'src'), { recursive: true, encoding: 'utf8' }).map((file) =>
+        join(name, 'src', file),
+      ),
+    )
+    .filter((file) => file.endsWith('.ts'))
     .flatMap((file) =>
       [
         ...readFileSync(join(packages, file), 'utf8').matchAll(/channel(?:<\w+>)?\(\s*'(scale:[\w:-]+)'/g),
@@ -299,6 +305,7 @@ it('no channel of any package is forgotten', () => {
   expect(names.length).toBeGreaterThan(40)
   /** Nothing of one request, or of any. */
   const ofTheProcess = new Set([
+    'scale:config:reload',
     'scale:redis:connection-error',
     'scale:redis:invalidation',
     'scale:overload:limit',
