@@ -151,3 +151,23 @@ test('clients that go on sending are told to close one after another, and none i
   expect((await drained).forced).toEqual([])
   for (const agent of agents) agent.destroy()
 })
+
+test('an answer that was given to Node in one piece is not cut while its client still reads it', async () => {
+  const bytes = 30_000_000
+  const server = createServer((_req, res) => res.end(Buffer.alloc(bytes)))
+  trackConnections(server)
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const { port } = server.address() as AddressInfo
+  const request = get({ port, host: '127.0.0.1', agent: false, headers: { connection: 'keep-alive' } })
+  const [response] = await once(request, 'response')
+  const drained = drain(server, { lingerMs: 0, spreadMs: 0 })
+  // Several sweeps see a connection whose answer has ended for the app and not for the client.
+  await sleep(500)
+  let received = 0
+  response.on('data', (chunk: Buffer) => {
+    received += chunk.length
+  })
+  await once(response, 'end')
+  expect(received).toBe(bytes)
+  expect((await drained).forced).toEqual([])
+})

@@ -110,6 +110,8 @@ export class ConnectionTracker {
     for (const connection of this.connections) {
       if (connection.upgraded !== undefined || isBusy(connection)) {
         connection.idleSince = undefined
+        // Node takes for idle whose answer has ended for the app, while its bytes still leave.
+        if (isFlushing(connection)) someLinger = true
         continue
       }
       if (!this.isTold(connection)) {
@@ -237,6 +239,11 @@ export function trackConnections(server: Server): ConnectionTracker {
 
 function isBusy({ response, upgraded, socket }: Connection): boolean {
   return upgraded === undefined && response !== undefined && !response.writableFinished && !socket.destroyed
+}
+
+/** Of a busy one: whether its client is yet to read what the app has done with. Of pipelined answers it may be an earlier one. */
+function isFlushing({ response, socket }: Connection): boolean {
+  return response?.writableEnded === true || socket.writableLength > 0
 }
 
 function isSilent({ socket, request, silentBytes }: Connection): boolean {
