@@ -125,9 +125,11 @@ describe.each([
     install: (folder: string) => {
       writeFileSync(join(folder, 'yarn.lock'), '')
       const scope = { npmRegistryServer: registry.url }
+      // What yarn remembers of packages names the registry that they were from, and the next one has another port.
+      const globalFolder = join(folder, '.yarn')
       writeFileSync(
         join(folder, '.yarnrc.yml'),
-        JSON.stringify({ npmScopes: { scale: scope }, npmPreapprovedPackages: ['@scale/*'] }),
+        JSON.stringify({ npmScopes: { scale: scope }, npmPreapprovedPackages: ['@scale/*'], globalFolder }),
       )
       return yarn(4, folder, ['install'])
     },
