@@ -48,6 +48,9 @@ ${copies.map(({ port }) => `    server 127.0.0.1:${port} max_fails=0;`).join('\n
       proxy_pass http://app;
       proxy_http_version 1.1;
       proxy_set_header Connection "";
+      proxy_set_header Host $host;
+      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+      proxy_set_header X-Forwarded-Proto $scheme;
       proxy_next_upstream error timeout;
     }
   }
@@ -67,10 +70,12 @@ defaults
   http-reuse safe
   retries 3
   option redispatch
+  option forwardfor
 frontend public
   bind 127.0.0.1:${listen}
   default_backend app
 backend app
+  http-request set-header X-Forwarded-Proto https if { ssl_fc }
   option httpchk GET /readyz
   default-server inter 100ms fall 2 rise 1 pool-purge-delay 60s
 ${copies.map(({ port, adminPort }, index) => `  server copy${index + 1} 127.0.0.1:${port} check port ${adminPort}`).join('\n')}

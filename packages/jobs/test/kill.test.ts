@@ -31,6 +31,8 @@ beforeAll(async () => {
   ;[redisServer, postgres] = await Promise.all([testRedis(), testPostgres()])
   redis = createRedis(redisServer.url)
   pool = new pg.Pool({ connectionString: postgres.url })
+  // A server that stops takes leave of connections that are being closed.
+  pool.on('error', () => {})
   await pool.query(
     `CREATE TABLE orders (n text PRIMARY KEY); CREATE TABLE runs (job text NOT NULL, n text NOT NULL); ${outboxTable()}`,
   )

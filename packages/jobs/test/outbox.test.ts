@@ -22,6 +22,8 @@ beforeAll(async () => {
   ;[redisServer, postgres] = await Promise.all([testRedis(), testPostgres()])
   redis = createRedis(redisServer.url)
   pool = new pg.Pool({ connectionString: postgres.url, max: 20 })
+  // A server that stops takes leave of connections that are being closed.
+  pool.on('error', () => {})
   lite = await PGlite.create()
 })
 afterAll(async () => {

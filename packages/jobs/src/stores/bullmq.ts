@@ -11,6 +11,7 @@ import type {
   TakenJob,
   Times,
 } from '../store.js'
+import { nextMultiple } from './next-multiple.js'
 
 type Client = Redis | Cluster
 /** What BullMQ keeps: its data is our text. */
@@ -129,7 +130,11 @@ export class BullmqJobStore implements JobStore {
   }
 
   async schedule(name: string, { pattern, timeZone = 'UTC', everyMs }: Times, data: string): Promise<void> {
-    const times = everyMs === undefined ? { pattern: pattern!, tz: timeZone } : { every: everyMs }
+    // Without a beginning BullMQ would run the first one at once, and again after each change.
+    const times =
+      everyMs === undefined
+        ? { pattern: pattern!, tz: timeZone }
+        : { every: everyMs, startDate: nextMultiple(everyMs, Date.now()) }
     const queue = await this.#ready()
     // BullMQ 6.7 goes on with the offset of the former interval, which may be far longer: it would wait for that.
     const before = await queue.getJobScheduler(name)

@@ -9,6 +9,7 @@ import type {
   TakenJob,
   Times,
 } from '../store.js'
+import { nextMultiple } from './next-multiple.js'
 
 interface Entry extends NewJob {
   attempts: number
@@ -179,7 +180,7 @@ export class MemoryJobStore implements JobStore {
 function nextTime({ pattern, timeZone = 'UTC', everyMs }: Times): number {
   return everyMs === undefined
     ? getNextMillis(Date.now(), { pattern: pattern!, tz: timeZone })!
-    : (Math.floor(Date.now() / everyMs) + 1) * everyMs
+    : nextMultiple(everyMs, Date.now())
 }
 
 /** Runs jobs, some at a time. */

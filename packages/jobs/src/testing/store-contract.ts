@@ -212,6 +212,8 @@ export function jobStoreContract(
 
     test('adds a job each time of a schedule, until it is ended', async (open) => {
       const store = await open()
+      // Nobody has missed a day when a day begins to count.
+      await store.schedule('daily', { everyMs: 86_400_000 }, 'never')
       await store.schedule('often', { everyMs: 3_600_000 }, 'never')
       await store.schedule('often', { everyMs: 100 }, 'tick')
       await store.schedule('cron', { pattern: '* * * * * *', timeZone: 'Europe/Vienna' }, 'tock')
@@ -224,6 +226,7 @@ export function jobStoreContract(
         [await store.unschedule('often'), await store.unschedule('often'), await store.unschedule('cron')],
         [true, false, true],
       )
+      assert.equal(await store.unschedule('daily'), true)
       await until(async () => {
         const { waiting, delayed, running } = await store.counts()
         return waiting + delayed + running === 0
