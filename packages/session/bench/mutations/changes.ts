@@ -410,7 +410,7 @@ export const changes: readonly Change[] = [
     file: life,
     from: 'if (isReplaced && !previous.isConfirmed) {',
     to: 'if (false && isReplaced && !previous.isConfirmed) {',
-    tests: ['model'],
+    tests: ['renewal'],
   },
   {
     name: 'known: the old token ends with its renewal',
