@@ -229,9 +229,9 @@ it('a session that is taken over keeps what both kinds of copies wrote, and noth
   await browser.send('shared', 'POST', '/cart/tea')
   await browser.send('old', 'POST', '/cart/jam')
   expect(await browser.me('after')).toEqual({ user: 'cho', cart: ['tea', 'jam'] })
-  const [taken] = await session({ redis: redis.client }).of('cho').list()
-  expect(taken).toBeDefined()
-  const key = (await redis.client.keys(`scale:session:1:*${taken!.id}`))[0]!
+  const taken = await session({ redis: redis.client }).of('cho').list()
+  expect(taken).toHaveLength(1)
+  const key = (await redis.client.keys(`scale:session:1:*${taken[0]!.id}`))[0]!
   const names = (await redis.client.hkeys(key)).filter((name) => name.startsWith('.'))
   expect(names.sort()).toEqual(['.cart', '.user'])
 })
